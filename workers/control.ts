@@ -1,6 +1,7 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
+import { Connector } from "../src/control/connect.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { Relay } from "../src/control/relay.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
@@ -16,7 +17,7 @@ import { randomId } from "../src/registry/secrets.ts";
 import { clientOf, peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
-import { gatewayDialerOf, planeName } from "./plane.ts";
+import { gatewayDialerOf, planeName, planeOf } from "./plane.ts";
 import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
 
@@ -110,6 +111,14 @@ function appsOf(env: Env): ControlApps {
   return apps;
 }
 
+/** This isolate's connections to TCP services. */
+let connector: Connector | undefined;
+
+function connectorOf(env: Env): Connector {
+  connector ??= new Connector(planeOf(env));
+  return connector;
+}
+
 function controlDeps(env: Env): ControlDeps {
   return {
     mesh: remoteMesh(() => registryOf(env)),
@@ -135,6 +144,7 @@ function controlDeps(env: Env): ControlDeps {
         () => registryOf(env),
         (registry) => registry.fetch(request),
       ),
+    connector: () => connectorOf(env),
     openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
   };
 }

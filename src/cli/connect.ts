@@ -1,6 +1,7 @@
 // `waggle connect`: a TCP service at a port of this machine.
 
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Command } from "commander";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { isTcpService } from "../domain/table/tcp-options.ts";
@@ -10,6 +11,9 @@ import { connect, type MeshFlags, targetFlags, valueFlag } from "./flags.ts";
 
 /** Where a published port may be open. */
 type Candidate = { readonly host: string; readonly port: number };
+
+/** Opens a connection to the service; rejects with the reason. */
+type Dialer = () => Promise<Duplex>;
 
 type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -23,7 +27,7 @@ export function registerConnect(program: Command, cli: Cli): void {
     .command("connect")
     .summary("open a port on this machine for a TCP service")
     .description(
-      "Open a port on this machine whose connections go to a TCP service (label waggle.mode=tcp), through a node or the balancer of the mesh that this machine can reach. Ctrl-C ends it.",
+      "Open a port on this machine whose connections go to a TCP service (label waggle.mode=tcp), through a node or the balancer of the mesh that this machine can reach, else through the control API. Ctrl-C ends it.",
     )
     .argument("<service>", "name of the service, with its published port if it has several: redis:6379")
     .addOption(
@@ -47,12 +51,16 @@ async function run(cli: Cli, command: Command, text: string, { listen }: Flags):
   const { service, port } = findPort(table, text);
   const candidates = candidatesFor(table, service, port, new URL(mesh.target.url).hostname);
   const reached = await firstReached(candidates);
+  const { meshDialer } = await import("./mesh-dialer.ts");
+  const viaMesh = meshDialer(mesh.target, service.name, port);
+  // Fails here if the mesh refuses it, and not with the first client.
+  if (reached === null) await tryMesh(viaMesh, candidates);
+  const dialer = reached === null ? viaMesh : () => dialFirst(candidates);
   const stop = cli.onInterrupt();
-  const server = await openPort(listen, candidates);
+  const server = await openPort(listen, dialer, (reason) => cli.err.write(`${reason}\n`));
   const { address, port: opened } = server.address() as AddressInfo;
-  cli.out.write(
-    `${service.name} is at ${address}:${opened}, through ${reached.host}:${reached.port}; Ctrl-C ends this\n`,
-  );
+  const way = reached === null ? mesh.target.url : `${reached.host}:${reached.port}`;
+  cli.out.write(`${service.name} is at ${address}:${opened}, through ${way}; Ctrl-C ends this\n`);
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     stop.addEventListener("abort", () => resolve(), { once: true });
@@ -95,18 +103,15 @@ function candidatesFor(
   return [{ host, port }, ...up.map(({ address }) => ({ host: address, port }))];
 }
 
-async function firstReached(candidates: readonly Candidate[]): Promise<Candidate> {
+/** The first candidate that accepts a connection; null if none does, as on Cloudflare. */
+async function firstReached(candidates: readonly Candidate[]): Promise<Candidate | null> {
   for (const candidate of candidates) {
     const socket = await dialOne(candidate);
     if (socket === null) continue;
     socket.destroy();
     return candidate;
   }
-  const tried = [...new Set(candidates.map(({ host, port }) => `${host}:${port}`))].join(", ");
-  throw refused(
-    `no port of the mesh is open to this machine: tried ${tried}`,
-    "a Worker on Cloudflare has no TCP ports; run this where a node or a balancer of your own can be reached",
-  );
+  return null;
 }
 
 /** A connection to a candidate; null if it accepts none. */
@@ -128,10 +133,14 @@ function dialOne({ host, port }: Candidate): Promise<Socket | null> {
   });
 }
 
-function openPort(listen: ListenAddress, candidates: readonly Candidate[]): Promise<Server> {
+function openPort(
+  listen: ListenAddress,
+  dialer: Dialer,
+  onRefusal: (reason: string) => void,
+): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     client.on("error", () => undefined);
-    void forward(client, candidates);
+    void forward(client, dialer, onRefusal);
   });
   return new Promise((resolve, reject) => {
     server.once("error", ({ code, message }: NodeJS.ErrnoException) => {
@@ -144,22 +153,45 @@ function openPort(listen: ListenAddress, candidates: readonly Candidate[]): Prom
   });
 }
 
-/** Each direction ends alone; an error of one side ends both. */
-async function forward(client: Socket, candidates: readonly Candidate[]): Promise<void> {
+/** @throws CliError with all ways that were tried */
+async function tryMesh(viaMesh: Dialer, candidates: readonly Candidate[]): Promise<void> {
+  try {
+    (await viaMesh()).destroy();
+  } catch (error) {
+    const tried = [...new Set(candidates.map(({ host, port }) => `${host}:${port}`))].join(", ");
+    throw refused(
+      `no port of the mesh is open to this machine: tried ${tried}; through the control API: ${(error as Error).message}`,
+      "waggle status",
+    );
+  }
+}
+
+async function dialFirst(candidates: readonly Candidate[]): Promise<Duplex> {
   for (const candidate of candidates) {
     const target = await dialOne(candidate);
-    if (target === null) continue;
-    for (const [from, to] of [
-      [client, target],
-      [target, client],
-    ] as const) {
-      from.on("error", () => to.resetAndDestroy());
-      from.once("close", () => to.destroySoon());
-      from.pipe(to);
-    }
+    if (target !== null) return target;
+  }
+  throw new Error("no port of the mesh accepts a connection");
+}
+
+/** Each direction ends alone; an error of one side ends both. */
+async function forward(client: Socket, dialer: Dialer, onRefusal: (reason: string) => void): Promise<void> {
+  let target: Duplex;
+  try {
+    target = await dialer();
+  } catch (error) {
+    onRefusal((error as Error).message);
+    client.resetAndDestroy();
     return;
   }
-  client.resetAndDestroy();
+  for (const [from, to] of [
+    [client, target],
+    [target, client],
+  ] as const) {
+    from.on("error", () => (to === client ? client.resetAndDestroy() : to.destroy()));
+    from.once("close", () => to.end());
+    from.pipe(to);
+  }
 }
 
 function readListen(text: string): ListenAddress {

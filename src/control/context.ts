@@ -4,6 +4,7 @@ import type { Hono } from "hono";
 import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { CounterSink, TelemetryApi } from "../telemetry/telemetry.ts";
+import type { Connector } from "./connect.ts";
 import type { GuessLimit } from "./guess-limit.ts";
 
 export type ControlDeps = {
@@ -28,6 +29,8 @@ export type ControlDeps = {
   readonly forward: (request: Request) => Promise<Response>;
   /** Forwards the upgrade of a node's agent to the node's tunnel object; null if the Worker binds none. */
   readonly openTunnel?: (nodeId: string, request: Request) => Promise<Response> | null;
+  /** Opens connections to TCP services; absent: this app cannot. */
+  readonly connector?: () => Connector;
   /** Logs an internal error; absent for the console. */
   readonly log?: (record: Readonly<Record<string, unknown>>) => void;
 };

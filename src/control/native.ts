@@ -7,6 +7,7 @@ import { tunnelPath } from "../gateway/tunnel/relay.ts";
 import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
+import type { ServiceView } from "../registry/api.ts";
 import { operatorOnly } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
@@ -53,7 +54,14 @@ export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): Co
   return routes;
 }
 
-export function nativeRoutes({ mesh, telemetry, forward, now, entrySettings }: ControlDeps): ControlRoutes {
+export function nativeRoutes({
+  mesh,
+  telemetry,
+  forward,
+  now,
+  entrySettings,
+  connector,
+}: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
@@ -79,6 +87,16 @@ export function nativeRoutes({ mesh, telemetry, forward, now, entrySettings }: C
     const { url, method, node, host } = c.req.query();
     return c.json(await routeExplanation(mesh, entrySettings, { url, method, node, host }));
   });
+  routes.get("/connect", operatorOnly, async (c) => {
+    const { service = "", port = "" } = c.req.query();
+    const published = readCountParameter("port", port, 65_535, 0);
+    const { headers } = upgradeRequest(c.req.raw, "/mesh/connect");
+    const handshake = new Headers();
+    for (const name of handshakeHeaders) handshake.set(name, headers.get(name) ?? "");
+    const asked = { service, port: published, client: c.env.client ?? "unknown" };
+    const response = await connector?.().open(asked, handshake);
+    return response ?? problem(c, 400, whyNotConnected(unwrap(await mesh.service(service)), published));
+  });
   routes.post("/gateway-key/rotate", operatorOnly, async (c) => {
     await mesh.rotateGatewayKey("operator");
     return c.body(null, 204);
@@ -103,6 +121,17 @@ export function nativeRoutes({ mesh, telemetry, forward, now, entrySettings }: C
     return c.json(meshStatus(view, traffic?.services ?? null, now()));
   });
   return routes;
+}
+
+/** Headers of a WebSocket's handshake that its gateway reads (RFC 6455 §4.2.1). */
+const handshakeHeaders = ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version"] as const;
+
+/** Why a service has no TCP connections at a port. */
+function whyNotConnected({ spec, ports }: ServiceView, port: number): string {
+  if (spec.labels["waggle.mode"] !== "tcp")
+    return `service ${spec.name} gets HTTP requests: set waggle.mode=tcp if it does not speak HTTP`;
+  const known = ports.map(({ published }) => published);
+  return `service ${spec.name} does not publish port ${port}: it publishes ${known.join(", ") || "no port"}`;
 }
 
 /** Checks the version before the rest of the body is read: another version may have other fields. */

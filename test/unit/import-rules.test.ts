@@ -66,6 +66,7 @@ const commandImports = new Set([
   "src/cli/up.ts -> local",
   "src/cli/agent.ts -> agent",
   "src/cli/agent.ts -> local",
+  "src/cli/mesh-dialer.ts -> agent",
 ]);
 
 type Import = { readonly file: string; readonly from: string; readonly target: string };

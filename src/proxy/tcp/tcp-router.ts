@@ -79,7 +79,12 @@ export class TcpRouter {
 
   /** Routes further connections by a table. */
   setTable(table: RoutingTable): void {
-    this.#routes = new Routes(table);
+    this.setRoutes(new Routes(table));
+  }
+
+  /** The same with a table that is indexed already. */
+  setRoutes(routes: Routes): void {
+    this.#routes = routes;
   }
 
   /** The current table, indexed; null before the first. */

@@ -1,0 +1,43 @@
+// Connections to a TCP service through the control API, for meshes without a port that this machine can reach.
+
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
+import { WebSocket } from "ws";
+import { ByteSocket, byteSocketOptions } from "../agent/byte-socket.ts";
+import { authorizationHeaders } from "./client.ts";
+import type { MeshTarget } from "./context.ts";
+import { refused } from "./errors.ts";
+
+/** A connection that takes longer is given up, milliseconds: the mesh may try several tasks. */
+const meshConnectMs = 20_000;
+
+/** Opens connections to a published port. Each rejects with the mesh's reason if it is refused. */
+export function meshDialer(target: MeshTarget, service: string, port: number): () => Promise<Duplex> {
+  const query = new URLSearchParams({ service, port: String(port) });
+  const url = `${target.url.replace(/^http/, "ws")}/mesh/connect?${query}`;
+  return () =>
+    new Promise((resolve, reject) => {
+      const options = { ...byteSocketOptions, handshakeTimeout: meshConnectMs };
+      const ws = new WebSocket(url, { ...options, headers: authorizationHeaders(target) });
+      ws.once("open", () => resolve(new ByteSocket(ws)));
+      ws.once("unexpected-response", (request, response: IncomingMessage) => {
+        void reasonOf(response).then((reason) => {
+          request.destroy();
+          reject(refused(reason, "waggle status"));
+        });
+      });
+      ws.on("error", (error) =>
+        reject(refused(`cannot connect through ${target.url}: ${error.message}`, "")),
+      );
+    });
+}
+
+async function reasonOf(response: IncomingMessage): Promise<string> {
+  const body = await text(response);
+  try {
+    return (JSON.parse(body) as { message: string }).message;
+  } catch {
+    return `the mesh responded with ${response.statusCode}`;
+  }
+}
