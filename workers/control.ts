@@ -53,8 +53,8 @@ type ControlArrival = {
 };
 
 /**
- * Passes a request to the relay, the statistics, the dashboard or the control API, by its path. Refuses a request that
- * came through the data plane: a task whose endpoint leads here must not publish the control API.
+ * Passes a request to the relay, the statistics, the dashboard or the control API, by its path. Refuses a request
+ * that came through the data plane: a task whose endpoint leads here must not publish the control API.
  */
 export function serveControl(
   request: Request,

@@ -21,6 +21,8 @@ import { type ConnectFailure, TcpRouter } from "../proxy/tcp/tcp-router.ts";
 /** A target of an attempt that is signed for no head. */
 const tunnelTarget = "*";
 
+const noBytes = () => ({ received: 0, sent: 0 });
+
 /** What a connection asks for. */
 export type ConnectRequest = {
   readonly service: string;
@@ -37,7 +39,8 @@ export class Connector {
 
   constructor(plane: DataPlane) {
     this.#plane = plane;
-    this.#router = new TcpRouter(plane.nowMs, plane.random);
+    // Nothing reads the counters: the gateway has the bytes, and the isolate does not see a connection's end.
+    this.#router = new TcpRouter(plane.nowMs, plane.random, "connect");
   }
 
   /**
@@ -66,7 +69,7 @@ export class Connector {
         }
         const dialed = await this.#dial(step.target, step.withinMs, handshake);
         if (dialed instanceof Response) {
-          choice.connected(this.#plane.nowMs());
+          choice.connected(this.#plane.nowMs(), noBytes);
           return dialed;
         }
         choice.failed(dialed, this.#plane.nowMs());

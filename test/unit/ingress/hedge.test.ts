@@ -5,12 +5,33 @@ import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, type InProcessPlane, inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 import { type Arrival, type Behavior, baseOf, gatewayTable, testGateway } from "./test-gateway.ts";
 
+/** Signatures that are being computed, outside simulated time. The clock waits for them. */
+const signing = new Set<Promise<unknown>>();
+
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
+  for (const name of ["sign", "importKey"] as const) holdClockFor(name);
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
+
+function holdClockFor(name: "sign" | "importKey"): void {
+  const compute = crypto.subtle[name].bind(crypto.subtle) as (...args: unknown[]) => Promise<unknown>;
+  vi.spyOn(crypto.subtle, name).mockImplementation(((...args: unknown[]) => {
+    const pending = compute(...args);
+    signing.add(pending);
+    void pending.finally(() => signing.delete(pending));
+    return pending;
+  }) as never);
+}
+
+/** Advances the clock. */
+async function advance(ms: number): Promise<void> {
+  while (signing.size > 0) await Promise.all(signing);
+  await vi.advanceTimersByTimeAsync(ms);
+}
 
 const names = ["a", "b", "c", "d", "e"];
 
@@ -36,7 +57,7 @@ async function timed(pending: Promise<Response>, withinMs = 60_000) {
     const tookMs = Date.now() - startedMs;
     done = { status: response.status, text: await response.text(), tookMs };
   });
-  for (let ms = 0; ms < withinMs && done === undefined; ms += 10) await vi.advanceTimersByTimeAsync(10);
+  for (let ms = 0; ms < withinMs && done === undefined; ms += 10) await advance(10);
   if (done === undefined) throw new Error(`no response within ${withinMs} ms`);
   return done;
 }
@@ -46,9 +67,9 @@ async function traffic({ send }: InProcessPlane, count: number, everyMs = 10): P
   const sent: Promise<Response>[] = [];
   for (let turn = 0; turn < count; turn += 1) {
     sent.push(send());
-    await vi.advanceTimersByTimeAsync(everyMs);
+    await advance(everyMs);
   }
-  await vi.advanceTimersByTimeAsync(40_000);
+  await advance(40_000);
   return Promise.all(sent);
 }
 
@@ -163,7 +184,7 @@ test("[Y35] with hedging off no request is at two tasks at once, and one that fa
     const first = plane.send({ path: "/first" });
     const others = traffic(plane, 30);
     expect(await timed(first)).toMatchObject({ status: 504 });
-    await vi.advanceTimersByTimeAsync(9_000);
+    await advance(9_000);
     await others;
     expect(targetsOf(plane, "/first")).toEqual(["a"]);
     const failing = inProcessPlane(table, { "http://a": refused }, options);
@@ -217,7 +238,7 @@ test("[Y32] a POST waits for its task as long as that takes, unless a label or a
   expect(await timed(both.send({ method: "POST" }), 90_000)).toMatchObject({ tookMs: 60_000 });
   // A request that may be repeated gets 504 after half a minute.
   const safe = measured(plane({}).send());
-  await vi.advanceTimersByTimeAsync(40_000);
+  await advance(40_000);
   expect(await safe).toMatchObject({ status: 504, tookMs: 30_000 });
 });
 
@@ -241,7 +262,7 @@ test("[Y24] the WebSocket of a task that responds second is closed", async () =>
   const { text } = await timed(send({ headers: { connection: "Upgrade", upgrade: "websocket" } }));
   expect([text, origins()]).toEqual(["b", ["http://a", "http://b"]]);
   expect(calls).toEqual([]);
-  await vi.advanceTimersByTimeAsync(500);
+  await advance(500);
   expect(calls).toEqual(["accept", 1_001]);
 });
 
