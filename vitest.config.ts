@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildDashboardAssets } from "./src/local/dashboard-assets.ts";
@@ -38,6 +39,8 @@ export default defineConfig({
             },
           }),
         ],
+        // The global set-up runs in Node; the Workers conditions would resolve this to the build for browsers.
+        resolve: { alias: { ws: fileURLToPath(import.meta.resolve("ws")) } },
         test: {
           name: "workers",
           include: ["test/workers/**/*.test.ts"],
