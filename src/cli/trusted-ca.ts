@@ -12,7 +12,8 @@ export const caFlag = [
   "PEM certificates to trust besides the public ones: an authority of yours, or a gateway's own",
 ] as const;
 
-const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+const pemBegin = "-----BEGIN CERTIFICATE-----";
+const pemEnd = "-----END CERTIFICATE-----";
 
 /**
  * Trusts the certificates of a file in this process, and in those that it starts: Node reads the one file of the
@@ -40,10 +41,19 @@ export function trustCertificates(file: string | undefined, stateDir: string): v
 
 function readCertificates(source: string, file: string): readonly string[] {
   try {
-    const certificates = readFileSync(file, "utf8").match(pemCertificate) ?? [];
-    if (certificates.length === 0) throw new Error("it has no PEM certificate (BEGIN CERTIFICATE)");
-    return certificates.map((text) => new X509Certificate(text).toString().trim());
+    const [, ...parts] = readFileSync(file, "utf8").split(pemBegin);
+    if (parts.length === 0) throw new Error("it has no PEM certificate (BEGIN CERTIFICATE)");
+    return parts.map((part) =>
+      new X509Certificate(pemBegin + textBefore(part, pemEnd) + pemEnd).toString().trim(),
+    );
   } catch (error) {
     throw usageError(`cannot use ${source} ${file}: ${(error as Error).message}`);
   }
+}
+
+/** @throws Error if `text` has no `mark` */
+function textBefore(text: string, mark: string): string {
+  const at = text.indexOf(mark);
+  if (at === -1) throw new Error(`a certificate in it has no ${mark}`);
+  return text.slice(0, at);
 }
