@@ -80,7 +80,6 @@ export class TableCache {
    */
   constructor(source: TableSource, nowMs: () => number, domain = "", signer: KeyHolder | null = null) {
     this.#signer = signer;
-    this.#signer = signer;
     this.#source = source;
     this.#nowMs = nowMs;
     this.#domain = domain;
