@@ -13,6 +13,16 @@ await buildDashboardAssets();
 /** The JSX settings of tsconfig.base.json, which Vite does not read for the dashboard's folder. */
 const oxc = { jsx: { runtime: "automatic", importSource: "hono/jsx" } } as const;
 
+const wholeMeshes = {
+  environment: "node",
+  // Each file starts real processes and mostly waits for them: three files keep two cores busy. More at a time
+  // would disturb each other's timing.
+  maxWorkers: 3,
+  sequence: { groupOrder: 2 },
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+} as const;
+
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/skipped.ts"],
@@ -48,20 +58,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      {
-        oxc,
-        test: {
-          name: "e2e",
-          environment: "node",
-          include: ["test/e2e/**/*.test.ts"],
-          // Each file starts real processes and mostly waits for them: three files keep two cores busy. More at a time
-          // would disturb each other's timing.
-          maxWorkers: 3,
-          sequence: { groupOrder: 2 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { oxc, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...wholeMeshes } },
+      { oxc, test: { name: "system", include: ["test/system/**/*.test.ts"], ...wholeMeshes } },
     ],
   },
 });

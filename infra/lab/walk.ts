@@ -1,6 +1,6 @@
 // The walk: what a person types to see Swarm's routing mesh work, on the machines of the lab, each step checked.
 //
-// A step has the number of its rule in docs/spec.md. test/e2e/lab.test.ts runs the walk and reads its report.
+// A step has the number of its rule in docs/spec.md. test/system/lab.test.ts runs the walk and reads its report.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

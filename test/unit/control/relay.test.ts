@@ -1,4 +1,4 @@
-// The relay of the mesh, with a registry of its own. test/e2e/relay.test.ts has real machines.
+// The relay of the mesh, with a registry of its own. test/system/relay.test.ts has real machines.
 
 import { expect, test } from "vitest";
 import { GuessLimit } from "../../../src/control/guess-limit.ts";
