@@ -10,6 +10,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
+import { listenBacklog } from "./listen-backlog.ts";
 
 type Facts = Readonly<Record<string, string | number>>;
 
@@ -51,7 +52,7 @@ function listen(port: number): Server {
     console.error(`cannot listen on ${host}:${port}: ${error.message}`);
     process.exit(1);
   });
-  server.listen(port, host, () => {
+  server.listen({ host, port, backlog: listenBacklog }, () => {
     const address = server.address();
     console.log(`whoami listens on ${host}:${typeof address === "object" ? address?.port : port}`);
   });

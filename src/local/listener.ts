@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { listenBacklog } from "../agent/listen-backlog.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { forwardRequest } from "./forward-request.ts";
@@ -69,7 +70,7 @@ export class Listener {
     const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: address, port }, () => {
+      server.listen({ host: address, port, backlog: listenBacklog }, () => {
         server.off("error", reject);
         listener.#reportErrors(options.onError);
         resolve();

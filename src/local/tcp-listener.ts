@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { joinStreams } from "../agent/gateway/join-streams.ts";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
+import { listenBacklog } from "../agent/listen-backlog.ts";
 import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
 import { type TcpChoice, type TcpEntry, type TcpRouter, tcpSettings } from "../proxy/tcp/tcp-router.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
@@ -64,7 +65,7 @@ export class TcpListener {
     const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: address, port }, () => {
+      server.listen({ host: address, port, backlog: listenBacklog }, () => {
         server.off("error", reject);
         listener.#reportErrors();
         resolve();

@@ -7,6 +7,7 @@ import { createServer, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listenBacklog } from "../../src/agent/listen-backlog.ts";
 import { identify, isRunning, type ProcessIdentity } from "../../src/agent/process-identity.ts";
 import { freePort, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
 import { missingPrograms } from "../support/program.ts";
@@ -269,7 +270,9 @@ class SlowService {
 
   static async publish(name: string): Promise<SlowService> {
     const slow = new SlowService(await freePort());
-    await new Promise<void>((resolve) => slow.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) =>
+      slow.#server.listen({ host: "127.0.0.1", port: 0, backlog: listenBacklog }, resolve),
+    );
     const { port } = slow.#server.address() as AddressInfo;
     for (const command of [
       ["service", "create", "--static", "--name", name, "-p", `${slow.#port}:80`],

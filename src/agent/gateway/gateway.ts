@@ -3,6 +3,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type GatewayOutcome, gatewayHeader, printOutcome } from "../../gateway/attempt.ts";
+import { listenBacklog } from "../listen-backlog.ts";
 import { AttemptClock } from "./attempt-clock.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { GatewayExchange, ResponseHead } from "./exchange.ts";
@@ -98,7 +99,7 @@ export class Gateway {
     const server = gateway.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog: listenBacklog }, () => {
         server.off("error", reject);
         resolve();
       });
