@@ -23,12 +23,14 @@ export function maxOpenRequests(descriptors: number): number {
 }
 
 /**
- * Descriptors that the exit of a process may have: two for each request that may be open.
+ * Descriptors that the exit of a process may have: for each request that may be open one to the runtime and one to
+ * the server, and one more, because a request that has ended may still be closing when the next one begins. The exit
+ * ends a connection beyond that, and a POST on it is lost.
  *
  * @param descriptors the limit of the process; null if it is unknown or unlimited
  */
 export function exitDescriptors(descriptors: number | null): number {
-  return 2 * maxOpenRequests(descriptors ?? assumedDescriptors);
+  return 3 * maxOpenRequests(descriptors ?? assumedDescriptors);
 }
 
 /** Ends a connection that no request uses. */
