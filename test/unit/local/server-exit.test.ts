@@ -70,9 +70,9 @@ test("[O287] nothing is sent to a server whose certificate is not valid", async 
   expect(requests).toBe(0);
 });
 
-test("[O288] the exit may have two descriptors for each request that may be open", () => {
+test("[O288] the exit may have three descriptors for each request that may be open", () => {
   for (const limit of [400, 1_024, 65_536]) {
-    expect(exitDescriptors(limit)).toBe(2 * maxOpenRequests(limit));
+    expect(exitDescriptors(limit)).toBe(3 * maxOpenRequests(limit));
     // The rest is enough for the clients of these requests, and for the connections to the runtime.
     expect(limit - exitDescriptors(limit)).toBeGreaterThan(2 * maxOpenRequests(limit));
   }
