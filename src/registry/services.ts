@@ -3,7 +3,7 @@
 import { exclusiveHostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { allocatePorts } from "../domain/model/ports.ts";
-import { runHash } from "../domain/model/run-hash.ts";
+import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
@@ -36,7 +36,7 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
     document,
     previous: null,
     ports: allocatePorts(spec.ports, [], others),
-    runHash: runHash(spec),
+    runHash: runHash(spec, document),
     version: 1,
     createdAtMs: draft.nowMs,
     updatedAtMs: draft.nowMs,
@@ -78,7 +78,7 @@ export function updateService(
     document,
     previous: { spec: service.spec, document: service.document },
     ports: allocatePorts(spec.ports, service.ports, others),
-    runHash: runHash(spec),
+    runHash: nextRunHash(service, spec, document),
     update: input === "rollback" ? beginUpdate("rollback_started", draft.nowMs) : null,
     version: service.version + 1,
     updatedAtMs: draft.nowMs,

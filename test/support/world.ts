@@ -99,7 +99,7 @@ export function aService(over: SpecOver = {}, rest: Partial<Omit<Service, "spec"
     document: { Name: spec.name, TaskTemplate: { ContainerSpec: { Image: spec.run.image } } },
     previous: null,
     ports,
-    runHash: runHash(spec),
+    runHash: runHash(spec, null),
     version: 1,
     createdAtMs: now - 600_000,
     updatedAtMs: now - 600_000,
@@ -118,7 +118,7 @@ export function updated(service: Service, over: SpecOver): Service {
     restart: { ...service.spec.restart, ...restart },
     update: { ...service.spec.update, ...update },
   };
-  return { ...service, spec, runHash: runHash(spec), version: service.version + 1 };
+  return { ...service, spec, runHash: runHash(spec, null), version: service.version + 1 };
 }
 
 export const healthy: HealthReport = {

@@ -7,7 +7,7 @@
 
 import { MeshError } from "../model/error.ts";
 import { allocatePorts } from "../model/ports.ts";
-import { runHash } from "../model/run-hash.ts";
+import { nextRunHash } from "../model/run-hash.ts";
 import type { Service, UpdatePolicy, UpdateProgress } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
@@ -150,7 +150,7 @@ function rollBack(service: Service, why: string, plan: PlanBuilder): Service {
       document: previous.document,
       previous: null,
       ports: allocatePorts(previous.spec.ports, service.ports, others),
-      runHash: runHash(previous.spec),
+      runHash: nextRunHash(service, previous.spec, previous.document),
       version: service.version + 1,
       updatedAtMs: plan.nowMs,
     };

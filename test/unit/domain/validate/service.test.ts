@@ -135,7 +135,7 @@ describe("labels", () => {
 });
 
 test("[K11] the run hash changes only with what a task runs and with force", () => {
-  const base = runHash(aSpec());
+  const base = runHash(aSpec(), null);
   const changed: SpecOver[] = [
     { run: { image: "web:2" } },
     { run: { command: ["x"] } },
@@ -147,21 +147,22 @@ test("[K11] the run hash changes only with what a task runs and with force", () 
     { run: { probe: { kind: "tcp" } } },
     { run: { probe: { kind: "http", path: "/" } } },
     { run: { targets: [80, 81] } },
+    { ports: [{ target: 80, published: 9090, mode: "host" }] },
     { forceUpdate: 1 },
   ];
-  expect(new Set([base, ...changed.map((over) => runHash(aSpec(over)))]).size).toBe(changed.length + 1);
+  expect(new Set([base, ...changed.map((over) => runHash(aSpec(over), null))]).size).toBe(changed.length + 1);
   const unchanged: SpecOver[] = [
     { name: "other" },
     { replicas: 9 },
     { labels: { a: "b" } },
     { constraints: ["node.role==worker"] },
     { maxPerNode: 1 },
-    { ports: [{ target: 80, published: 9090, mode: "host" }] },
+    { ports: [{ target: 80, published: 9090, mode: "ingress" }] },
     { restart: { condition: "none" } },
     { update: { parallelism: 0 } },
     { reservations: { nanoCpus: 1e9, memoryBytes: 0 } },
   ];
-  for (const over of unchanged) expect(runHash(aSpec(over))).toBe(base);
+  for (const over of unchanged) expect(runHash(aSpec(over), null)).toBe(base);
 });
 
 test("[K12] a ref is a full id, an exact name or a unique id prefix, in this order", () => {
