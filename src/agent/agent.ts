@@ -9,7 +9,7 @@ import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
 import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
-import { describeNode } from "./node-description.ts";
+import { describeNode, nodePlatform } from "./node-description.ts";
 import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
 import { probeTask } from "./probes.ts";
@@ -77,6 +77,7 @@ async function makeRuntime({ runtime, images, hostname, address, stateDir }: Age
     images: new Map([...builtInImages(process.env.PATH ?? ""), ...customImages]),
     ports: new PortAllocator(host, Date.now),
     nodeName: hostname,
+    ...nodePlatform(),
     host,
     taskDir: (id) => records.dirOf(id),
     env: process.env,

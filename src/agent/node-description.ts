@@ -15,10 +15,15 @@ export function describeNode(
 ): NodeDescription {
   return {
     ...configured,
-    platform: { os: platform(), arch: architectures[arch()] ?? arch() },
+    platform: nodePlatform(),
     resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: memoryBytes() },
     engineVersion: agentVersion(),
   };
+}
+
+/** Operating system and processor, as `docker node inspect` names them. */
+export function nodePlatform(): NodeDescription["platform"] {
+  return { os: platform(), arch: architectures[arch()] ?? arch() };
 }
 
 /** The container's memory limit, or the machine's memory. No limit is reported as 0 or as a huge number. */

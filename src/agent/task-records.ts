@@ -113,10 +113,21 @@ export class TaskRecords {
     rmSync(join(dir, "task.json"), { force: true });
   }
 
-  /** Removes the folders of ended tasks that are not kept any longer. @see expiredTasks */
-  removeExpired(servicesHere: ReadonlySet<string> | null, nowMs: number): void {
-    for (const { id } of expiredTasks(this.#ended(), servicesHere, nowMs))
-      rmSync(this.dirOf(id), { recursive: true, force: true });
+  /** The ids of all tasks that have a folder. */
+  ids(): ReadonlySet<string> {
+    return new Set(this.#ids());
+  }
+
+  /**
+   * Removes the folders of ended tasks that are not kept any longer.
+   *
+   * @returns their ids
+   * @see expiredTasks
+   */
+  removeExpired(servicesHere: ReadonlySet<string> | null, nowMs: number): readonly string[] {
+    const expired = expiredTasks(this.#ended(), servicesHere, nowMs).map(({ id }) => id);
+    for (const id of expired) rmSync(this.dirOf(id), { recursive: true, force: true });
+    return expired;
   }
 
   /** Rotates long logs of all tasks. */

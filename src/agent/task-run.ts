@@ -14,7 +14,14 @@ import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
-import type { ExitStatus, LaunchPlan, RunningTask, Runtime } from "./runtimes/runtime.ts";
+import type {
+  EndedRun,
+  ExitStatus,
+  LaunchPlan,
+  PrepareResult,
+  RunningTask,
+  Runtime,
+} from "./runtimes/runtime.ts";
 import type { TaskRecord } from "./task-records.ts";
 import { exitCodeOf, type TerminalStatus, terminalStatusOf } from "./terminal-status.ts";
 
@@ -28,6 +35,9 @@ const startingProbeIntervalMs = 100;
 const taskStartTimeoutMs = 60_000;
 /** An unhealthy task leaves the routing table at once; after this time it is stopped and has failed. */
 const unhealthyTimeoutMs = 10_000;
+
+/** Waits before a task is prepared again after a failure that may pass, milliseconds; then it is rejected. */
+const prepareRetryMs: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000];
 
 /** What a task needs from its agent. */
 export type TaskContext = {
@@ -62,6 +72,8 @@ export class TaskRun {
   /** Its process; null before the start and after the end. */
   #running: RunningTask | null = null;
   #isDetached = false;
+  /** Aborted when the task must stop before it is prepared. */
+  readonly #preparing = new AbortController();
   #wakeUp = Promise.withResolvers<void>();
   /**
    * The registry requested a probe: the short interval applies until a probe passes or the task is unhealthy.
@@ -71,7 +83,7 @@ export class TaskRun {
   /** Further content of the task's record; null until the task is prepared. */
   #prepared: {
     readonly probe: ProbeSpec;
-    readonly stopSignal: NodeJS.Signals;
+    readonly stopSignal: string;
     readonly handle: unknown;
   } | null = null;
   /** Resolves when the task has ended or is detached. */
@@ -101,18 +113,19 @@ export class TaskRun {
     return run;
   }
 
-  /** Continues a task of an earlier agent. @param running null if its process has ended */
-  static restore(record: TaskRecord, running: RunningTask | null, context: TaskContext): TaskRun {
+  /** Continues a task of an earlier agent. @param found null if the runtime knows nothing of it */
+  static restore(record: TaskRecord, found: RunningTask | EndedRun | null, context: TaskContext): TaskRun {
     const run = new TaskRun(record.nodeId, record.task, record.report, context);
     run.#prepared = {
       probe: record.probe,
-      stopSignal: record.stopSignal as NodeJS.Signals,
+      stopSignal: record.stopSignal,
       handle: record.handle,
     };
     if (!isAlive(record.report)) return run;
     if (record.stopping) run.#stopAtMs = context.nowMs();
-    if (running === null) run.#end(terminalStatusUnseen(record.stopping));
-    else run.ended = run.#runGuarded(() => run.#resume(running, record));
+    if (found === null) run.#end(terminalStatusUnseen(record.stopping));
+    else if ("exit" in found) run.#endAfter("exited", found.exit);
+    else run.ended = run.#runGuarded(() => run.#resume(found, record));
     return run;
   }
 
@@ -150,12 +163,14 @@ export class TaskRun {
     const isFirstStop = this.#stopAtMs === null;
     this.#stopAtMs = Math.min(this.#stopAtMs ?? Number.POSITIVE_INFINITY, this.#context.nowMs() + delayMs);
     if (isFirstStop) this.#save();
+    this.#preparing.abort();
     this.wake();
   }
 
   /** Ends supervision and leaves the process running. */
   detach(): void {
     this.#isDetached = true;
+    this.#preparing.abort();
     this.wake();
   }
 
@@ -201,18 +216,45 @@ export class TaskRun {
   async #prepare(): Promise<LaunchPlan | null> {
     this.#advance("accepted", "accepted");
     this.#advance("preparing", "preparing");
-    const prepared = await this.#context.runtime.prepare(this.task);
-    if (!prepared.ok && this.#stopAtMs === null) {
+    const prepared = await this.#prepareWithRetries();
+    if (prepared !== null && !prepared.ok && this.#stopAtMs === null) {
       this.#end({ state: "rejected", message: "preparing", err: prepared.reason, exitCode: null });
       return null;
     }
-    this.#advance("ready", "prepared");
+    if (prepared?.ok === true) this.#advance("ready", "prepared");
     while (!this.#context.isCurrent() && this.#stopAtMs === null && !this.#isDetached)
       await this.#wakeUp.promise;
-    if (this.#isDetached) return null;
-    if (prepared.ok && this.#stopAtMs === null) return prepared.plan;
-    this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
+    if (prepared?.ok === true && this.#stopAtMs === null && !this.#isDetached) return prepared.plan;
+    if (prepared?.ok === true) await prepared.plan.discard?.();
+    if (!this.#isDetached) this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
     return null;
+  }
+
+  /** @returns null after a stop, which does not wait for the runtime */
+  async #prepareWithRetries(): Promise<PrepareResult | null> {
+    const { signal } = this.#preparing;
+    const { nodeId } = this;
+    const context = { nodeId, signal, onProgress: (message: string) => this.#showProgress(message) };
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const preparing = this.#context.runtime.prepare(this.task, context);
+      const prepared = await Promise.race([preparing, aborted(signal)]);
+      const retryMs = prepareRetryMs[attempt];
+      if (prepared === null) {
+        void preparing.then((late) => (late.ok ? late.plan.discard?.() : undefined)).catch(() => {});
+        return null;
+      }
+      if (prepared.ok || prepared.retry !== true || retryMs === undefined) return prepared;
+      this.#showProgress(`${prepared.reason}; trying again in ${retryMs / 1_000} s`);
+      await this.#context.wait(retryMs, signal);
+    }
+    return null;
+  }
+
+  /** Shows the progress of the preparation in the task's message. */
+  #showProgress(message: string): void {
+    if (this.#report.state !== "preparing" || this.#report.message === message) return;
+    this.#report = { ...this.#report, message };
+    this.#context.onChange(this, "health");
   }
 
   #onStarted(running: RunningTask, { probe, stopSignal }: LaunchPlan): void {
@@ -220,7 +262,15 @@ export class TaskRun {
     this.#prepared = { probe, stopSignal, handle: running.handle };
     const health =
       this.task.run.targets.length === 0 ? null : healthReportOf(startingHealth(this.#context.nowMs()));
-    this.#report = { ...this.#report, pid: running.pid, endpoints: [...running.endpoints], health };
+    const { pid, containerId, endpoints, hostPorts } = running;
+    this.#report = {
+      ...this.#report,
+      pid,
+      endpoints: [...endpoints],
+      health,
+      ...(containerId !== undefined && { containerId }),
+      ...(hostPorts !== undefined && { hostPorts: [...hostPorts] }),
+    };
     this.#save();
     this.#context.onChange(this, "state");
   }
@@ -235,6 +285,7 @@ export class TaskRun {
       running.exited.then(() => "exited"),
       this.#waitForStop(supervision.signal),
       this.#watchHealth(running, probe, supervision.signal),
+      this.#watchHealthcheck(running),
     ]);
     supervision.abort();
     this.wake();
@@ -268,10 +319,11 @@ export class TaskRun {
     while (!isOver && !this.#stopsAtOnce) await Promise.race([finished, this.#wakeUp.promise]);
   }
 
-  async #terminate(running: RunningTask, stopSignal: NodeJS.Signals): Promise<void> {
+  async #terminate(running: RunningTask, stopSignal: string): Promise<void> {
     const grace = new AbortController();
-    running.signal(stopSignal);
-    await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, grace.signal)]);
+    const isSignaled = await Promise.race([running.exited.then(() => true), running.signal(stopSignal)]);
+    if (isSignaled)
+      await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, grace.signal)]);
     grace.abort();
     running.kill();
   }
@@ -281,6 +333,8 @@ export class TaskRun {
    */
   async #watchHealth(running: RunningTask, probe: ProbeSpec, signal: AbortSignal): Promise<SupervisionEnd> {
     const { nowMs, prober } = this.#context;
+    await Promise.race([running.healthcheck?.passed, aborted(signal)]);
+    if (signal.aborted) return new Promise(() => {});
     if (this.task.run.targets.length === 0) this.#advance("running", "started");
     let startingMs = 0;
     while (!signal.aborted && this.#report.health !== null) {
@@ -303,6 +357,21 @@ export class TaskRun {
       await this.#waitForNextProbe(intervalMs, probeRequested, signal);
     }
     return new Promise(() => {});
+  }
+
+  /** Resolves when the runtime's own health check has failed; it decides by itself how often that is. */
+  async #watchHealthcheck({ healthcheck }: RunningTask): Promise<SupervisionEnd> {
+    if (healthcheck === undefined) return new Promise(() => {});
+    const output = await healthcheck.failed;
+    const { health } = this.#report;
+    // The routing table must lose the task before it stops.
+    if (health !== null) {
+      const lastCheck = `healthcheck failed: ${output}`;
+      const sinceMs = this.#context.nowMs();
+      this.#report = { ...this.#report, health: { ...health, verdict: "unhealthy", sinceMs, lastCheck } };
+      this.#reportState();
+    }
+    return { unhealthy: output };
   }
 
   /** Waits for the next probe. A probe requested since the last one began ends the wait at once. */
@@ -398,6 +467,12 @@ function terminalStatusUnseen(stopping: boolean): TerminalStatus {
   if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
   const err = "task: exited while the agent was not running";
   return { state: "failed", message: "started", err, exitCode: null };
+}
+
+/** Resolves to null when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<null> {
+  if (signal.aborted) return Promise.resolve(null);
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(null), { once: true }));
 }
 
 function healthReportOf(health: Health): HealthReport {

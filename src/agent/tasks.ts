@@ -1,16 +1,16 @@
 // The tasks of a node: applies assignments to the running tasks and reports changes.
 
 import { printableUpTo } from "../domain/model/printable.ts";
-import { taskStates } from "../domain/model/task.ts";
+import { isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { type AgentAction, reconcileTasks } from "./reconcile-tasks.ts";
-import type { Runtime } from "./runtimes/runtime.ts";
+import type { RunningTask, Runtime } from "./runtimes/runtime.ts";
 import type { TaskRecords } from "./task-records.ts";
 import { type TaskContext, TaskRun } from "./task-run.ts";
 
 type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
-  readonly records: Pick<TaskRecords, "all" | "save" | "retire" | "removeExpired">;
+  readonly records: Pick<TaskRecords, "all" | "ids" | "save" | "retire" | "removeExpired">;
   readonly onChange: (id: string, change: "state" | "health") => void;
   readonly log: (line: string) => void;
 };
@@ -37,12 +37,13 @@ export class Tasks {
   async restore(runtime: Runtime): Promise<void> {
     const { records, log } = this.#options;
     for (const record of records.all((file) => log(`cannot read ${file}; it is left unchanged`))) {
-      const running = await runtime.find(record.task, record.handle);
-      const run = TaskRun.restore(record, running, this.#context);
-      this.#add(run);
-      const state = running === null ? "ended" : `running, process ${running.pid}`;
+      const found = isAlive(record.report) ? await runtime.find(record.task, record.handle) : null;
+      this.#add(TaskRun.restore(record, found, this.#context));
+      const state = found === null || "exit" in found ? "ended" : `running, ${placeOf(found)}`;
       log(`${taskDisplayName(record.task)} found ${state}`);
     }
+    for (const stray of (await runtime.removeStrays?.(records.ids())) ?? [])
+      log(`${stray} removed: it ran for this agent, and the state folder has no record of it`);
   }
 
   /** Starts and stops tasks as the assignment requires. @param mayStart false while the node is leaving */
@@ -145,7 +146,14 @@ export class Tasks {
   removeExpiredFolders(): void {
     const tasks = this.#assigned === null ? null : [...this.#assigned.values()];
     const servicesHere = tasks === null ? null : new Set(tasks.map(({ service }) => service.id));
-    this.#tryWrite(() => this.#options.records.removeExpired(servicesHere, this.#options.nowMs()));
+    const { records, runtime, nowMs, log } = this.#options;
+    this.#tryWrite(() => {
+      const removed = records.removeExpired(servicesHere, nowMs());
+      if (removed.length === 0) return;
+      void runtime.remove?.(removed).catch((error: Error) => {
+        log(`cannot remove what ended tasks left: ${error.message}`);
+      });
+    });
   }
 
   /** Logs a failed write instead of throwing: on a full disk the running tasks must stay supervised. */
@@ -188,9 +196,15 @@ function sentReport({ report }: TaskRun): TaskReport {
   };
 }
 
-function taskLogLine({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {
+/** Where a task runs, for people: the container as `docker ps` shows it, or the process. */
+function placeOf({ pid, containerId }: Pick<RunningTask, "pid" | "containerId">): string {
+  return containerId === undefined ? `process ${pid}` : `container ${containerId.slice(0, 12)}`;
+}
+
+function taskLogLine({ task, report }: TaskRun): string {
+  const { state, err, pid, containerId, endpoints, health } = report;
   const details = [
-    pid === null ? "" : `process ${pid}`,
+    pid === null ? "" : placeOf({ pid, ...(containerId !== undefined && { containerId }) }),
     ...endpoints.map(({ target, origin }) => `${target}=${origin}`),
     health === null || health.lastCheck === "" ? "" : `${health.verdict}, ${health.lastCheck}`,
     err,

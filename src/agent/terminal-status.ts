@@ -20,8 +20,9 @@ export function exitCodeOf({ code, signal }: ExitStatus): number | null {
   return signal === null ? code : 128 + (constants.signals[signal] ?? 0);
 }
 
-function errorOf({ signal }: ExitStatus, exitCode: number | null): string {
+function errorOf({ signal, detail }: ExitStatus, exitCode: number | null): string {
+  if (exitCode === null && detail !== undefined) return `task: ${detail}`;
   if (exitCode === null) return "task: exited (exit code unknown: an earlier agent started it)";
-  const cause = signal === null ? "" : `: killed by ${signal}`;
-  return `task: non-zero exit (${exitCode})${cause}`;
+  const causes = [signal === null ? "" : `killed by ${signal}`, detail ?? ""].filter((cause) => cause !== "");
+  return [`task: non-zero exit (${exitCode})`, ...causes].join(": ");
 }

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
 import { maxEventsKept } from "../domain/model/event.ts";
 import { tunnelPath } from "../gateway/tunnel/relay.ts";
-import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
+import { clientHeader, isAcceptedProtocol, JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -137,8 +137,8 @@ function whyNotConnected({ spec, ports }: ServiceView, port: number): string {
 /** Checks the version before the rest of the body is read: another version may have other fields. */
 function checkProtocol(body: unknown): void {
   const version = (body as { protocol?: unknown } | null)?.protocol;
-  if (version === protocolVersion) return;
   if (typeof version !== "number") throw badRequest("cannot read the join request: protocol is missing");
+  if (isAcceptedProtocol(version)) return;
   const advice = version < protocolVersion ? "update the agent" : "update the mesh first";
   throw httpError(426, `this agent speaks protocol ${version} and the mesh ${protocolVersion}: ${advice}`);
 }

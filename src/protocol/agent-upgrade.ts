@@ -1,6 +1,6 @@
 // The headers with which an agent asks for a WebSocket, for both of its routes.
 
-import { protocolVersion } from "./agent.ts";
+import { isAcceptedProtocol, protocolVersion } from "./agent.ts";
 
 /** Who an agent says it is; not checked yet. */
 export type AgentClaim = { readonly nodeId: string; readonly credential: string };
@@ -11,7 +11,7 @@ export type UpgradeRefusal = { readonly status: 400 | 401 | 426; readonly messag
 /** Reads the headers of an agent's upgrade. */
 export function readAgentUpgrade(headers: Headers): AgentClaim | UpgradeRefusal {
   const offered = headers.get("x-waggle-protocol");
-  if (offered !== String(protocolVersion)) {
+  if (offered === null || !/^\d{1,9}$/.test(offered) || !isAcceptedProtocol(Number(offered))) {
     const version = offered === null ? "none" : offered.slice(0, 20);
     const message = `this mesh speaks agent protocol ${protocolVersion}, the agent offered ${version}`;
     return { status: 426, message };

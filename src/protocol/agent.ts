@@ -3,7 +3,7 @@
 //
 //   POST /mesh/join              JoinRequest -> JoinReply, with the join token in the body
 //   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
-//                                        x-waggle-protocol: 2
+//                                        x-waggle-protocol: 3
 //   agent -> registry            text frames: "ping", answered without waking the registry, or AgentMessage
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
@@ -11,7 +11,17 @@ import { z } from "zod";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { isPrintable } from "../domain/model/printable.ts";
 
-export const protocolVersion = 2;
+export const protocolVersion = 3;
+
+/**
+ * The versions that a registry speaks. An agent of version 2 ignores the fields of version 3: it runs processes
+ * from `AssignedTask.run`, and reports no container.
+ */
+const acceptedProtocols: readonly number[] = [2, protocolVersion];
+
+export function isAcceptedProtocol(version: number): boolean {
+  return acceptedProtocols.includes(version);
+}
 
 /**
  * The header in which the control API tells the registry where an agent's connection comes from. The control
@@ -117,6 +127,16 @@ export const TaskReport = z.object({
   health: HealthReport.nullable(),
   pid: z.number().int().positive().nullable(),
   exitCode: z.number().int().nullable(),
+  /** Absent: a process, or no container yet. */
+  containerId: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+  /** Host-mode ports as the runtime published them. Absent: it publishes none itself. */
+  hostPorts: z
+    .array(z.object({ target: port, published: port }))
+    .max(64)
+    .optional(),
 });
 export type TaskReport = z.infer<typeof TaskReport>;
 
@@ -157,7 +177,12 @@ export type AgentMessage = z.infer<typeof AgentMessage>;
 /** One task that an agent must run or stop. */
 export const AssignedTask = z.object({
   id,
-  service: z.object({ id, name }),
+  service: z.object({
+    id,
+    name,
+    /** For placeholders such as `{{.Service.Labels.zone}}`; absent: none. */
+    labels: z.record(z.string(), z.string()).optional(),
+  }),
   slot: z.number().int().nonnegative(),
   desired: z.enum(["running", "shutdown", "remove"]),
   /** Open requests that its gateway admits; absent: any number. */
@@ -183,6 +208,13 @@ export const AssignedTask = z.object({
       .optional(),
     targets: z.array(z.number().int()),
   }),
+  /**
+   * The Engine API's TaskTemplate from which the task was created, read with `EngineTaskTemplate`. Absent from a
+   * registry of version 2.
+   */
+  template: z.unknown().optional(),
+  /** Target ports to publish on the machine itself; without `published` at any free port. Absent: none. */
+  hostPorts: z.array(z.object({ target: port, published: port.optional() })).optional(),
 });
 export type AssignedTask = z.infer<typeof AssignedTask>;
 

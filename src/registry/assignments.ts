@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { taskLimitOf } from "../domain/labels/balance-labels.ts";
+import type { Service } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
@@ -98,11 +99,18 @@ function assignmentFingerprint(task: Task): string {
 function assignedTask(world: World, task: Task): AssignedTask {
   const service = world.services.get(task.serviceId);
   const limit = service === undefined ? null : taskLimitOf(service.spec.labels);
+  const hostPorts = (service?.spec.ports ?? [])
+    .filter(({ mode, target }) => mode === "host" && task.run.targets.includes(target))
+    .map(({ target, published }) => ({ target, ...(published !== undefined && { published }) }));
   const { image, command, args, env, dir, stopSignal, stopGraceMs, probe, targets } = task.run;
   return {
     id: task.id,
     // The tasks of a removed service still have to stop; only its id is left as a name.
-    service: { id: task.serviceId, name: service?.spec.name ?? task.serviceId },
+    service: {
+      id: task.serviceId,
+      name: service?.spec.name ?? task.serviceId,
+      ...(hasLabels(service) && { labels: { ...service.spec.labels } }),
+    },
     slot: task.slot,
     desired: task.desired,
     ...(limit !== null && { limit }),
@@ -118,5 +126,11 @@ function assignedTask(world: World, task: Task): AssignedTask {
       ...(probe && { probe }),
       targets: [...targets],
     },
+    ...(task.document !== null && { template: task.document }),
+    ...(hostPorts.length > 0 && { hostPorts }),
   };
+}
+
+function hasLabels(service: Service | undefined): service is Service {
+  return service !== undefined && Object.keys(service.spec.labels).length > 0;
 }

@@ -1,6 +1,12 @@
 // A runtime without processes and a fake clock, for tests of the agent's decisions.
 
-import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "../../src/agent/runtimes/runtime.ts";
+import type {
+  ExitStatus,
+  Healthcheck,
+  PrepareResult,
+  RunningTask,
+  Runtime,
+} from "../../src/agent/runtimes/runtime.ts";
 import type { AssignedTask } from "../../src/protocol/agent.ts";
 
 /** A clock that tests advance. Timers fire in order. */
@@ -59,14 +65,30 @@ export class FakeRuntime implements Runtime {
   endsOnStopSignal = true;
   reject: string | null = null;
   startError: Error | null = null;
+  /** Reasons of the next preparations, which fail and may be tried again. */
+  readonly unavailable: string[] = [];
+  /** Awaited by each preparation. */
+  prepared: Promise<void> = Promise.resolve();
+  discarded = 0;
+  healthcheck: Healthcheck | null = null;
 
   get running(): FakeProcess[] {
     return this.processes.filter(({ isRunning }) => isRunning);
   }
 
   async prepare(task: AssignedTask): Promise<PrepareResult> {
+    const reason = this.unavailable.shift();
+    if (reason !== undefined) return { ok: false, reason, retry: true };
+    await this.prepared;
     if (this.reject !== null) return { ok: false, reason: this.reject };
-    const plan = { probe: { kind: "tcp" }, stopSignal: "SIGTERM", start: () => this.#start(task) } as const;
+    const plan = {
+      probe: { kind: "tcp" },
+      stopSignal: "SIGTERM",
+      start: () => this.#start(task),
+      discard: async () => {
+        this.discarded++;
+      },
+    } as const;
     return { ok: true, plan };
   }
 
@@ -96,10 +118,12 @@ export class FakeRuntime implements Runtime {
       pid,
       endpoints,
       handle: pid,
+      ...(this.healthcheck !== null && { healthcheck: this.healthcheck }),
       exited: promise,
-      signal: (name) => {
+      signal: async (name) => {
         process.signals.push(name);
         if (this.endsOnStopSignal) process.end({ code: 0 });
+        return true;
       },
       kill: () => {
         if (!process.isRunning) return;

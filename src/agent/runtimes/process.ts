@@ -7,8 +7,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { MeshError } from "../../domain/model/error.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
+import type { EngineTaskTemplate } from "../../protocol/engine/service-schema.ts";
 import { findByEnvironment, identify, isRunning, ProcessIdentity, signalGroup } from "../process-identity.ts";
+import { whyNotAsProcess } from "./container-only.ts";
 import {
   findImage,
   findProgram,
@@ -19,7 +22,8 @@ import {
   type TaskEnvironment,
 } from "./images.ts";
 import { httpOrigin, type PortAllocator } from "./ports.ts";
-import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "./runtime.ts";
+import type { ExitStatus, PrepareContext, PrepareResult, RunningTask, Runtime } from "./runtime.ts";
+import { readTemplate } from "./task-template.ts";
 
 /** Variables that a task inherits from the agent. Others may be secrets of the agent. */
 const inheritedVariables = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
@@ -31,6 +35,9 @@ type ProcessRuntimeOptions = {
   readonly images: ImageTable;
   readonly ports: PortAllocator;
   readonly nodeName: string;
+  /** The platform of the node, as in its description. */
+  readonly os: string;
+  readonly arch: string;
   /** Address that tasks listen on; only this machine reaches it. */
   readonly host: string;
   /** The folder of a task; created at the start. */
@@ -51,8 +58,13 @@ export class ProcessRuntime implements Runtime {
     this.#options = options;
   }
 
-  async prepare(task: AssignedTask): Promise<PrepareResult> {
+  async prepare(assigned: AssignedTask, { nodeId }: Pick<PrepareContext, "nodeId">): Promise<PrepareResult> {
     const { images, env, taskDir } = this.#options;
+    const template = this.#readTemplate(assigned, nodeId);
+    if (typeof template === "string") return rejected(template);
+    const unsupported = whyNotAsProcess(template);
+    if (unsupported !== null) return rejected(unsupported);
+    const task = withExpandedRun(assigned, template);
     const image = findImage(images, task.run.image);
     if (image === null) return rejected(noSuchImageText(images, task.run.image));
     const dir = task.run.dir || image.dir;
@@ -68,6 +80,16 @@ export class ProcessRuntime implements Runtime {
     if (probe.kind === "http" && !/^\/[!-~]*$/.test(probe.path))
       return rejected(`invalid probe path: ${probe.path}`);
     return { ok: true, plan: { probe, stopSignal, start: () => this.#start(task, image) } };
+  }
+
+  #readTemplate(task: AssignedTask, nodeId: string): EngineTaskTemplate | string {
+    try {
+      const { nodeName, os, arch } = this.#options;
+      return readTemplate(task, { id: nodeId, hostname: nodeName, os, arch });
+    } catch (error) {
+      if (error instanceof MeshError) return error.message;
+      throw error;
+    }
   }
 
   async find(task: AssignedTask, savedHandle: unknown): Promise<RunningTask | null> {
@@ -124,14 +146,22 @@ export class ProcessRuntime implements Runtime {
       handle,
       exited,
       endpoints: handle.ports.map(({ target, port }) => ({ target, origin: httpOrigin(host, port) })),
-      signal: (name) => {
-        if (isRunning(handle)) process.kill(handle.pid, name);
+      signal: async (name) => {
+        if (isRunning(handle)) process.kill(handle.pid, name as NodeJS.Signals);
+        return true;
       },
       kill: () => {
         if (isRunning(handle)) signalGroup(handle.pid, "SIGKILL");
       },
     };
   }
+}
+
+/** The task with expanded placeholders in its environment, and with its host name as the variable HOSTNAME. */
+function withExpandedRun(task: AssignedTask, { ContainerSpec }: EngineTaskTemplate): AssignedTask {
+  const env = (ContainerSpec?.Env ?? []).filter((pair) => pair.includes("="));
+  const hostname = ContainerSpec?.Hostname ? [`HOSTNAME=${ContainerSpec.Hostname}`] : [];
+  return { ...task, run: { ...task.run, env: [...hostname, ...env] } };
 }
 
 function rejected(reason: string): PrepareResult {

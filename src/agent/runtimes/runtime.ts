@@ -5,43 +5,87 @@ import type { Endpoint } from "../../domain/model/task.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 
 export interface Runtime {
-  /** Checks whether the task can run here, and how. Starts nothing. */
-  prepare(task: AssignedTask): Promise<PrepareResult>;
+  /**
+   * Checks whether the task can run here, and gets what it needs: an image, for example. Starts nothing. After an
+   * abort the result is not used, and whatever was prepared is removed.
+   */
+  prepare(task: AssignedTask, context: PrepareContext): Promise<PrepareResult>;
   /**
    * Finds a task that an earlier agent started. Kills a task that runs but whose ports are unknown.
    *
    * @param handle the task's `RunningTask.handle`; null if the earlier agent ended before it saved it
-   * @returns null if the task does not run
+   * @returns null if the runtime knows nothing of the task
    */
-  find(task: AssignedTask, handle: unknown): Promise<RunningTask | null>;
+  find(task: AssignedTask, handle: unknown): Promise<RunningTask | EndedRun | null>;
+  /**
+   * Ends what runs for this agent without a record, because its state folder was lost. Absent: the runtime
+   * cannot know.
+   *
+   * @param recordedIds ids of the tasks that have a folder
+   * @returns a name of each task that it ended
+   */
+  removeStrays?(recordedIds: ReadonlySet<string>): Promise<readonly string[]>;
+  /** Removes what ended tasks have left behind, apart from their folders. Absent: nothing is left. */
+  remove?(taskIds: readonly string[]): Promise<void>;
+  /** Ends the runtime's own connections. Tasks keep running. */
+  close?(): void;
 }
 
-/** A plan, or the reason why the task is rejected. */
+export type PrepareContext = {
+  /** Id of the node that the task is assigned to. */
+  readonly nodeId: string;
+  /** Aborted when the task must stop. */
+  readonly signal: AbortSignal;
+  /** Shows in the task's message: `pulling nginx:1.27: 40 %`. */
+  readonly onProgress: (message: string) => void;
+};
+
+/** A plan, or the reason why the task cannot run; with `retry` it may be able to a moment later. */
 export type PrepareResult =
   | { readonly ok: true; readonly plan: LaunchPlan }
-  | { readonly ok: false; readonly reason: string };
+  | { readonly ok: false; readonly reason: string; readonly retry?: true };
 
 export type LaunchPlan = {
   readonly probe: ProbeSpec;
-  readonly stopSignal: NodeJS.Signals;
+  /** A name as `kill` knows it; a runtime may know more than Node.js does. */
+  readonly stopSignal: string;
   /** Starts the task; each call starts another process. Rejects if the system cannot start it. */
   readonly start: () => Promise<RunningTask>;
+  /** Removes what was prepared, if the task must not start. Absent: nothing is left. */
+  readonly discard?: () => Promise<void>;
 };
 
 /** A started task. */
 export type RunningTask = {
   readonly pid: number;
+  /** Absent: a process. */
+  readonly containerId?: string;
   /** Where the task listens on this machine, for the gateway and for probes. */
   readonly endpoints: readonly Endpoint[];
+  /** Host-mode ports that the runtime published. Absent: none. */
+  readonly hostPorts?: readonly { readonly target: number; readonly published: number }[];
   /** JSON data by which a later agent finds the task. */
   readonly handle: unknown;
   /** Resolves once the task and all processes it started have ended. */
   readonly exited: Promise<ExitStatus>;
-  /** Sends a signal to the task's own process. */
-  readonly signal: (name: NodeJS.Signals) => void;
-  /** Kills the task and all processes it started. */
+  /** The task's own health check, which the runtime runs. Absent: it has none. */
+  readonly healthcheck?: Healthcheck;
+  /** Sends a signal to the task's own process. Resolves to false if it cannot be sent. */
+  readonly signal: (name: string) => Promise<boolean>;
+  /** Kills the task and all processes it started; `exited` says when that is done. */
   readonly kill: () => void;
 };
+
+/** A health check that the runtime runs: Docker's HEALTHCHECK. */
+export type Healthcheck = {
+  /** Resolves when the check first passes. */
+  readonly passed: Promise<void>;
+  /** Resolves with the last output when the check has failed too often. */
+  readonly failed: Promise<string>;
+};
+
+/** A task that ended while no agent ran. */
+export type EndedRun = { readonly exit: ExitStatus };
 
 /** The exit of a task. Code and signal are unknown (null) if another process started it. */
 export type ExitStatus = {
@@ -49,4 +93,6 @@ export type ExitStatus = {
   readonly signal: NodeJS.Signals | null;
   /** The task could not listen, because another process took its port after it was chosen. */
   readonly isPortTaken: boolean;
+  /** What is known of the cause: `out of memory`, an error of the runtime, the last lines of output. */
+  readonly detail?: string;
 };

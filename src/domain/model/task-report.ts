@@ -16,6 +16,8 @@ export type TaskObservation = {
   readonly health: HealthReport | null;
   readonly pid: number | null;
   readonly exitCode: number | null;
+  readonly containerId?: string | undefined;
+  readonly hostPorts?: readonly { readonly target: number; readonly published: number }[] | undefined;
 };
 
 /**
@@ -35,7 +37,7 @@ export function applyReport(
 ): Task {
   if (!isAlive(task) || taskStates[observed.state] < taskStates[task.state]) return task;
   const isNewState = observed.state !== task.state;
-  const { state, message, err, endpoints, health, pid, exitCode } = observed;
+  const { state, message, err, endpoints, health, pid, exitCode, containerId, hostPorts } = observed;
   if (!isNewState && sameFacts(task, observed)) return task;
   const stateSinceMs = isNewState ? observed.atMs : task.stateSinceMs;
   const version = task.version + 1;
@@ -48,6 +50,8 @@ export function applyReport(
     health,
     pid,
     exitCode,
+    ...(containerId !== undefined && { containerId }),
+    ...(hostPorts !== undefined && { hostPorts }),
     stateSinceMs,
     version,
     ...(isNewState && state === "running" && { ranSinceMs: receivedAtMs }),
@@ -61,6 +65,7 @@ function sameFacts(task: Task, observed: TaskObservation): boolean {
     task.err === observed.err &&
     task.pid === observed.pid &&
     task.exitCode === observed.exitCode &&
+    (observed.containerId === undefined || task.containerId === observed.containerId) &&
     sameEndpoints(task.endpoints, observed.endpoints) &&
     sameHealth(task.health, observed.health)
   );

@@ -73,6 +73,10 @@ export type Task = {
   readonly health: HealthReport | null;
   readonly pid: number | null;
   readonly exitCode: number | null;
+  /** The id of its container. Absent: it is a process, or its container is not made yet. */
+  readonly containerId?: string;
+  /** Host-mode ports as the node's runtime published them; absent: none. */
+  readonly hostPorts?: readonly { readonly target: number; readonly published: number }[];
   /** Absent: ready. */
   readonly admin?: AdminState;
   /** When the registry first received the report that the task runs, by the registry's clock. */

@@ -2,11 +2,12 @@
 // express; src/domain/validate/service.ts checks the values.
 
 import { probeOf } from "../../domain/labels/labels.ts";
+import { checkPlaceholders } from "../../domain/model/placeholders.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
+import type { EngineContainer } from "./container-schema.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
 import {
-  type EngineContainer,
   type EngineMode,
   type EngineRestart,
   EngineServiceSpec,
@@ -70,6 +71,8 @@ function readMode(mode: EngineMode): ServiceSpec["mode"] {
 }
 
 function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: readonly number[]): RunSpec {
+  const mounts = (container.Mounts ?? []).flatMap(({ Source, Target }) => [Source ?? "", Target ?? ""]);
+  for (const text of [container.Hostname ?? "", ...(container.Env ?? []), ...mounts]) checkPlaceholders(text);
   const grace = container.StopGracePeriod;
   return {
     image: container.Image ?? "",

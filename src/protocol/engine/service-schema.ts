@@ -3,12 +3,7 @@
 // Go writes empty values as null, so every field may be absent or null.
 
 import { z } from "zod";
-
-/** Without NUL, which no operating system accepts in an argument or a variable. */
-const text = z.string().refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
-const texts = z.array(text);
-const whole = z.int();
-const nanos = z.int();
+import { ContainerSpec, LogDriver, nanos, Resources, texts, whole } from "./container-schema.ts";
 
 const Port = z.object({
   Name: z.string().nullish(),
@@ -19,17 +14,6 @@ const Port = z.object({
 });
 export type EngineSpecPort = z.infer<typeof Port>;
 
-const ContainerSpec = z.object({
-  Image: text.nullish(),
-  Command: texts.nullish(),
-  Args: texts.nullish(),
-  Env: texts.nullish(),
-  Dir: text.nullish(),
-  StopSignal: text.nullish(),
-  StopGracePeriod: nanos.nullish(),
-});
-export type EngineContainer = z.infer<typeof ContainerSpec>;
-
 const RestartPolicy = z.object({
   Condition: z.string().nullish(),
   Delay: nanos.nullish(),
@@ -38,16 +22,16 @@ const RestartPolicy = z.object({
 });
 export type EngineRestart = z.infer<typeof RestartPolicy>;
 
-const TaskTemplate = z.object({
+export const EngineTaskTemplate = z.object({
   Runtime: z.string().nullish(),
   ContainerSpec: ContainerSpec.nullish(),
-  Resources: z
-    .object({ Reservations: z.object({ NanoCPUs: whole.nullish(), MemoryBytes: whole.nullish() }).nullish() })
-    .nullish(),
+  Resources: Resources.nullish(),
   RestartPolicy: RestartPolicy.nullish(),
   Placement: z.object({ Constraints: texts.nullish(), MaxReplicas: whole.nullish() }).nullish(),
   ForceUpdate: whole.nullish(),
+  LogDriver: LogDriver.nullish(),
 });
+export type EngineTaskTemplate = z.infer<typeof EngineTaskTemplate>;
 
 const anything = z.object({}).nullish();
 const Mode = z.object({
@@ -71,7 +55,7 @@ export type EngineUpdate = z.infer<typeof UpdateConfig>;
 export const EngineServiceSpec = z.object({
   Name: z.string().nullish(),
   Labels: z.record(z.string(), z.string()).nullish(),
-  TaskTemplate: TaskTemplate.nullish(),
+  TaskTemplate: EngineTaskTemplate.nullish(),
   Mode: Mode.nullish(),
   UpdateConfig: UpdateConfig.nullish(),
   RollbackConfig: UpdateConfig.nullish(),

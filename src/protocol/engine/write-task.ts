@@ -30,19 +30,27 @@ export function writeTask(task: Task, service: Service | undefined) {
   };
 }
 
-function containerStatus({ pid, exitCode }: Task) {
-  if (pid === null && exitCode === null) return {};
+function containerStatus({ pid, exitCode, containerId }: Task) {
+  if (pid === null && exitCode === null && containerId === undefined) return {};
   return {
-    ContainerStatus: { ...(pid !== null && { PID: pid }), ...(exitCode !== null && { ExitCode: exitCode }) },
+    ContainerStatus: {
+      ...(containerId !== undefined && { ContainerID: containerId }),
+      ...(pid !== null && { PID: pid }),
+      ...(exitCode !== null && { ExitCode: exitCode }),
+    },
   };
 }
 
-/** Host-mode ports. A port that was requested without a number is published at the port of its endpoint. */
+/**
+ * Host-mode ports. A port that was requested without a number is published where the runtime put it: at a port of
+ * the host, or at the port that the process listens on.
+ */
 function hostPorts(task: Task, service: Service | undefined): readonly PublishedPort[] {
   const requests = service?.spec.ports.filter(({ mode }) => mode === "host") ?? [];
   return requests.flatMap(({ target, published, mode }) => {
     const origin = task.endpoints.find((endpoint) => endpoint.target === target)?.origin;
-    const port = published ?? Number(URL.parse(origin ?? "")?.port);
+    const chosen = task.hostPorts?.find((port) => port.target === target)?.published;
+    const port = published ?? chosen ?? Number(URL.parse(origin ?? "")?.port);
     return port > 0 ? [{ target, published: port, mode }] : [];
   });
 }

@@ -112,7 +112,8 @@ function newWorld(endsOnStopSignal: boolean) {
       all: () => [],
       save: () => {},
       retire: ({ id }) => furthest.delete(id),
-      removeExpired: () => {},
+      removeExpired: () => [],
+      ids: () => new Set(),
     },
     onChange: (id) => {
       const rank = taskStates[tasks.report("node", id)?.state ?? "assigned"];

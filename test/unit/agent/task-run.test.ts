@@ -309,6 +309,80 @@ test("[N31] a task that was stopping when its agent died counts as shut down", (
   expect(run.report).toMatchObject({ state: "shutdown", pid: null });
 });
 
+test("[N104] a preparation that may pass is tried again, with the reason in the task's message", async () => {
+  runtime.unavailable.push("the registry does not respond", "the registry does not respond");
+  const run = start();
+  await time.pass(500);
+  expect(run.report).toMatchObject({
+    state: "preparing",
+    message: "the registry does not respond; trying again in 1 s",
+  });
+  await time.pass(3_000);
+  expect(runtime.running).toHaveLength(1);
+});
+
+test("[N104] a preparation that keeps failing rejects the task after 30 s", async () => {
+  runtime.unavailable.push(...Array.from({ length: 6 }, () => "the registry does not respond"));
+  const run = start();
+  await time.pass(29_900);
+  expect(run.report.state).toBe("preparing");
+  await time.pass(200);
+  expect(run.report).toMatchObject({ state: "rejected", err: "the registry does not respond" });
+});
+
+test("[N104] a stop ends a preparation at once, and what it prepares later is removed", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  runtime.prepared = promise;
+  const run = start();
+  await time.pass(100);
+  run.stop(0);
+  await time.pass(0);
+  expect(run.report.state).toBe("shutdown");
+  resolve();
+  await time.pass(0);
+  expect([runtime.discarded, runtime.processes.length]).toEqual([1, 0]);
+});
+
+test("[N105] a task with a health check runs once the check has passed and its ports respond", async () => {
+  const passed = Promise.withResolvers<void>();
+  runtime.healthcheck = { passed: passed.promise, failed: new Promise(() => {}) };
+  const run = start();
+  // Docker bounds how long a check may take; the agent's own limit does not apply to it.
+  await time.pass(120_000);
+  expect(run.report.state).toBe("starting");
+  probeResult = fail;
+  passed.resolve();
+  await time.pass(1_000);
+  expect(run.report.state).toBe("starting");
+  probeResult = pass;
+  await time.pass(1_000);
+  expect(run.report).toMatchObject({ state: "running", health: { verdict: "healthy" } });
+});
+
+test("[N105] a task without target ports runs once its health check has passed", async () => {
+  const passed = Promise.withResolvers<void>();
+  runtime.healthcheck = { passed: passed.promise, failed: new Promise(() => {}) };
+  const run = start(assignedTask("a", { targets: [] }));
+  await time.pass(1_000);
+  expect(run.report.state).toBe("starting");
+  passed.resolve();
+  await time.pass(0);
+  expect(run.report.state).toBe("running");
+});
+
+test("[N105] a failed health check takes the task out of the routing table, stops it and fails it", async () => {
+  const failed = Promise.withResolvers<string>();
+  runtime.healthcheck = { passed: Promise.resolve(), failed: failed.promise };
+  const run = start();
+  await time.pass(1_000);
+  failed.resolve("exit 1: no answer");
+  await time.pass(0);
+  const verdicts = reports.map(({ state, health }) => `${state} ${health?.verdict}`);
+  expect(verdicts.slice(-2)).toEqual(["running unhealthy", "failed undefined"]);
+  expect(run.report.err).toBe("task: unhealthy: exit 1: no answer");
+  expect(runtime.processes[0]?.signals).toEqual(["SIGTERM"]);
+});
+
 function start(task: AssignedTask = assignedTask("a")): TaskRun {
   return TaskRun.start("node", task, context());
 }

@@ -47,7 +47,7 @@ test("[O54] an agent dials its tunnel with the headers of its other socket, and 
   expect(upgrades[0]?.headers).toMatchObject({
     authorization: `Bearer ${"c".repeat(40)}`,
     "x-waggle-node": "n".repeat(25),
-    "x-waggle-protocol": "2",
+    "x-waggle-protocol": "3",
   });
   sockets[0]?.terminate();
   await until("the second socket", () => sockets[1]);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
 import { isPrintable } from "../../../src/domain/model/printable.ts";
 import { protocolVersion } from "../../../src/protocol/agent.ts";
+import { readAgentUpgrade } from "../../../src/protocol/agent-upgrade.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
 import { machine } from "../registry/harness.ts";
 import { delta, entryDelta } from "../telemetry/deltas.ts";
@@ -16,19 +17,28 @@ test("[A28] a machine joins with only the join token and gets a node's credentia
   expect(control.mesh.registry.agents.authenticateNode(json.nodeId, json.credential)).toBe(true);
 });
 
+test.each([2, protocolVersion])("[N102] an agent of protocol %i is accepted", (version) => {
+  const headers = new Headers({
+    "x-waggle-protocol": String(version),
+    "x-waggle-node": "n".repeat(25),
+    authorization: "Bearer credential",
+  });
+  expect(readAgentUpgrade(headers)).toEqual({ nodeId: "n".repeat(25), credential: "credential" });
+});
+
 test.each([
   ["a wrong token", { token: "SWMTKN-1-a-b" }, 401, "invalid join token"],
   [
     "an older protocol",
     { protocol: 0 },
     426,
-    "this agent speaks protocol 0 and the mesh 2: update the agent",
+    "this agent speaks protocol 0 and the mesh 3: update the agent",
   ],
   [
     "a newer protocol",
     { protocol: protocolVersion + 1, node: "new" },
     426,
-    "this agent speaks protocol 3 and the mesh 2: update the mesh first",
+    "this agent speaks protocol 4 and the mesh 3: update the mesh first",
   ],
   ["no protocol", { protocol: undefined }, 400, "cannot read the join request: protocol is missing"],
   [

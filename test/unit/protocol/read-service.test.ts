@@ -236,13 +236,8 @@ test("[A12] fields that the Docker CLI always sends cause no warning", () => {
 
 test.each([
   ["TaskTemplate.Networks", running({}, { Networks: [{ Target: "front" }] })],
-  ["TaskTemplate.ContainerSpec.Mounts", running({ Mounts: [{ Type: "bind", Source: "/a", Target: "/b" }] })],
   ["TaskTemplate.ContainerSpec.Secrets", running({ Secrets: [{ SecretName: "a" }] })],
   ["TaskTemplate.ContainerSpec.Configs", running({ Configs: [{ ConfigName: "a" }] })],
-  ["TaskTemplate.ContainerSpec.Healthcheck", running({ Healthcheck: { Test: ["CMD", "true"] } })],
-  ["TaskTemplate.ContainerSpec.User", running({ User: "1000" })],
-  ["TaskTemplate.ContainerSpec.ReadOnly", running({ ReadOnly: true })],
-  ["TaskTemplate.Resources.Limits", running({}, { Resources: { Limits: { MemoryBytes: 1 } } })],
   [
     "TaskTemplate.Placement.Preferences",
     running({}, { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "a" } }] } }),
@@ -252,6 +247,30 @@ test.each([
   const { document } = readServiceSpec(sent);
   expect(document).toEqual(sent);
   expect(ignoredFieldWarnings(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
+});
+
+test.each([
+  ["a mount", running({ Mounts: [{ Type: "bind", Source: "/a", Target: "/b" }] })],
+  ["a health check", running({ Healthcheck: { Test: ["CMD", "true"] } })],
+  ["a user", running({ User: "1000" })],
+  ["limits", running({}, { Resources: { Limits: { MemoryBytes: 64 << 20 } } })],
+  ["a log driver", running({}, { LogDriver: { Name: "json-file", Options: { "max-size": "1m" } } })],
+])("[N101] %s has no warning, because nodes with Docker honour it", (_what, change) => {
+  const sent = spec("my-web", change);
+  const { document } = readServiceSpec(sent);
+  expect(document).toEqual(sent);
+  expect(ignoredFieldWarnings(document)).toEqual([]);
+});
+
+test.each([
+  [running({ Env: ["A={{.Node.Name}}"] }), "cannot expand {{.Node.Name}}: use one of "],
+  [running({ Hostname: "{{.Task" }), 'cannot expand "{{.Task": "{{" has no "}}"'],
+  [running({ Mounts: [{ Source: "{{x}}", Target: "/b" }] }), "cannot expand {{x}}: use one of "],
+  [running({ Ulimits: [{ Name: "nofile", Soft: "many" }] }), "Ulimits[0].Soft: expected number"],
+  [running({ Mounts: "/a:/b" }), "ContainerSpec.Mounts: expected array"],
+  [running({}, { Resources: { Limits: { Pids: 1.5 } } }), "Resources.Limits.Pids: expected int"],
+])("[N101] a part of the template that no node can read is refused at once: %j", (change, message) => {
+  expect(refusalOf(() => readServiceSpec(spec("my-web", change)))).toContain(message);
 });
 
 test("[V13] update and rollback policies are read completely, in milliseconds, and absent settings stay absent", () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { readTable } from "../../../src/domain/table/text.ts";
+import { aSpec } from "../../support/world.ts";
 import { assigned, input, refusal, TestMesh } from "./harness.ts";
 
 test("[M10] a service has its tasks in the table only while they can take requests", () => {
@@ -223,6 +224,23 @@ test("[M22] a node is sent its assignment when it changed, and only then", () =>
   const [stopping] = assigned(mesh.registry.takeEffects(), owner.id) ?? [];
   expect(stopping).toMatchObject({ id: task?.id, desired: "remove" });
   mesh.work();
+});
+
+test("[N102] an assignment carries the template, the service's labels and the host-mode ports", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  const ports = [
+    { target: 80, published: 8080, mode: "ingress" },
+    { target: 81, published: 8081, mode: "host" },
+    { target: 82, mode: "host" },
+  ] as const;
+  mesh.service("my-web", { labels: { zone: "a" }, ports, run: { ...aSpec().run, targets: [80, 81, 82] } });
+  const [task] = assigned(mesh.registry.takeEffects(), node.id) ?? [];
+  const [stored] = mesh.tasks("my-web");
+  expect(task?.template).toEqual(stored?.document);
+  expect(task?.template).toMatchObject({ ContainerSpec: {} });
+  expect(task?.service.labels).toEqual({ zone: "a" });
+  expect(task?.hostPorts).toEqual([{ target: 81, published: 8081 }, { target: 82 }]);
 });
 
 test("[M23] a service counts the slots that run, not the tasks", () => {

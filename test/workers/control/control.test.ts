@@ -61,7 +61,7 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
       ...bearer(credential),
       upgrade: "websocket",
       "x-waggle-node": nodeId,
-      "x-waggle-protocol": "2",
+      "x-waggle-protocol": "3",
     });
   const refused = await dial("wrong");
   expect([refused.status, refused.headers.get("content-type")]).toEqual([401, "application/json"]);
@@ -87,7 +87,7 @@ test("[M59][M64] in workerd, a node is dialed at the address that its socket con
       ...bearer(credential),
       upgrade: "websocket",
       "x-waggle-node": nodeId,
-      "x-waggle-protocol": "2",
+      "x-waggle-protocol": "3",
       "cf-connecting-ip": peer,
       "x-forwarded-for": forged,
       "x-waggle-client": forged,

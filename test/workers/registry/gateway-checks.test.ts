@@ -128,7 +128,7 @@ async function meshWithNode(port: number) {
       upgrade: "websocket",
       authorization: `Bearer ${joined.value.credential}`,
       "x-waggle-node": joined.value.nodeId,
-      "x-waggle-protocol": "2",
+      "x-waggle-protocol": "3",
     },
   });
   if (ws === null) throw new Error("no socket");

@@ -178,13 +178,13 @@ test("[M54] an agent with another protocol version gets 426 with both versions",
   const member = await join(mesh, "node1");
   for (const [offered, named] of [
     ["1", "1"],
-    ["3", "3"],
+    ["4", "4"],
     [undefined, "none"],
   ] as const) {
     const answer = await upgrade(mesh, { ...headersOf(member), "x-waggle-protocol": offered });
     expect(answer.status).toBe(426);
     expect(await answer.json()).toEqual({
-      message: `this mesh speaks agent protocol 2, the agent offered ${named}`,
+      message: `this mesh speaks agent protocol 3, the agent offered ${named}`,
     });
   }
 });
@@ -430,7 +430,7 @@ function headersOf({ nodeId, credential }: { nodeId: string; credential: string 
     upgrade: "websocket",
     authorization: `Bearer ${credential}`,
     "x-waggle-node": nodeId,
-    "x-waggle-protocol": "2",
+    "x-waggle-protocol": "3",
   };
 }
 

@@ -180,7 +180,7 @@ test("[O53] a member opens its tunnel at the control API, and its removal closes
           upgrade: "websocket",
           authorization: `Bearer ${secret}`,
           "x-waggle-node": nodeId,
-          "x-waggle-protocol": "2",
+          "x-waggle-protocol": "3",
         },
       }),
       env,
