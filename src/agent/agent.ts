@@ -1,8 +1,11 @@
 // The agent: joins a machine to the mesh as a node and runs the tasks that the registry assigns to it.
 
+import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { printable } from "../domain/model/printable.ts";
+import { isAlive } from "../domain/model/task.ts";
 import type { AgentMessage, JoinReply, ListenersReport, NodeDescription } from "../protocol/agent.ts";
 import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
@@ -14,6 +17,8 @@ import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
 import { probeTask } from "./probes.ts";
 import { Reporter } from "./reporter.ts";
+import { connectDaemon, type DockerDaemon } from "./runtimes/docker/daemon.ts";
+import { DockerRuntime } from "./runtimes/docker/docker-runtime.ts";
 import { builtInImages, readImages } from "./runtimes/images.ts";
 import { PortAllocator, taskHost } from "./runtimes/ports.ts";
 import { ProcessRuntime } from "./runtimes/process.ts";
@@ -44,12 +49,16 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
   const stop = new StopRequest(log);
   try {
     routeUrl(options.url, "");
-    const runtime = await makeRuntime(options);
-    const releaseStateDir = acquireStateDir(options.stateDir);
+    const { runtime, kind } = await makeRuntime(options);
     try {
-      await new NodeAgent(options, runtime, stop).run();
+      const releaseStateDir = acquireStateDir(options.stateDir);
+      try {
+        await new NodeAgent({ ...options, runtime: kind }, runtime, stop).run();
+      } finally {
+        releaseStateDir();
+      }
     } finally {
-      releaseStateDir();
+      runtime.close?.();
     }
     return 0;
   } catch (error) {
@@ -63,17 +72,54 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
   }
 }
 
-async function makeRuntime({ runtime, images, hostname, address, stateDir }: AgentOptions): Promise<Runtime> {
-  if (runtime === "docker") {
-    throw new MeshError("runtime/invalid", "the docker runtime is not implemented; use --runtime process", {
-      blame: "operator",
-      retry: "never",
-    });
+type ChosenRuntime = { readonly runtime: Runtime; readonly kind: NodeDescription["runtime"] };
+
+/** Chooses the runtime: as configured, else Docker if a daemon answers. */
+async function makeRuntime(options: AgentOptions): Promise<ChosenRuntime> {
+  const { runtime, kind, stateDir, log } = options;
+  // A balancer runs no tasks.
+  if (runtime === "process" || kind === "balancer") return makeProcessRuntime(options);
+  try {
+    const daemon = await connectDaemon(process.env);
+    log(`runs tasks as containers of the Docker daemon at ${daemon.socketPath} (API ${daemon.api})`);
+    return { runtime: makeDockerRuntime(options, daemon), kind: "docker" };
+  } catch (error) {
+    // Containers of an earlier agent must not be taken for ended tasks because their daemon is away.
+    if (runtime === "docker" || !(error instanceof MeshError) || hasContainers(stateDir)) throw error;
+    log(`runs tasks as processes: ${error.message}`);
+    return makeProcessRuntime(options);
   }
+}
+
+function hasContainers(stateDir: string): boolean {
+  const records = new TaskRecords(stateDir).all(() => {});
+  return records.some(({ report }) => isAlive(report) && report.containerId !== undefined);
+}
+
+function makeDockerRuntime(
+  { hostname, address, stateDir, log }: AgentOptions,
+  daemon: DockerDaemon,
+): Runtime {
+  return new DockerRuntime({
+    daemon,
+    node: { hostname, ...nodePlatform() },
+    agent: `${hostname} ${stateDir}`,
+    // The nodes of a mesh on one machine must not share ports.
+    hostIp: isIP(address) === 4 && isLoopback(address) ? address : "",
+    log,
+  });
+}
+
+async function makeProcessRuntime({
+  images,
+  hostname,
+  address,
+  stateDir,
+}: AgentOptions): Promise<ChosenRuntime> {
   const host = taskHost(address);
   const records = new TaskRecords(stateDir);
   const customImages = images === undefined ? [] : readImages(images);
-  return new ProcessRuntime({
+  const runtime = new ProcessRuntime({
     images: new Map([...builtInImages(process.env.PATH ?? ""), ...customImages]),
     ports: new PortAllocator(host, Date.now),
     nodeName: hostname,
@@ -82,10 +128,14 @@ async function makeRuntime({ runtime, images, hostname, address, stateDir }: Age
     taskDir: (id) => records.dirOf(id),
     env: process.env,
   });
+  return { runtime, kind: "process" };
 }
 
+/** Options with the chosen runtime. */
+type NodeOptions = AgentOptions & { readonly runtime: NodeDescription["runtime"] };
+
 class NodeAgent {
-  readonly #options: AgentOptions;
+  readonly #options: NodeOptions;
   readonly #runtime: Runtime;
   readonly #stop: StopRequest;
   readonly #tasks: Tasks;
@@ -98,7 +148,7 @@ class NodeAgent {
   #ingress: Promise<RunningIngress> | null = null;
   #listeners: ListenersReport = { open: 0, closed: [] };
 
-  constructor(options: AgentOptions, runtime: Runtime, stop: StopRequest) {
+  constructor(options: NodeOptions, runtime: Runtime, stop: StopRequest) {
     this.#options = options;
     this.#runtime = runtime;
     this.#stop = stop;

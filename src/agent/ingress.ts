@@ -1,7 +1,7 @@
 // The ingress of this machine as its agent starts it: the published ports of the mesh, open on this machine.
 // It runs in processes of its own (src/local/node-ingress.ts).
 
-import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
+import type { JoinReply, ListenersReport, NodeDescription } from "../protocol/agent.ts";
 import type { AgentOptions } from "./options.ts";
 
 /** What the agent knows once it has joined. */
@@ -10,6 +10,7 @@ export type IngressContext = Pick<
   "url" | "hostname" | "address" | "stateDir" | "kind" | "log"
 > & {
   readonly membership: JoinReply;
+  readonly runtime: NodeDescription["runtime"];
   /** Receives the state of the listeners each time it changes. */
   readonly onListeners: (report: ListenersReport) => void;
 };

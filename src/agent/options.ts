@@ -21,7 +21,8 @@ export type AgentOptions = {
   readonly gatewayPort: number;
   /** PEM files of the gateway's certificate, with its chain, and of its key. Absent: it speaks plain HTTP. */
   readonly gatewayTls?: { readonly certFile: string; readonly keyFile: string };
-  readonly runtime: "process" | "docker";
+  /** `auto`: Docker if a daemon answers, else processes. */
+  readonly runtime: "process" | "docker" | "auto";
   /** A JSON file with further images of the process runtime, see runtimes/images.ts. */
   readonly images?: string;
   /** How long a leaving agent waits for replacements of its tasks on other nodes, milliseconds. */
@@ -38,7 +39,7 @@ export type AgentOptions = {
 export const defaultAgentOptions = {
   stateDir: ".waggle-agent",
   gatewayPort: defaultGatewayPort,
-  runtime: "process",
+  runtime: "auto",
   drainTimeoutMs: 10_000,
   onStop: "stop",
 } as const satisfies Partial<AgentOptions>;

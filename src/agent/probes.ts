@@ -9,6 +9,7 @@ import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { ProbeSpec } from "../domain/model/service.ts";
 import type { Endpoint } from "../domain/model/task.ts";
+import { addressOfOrigin } from "./runtimes/ports.ts";
 
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 
@@ -36,8 +37,7 @@ export const probeTask: TaskProber = async (endpoints, probe, signal) => {
 };
 
 function probeOrigin(origin: string, probe: ProbeSpec, signal: AbortSignal): Promise<ProbeResult> {
-  const { hostname, port } = new URL(origin);
-  const address = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
+  const address = addressOfOrigin(origin);
   return probe.kind === "tcp" ? probeTcp(address, signal) : probeHttp(address, probe.path, signal);
 }
 

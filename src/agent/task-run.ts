@@ -14,6 +14,7 @@ import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
+import { addressOfOrigin } from "./runtimes/ports.ts";
 import type {
   EndedRun,
   ExitStatus,
@@ -143,10 +144,7 @@ export class TaskRun {
     if (this.#running === null) return null;
     const isStopping = this.#stopAtMs !== null && this.#context.nowMs() >= this.#stopAtMs;
     const ports = new Map(
-      this.#running.endpoints.map(({ target, origin }) => {
-        const { hostname, port } = new URL(origin);
-        return [target, { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }];
-      }),
+      this.#running.endpoints.map(({ target, origin }) => [target, addressOfOrigin(origin)]),
     );
     return { ports, accepts: !isStopping, ...(this.limit && { limit: this.limit }) };
   }
@@ -431,7 +429,8 @@ export class TaskRun {
   /** A task that was never prepared has no record. */
   #save(): void {
     if (this.#prepared === null) return;
-    const { nodeId, task } = this;
+    const { nodeId } = this;
+    const { registryAuth: _, ...task } = this.task;
     this.#context.save({
       nodeId,
       task,

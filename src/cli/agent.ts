@@ -24,7 +24,7 @@ type Flags = {
   readonly ca?: string;
   readonly state: string;
   readonly images?: string;
-  readonly runtime: "process" | "docker";
+  readonly runtime: "process" | "docker" | "auto";
   readonly drainTimeout?: number;
   readonly keepTasks?: boolean;
   readonly ingress?: boolean;
@@ -66,7 +66,11 @@ export function registerAgent(program: Command, cli: Cli): void {
     .option("--state <dir>", "state folder: the node's credential, tasks and logs", ".waggle-agent")
     .option("--images <file>", "JSON file with more images for the process runtime")
     .addOption(
-      choiceFlag("--runtime <name>", "runtime of the tasks", ["process", "docker"]).default("process"),
+      choiceFlag("--runtime <name>", "runtime of the tasks: docker if a daemon answers, else process", [
+        "auto",
+        "docker",
+        "process",
+      ]).default("auto"),
     )
     .addOption(
       valueFlag(

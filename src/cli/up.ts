@@ -69,17 +69,13 @@ export function registerUp(program: Command): void {
 }
 
 async function startUp(flags: Flags, stateDir: string): Promise<void> {
-  if (flags.runtime === "docker") {
-    throw usageError(
-      "--runtime docker is not supported yet",
-      "use --runtime process: tasks run as processes of this machine",
-    );
-  }
   trustCertificates(flags.ca, stateDir);
   const local = await import("../local/up.ts");
   const code = await local.up({
     nodes: flags.nodes,
-    empty: flags.empty === true,
+    // Docker cannot pull the image of the first service, which is built into the process runtime.
+    empty: flags.empty === true || flags.runtime === "docker",
+    runtime: flags.runtime,
     stateDir,
     controlPort: flags.port,
     edgePort: flags.edgePort,

@@ -3,7 +3,10 @@
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
 import { prepareChild, sendToParent } from "./child.ts";
 
-export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
+export type AgentInput = Pick<
+  AgentOptions,
+  "url" | "stateDir" | "hostname" | "address" | "images" | "runtime"
+> & {
   readonly token: string;
 };
 

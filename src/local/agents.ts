@@ -13,6 +13,7 @@ export type AgentsOptions = {
   readonly logDir: string;
   /** JSON file with further images of the process runtime. */
   readonly images?: string;
+  readonly runtime: "process" | "docker";
 };
 
 /** The part of an agent's input that is the same for all. */
@@ -44,13 +45,14 @@ export async function startAgents(
  * @see docs/decisions/0007-tasks-outlive-their-agent.md
  */
 function startAgent(
-  { stateDir, logDir, images }: AgentsOptions,
-  node: Omit<AgentInput, "stateDir" | "images">,
+  { stateDir, logDir, images, runtime }: AgentsOptions,
+  node: Omit<AgentInput, "stateDir" | "images" | "runtime">,
   context: ChildContext,
 ): Promise<LocalAgent> {
   const name = node.hostname;
   const input: AgentInput = {
     ...node,
+    runtime,
     stateDir: join(nodesFolder(stateDir), name),
     ...(images !== undefined && { images: resolve(images) }),
   };

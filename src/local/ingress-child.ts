@@ -41,7 +41,7 @@ export type IngressInput = {
   readonly url: string;
   readonly membership: JoinReply;
   /** The node whose ports to open; null: those of a balancer. */
-  readonly node: { readonly name: string } | null;
+  readonly node: { readonly name: string; readonly runtime: "process" | "docker" } | null;
   /** The address to listen on. */
   readonly address: string;
   /** A balancer's port for the default service; null: none. */
@@ -121,7 +121,7 @@ function desiredListeners(
   table: RoutingTable,
 ): readonly DesiredListener[] {
   if (node === null) return listenersOfBalancer(table, address, defaultPort);
-  return listenersOfNode(table, { id: membership.nodeId, name: node.name }, address);
+  return listenersOfNode(table, { id: membership.nodeId, ...node }, address);
 }
 
 /** What the agent reports about the listeners; reports it when it changes. */

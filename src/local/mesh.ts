@@ -46,6 +46,7 @@ export type MeshOptions = {
   /** The edge's port for the default service. */
   readonly edgePort: number;
   readonly images?: string;
+  readonly runtime: "process" | "docker";
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
   /** Variables of the data plane's Worker. */
@@ -243,7 +244,7 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, variables, budget, exit, log }: PartsOptions,
+  { stateDir, listen, edgePort, runtime, variables, budget, exit, log }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
@@ -277,7 +278,7 @@ function publishPorts(
     tableCopy.update(table);
     router.setTable(table);
     const ownIngress = await fetchNodesWithIngress(control, secrets.token);
-    desired = desiredListeners(table, plan, balancer, ownIngress);
+    desired = desiredListeners(table, plan, balancer, ownIngress, runtime);
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
       table.services.map(({ options }) => options ?? {}),

@@ -65,12 +65,12 @@ function requirePackages(): void {
 
 async function startIngress(
   { listen, defaultPort, variables }: NodeIngressOptions,
-  { url, hostname, address, stateDir, kind, membership, onListeners, log }: IngressContext,
+  { url, hostname, address, stateDir, kind, membership, runtime, onListeners, log }: IngressContext,
 ): Promise<RunningIngress> {
   const input: IngressInput = {
     url,
     membership,
-    node: kind === "balancer" ? null : { name: hostname },
+    node: kind === "balancer" ? null : { name: hostname, runtime },
     address: listen ?? (await listenHost(address)),
     defaultPort,
     stateDir,

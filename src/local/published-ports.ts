@@ -4,8 +4,10 @@
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import { isLoopback } from "../domain/model/dialed-host.ts";
 import { hostPort } from "../domain/model/server.ts";
+import type { PublishedPort } from "../domain/model/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table/table.ts";
 import { isTcpService } from "../domain/table/tcp-options.ts";
+import type { NodeDescription } from "../protocol/agent.ts";
 import { type AddressPlan, coversAddress, nodePort } from "./addresses.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
@@ -25,6 +27,8 @@ export type DesiredListener = {
   /** A name for messages: `node1`, `balancer`. */
   readonly owner: string;
 };
+
+type TaskRuntime = NodeDescription["runtime"];
 
 /** The edge's address, and its port for the default service. */
 type Balancer = { readonly address: string; readonly defaultPort: number };
@@ -46,13 +50,15 @@ const openRetryMs = 1_000;
  * edge; a host-mode port only on nodes that run a task of its service.
  *
  * @param ownIngress ids of the nodes whose agents open their ports themselves
- * @see docs/spec.md U4-U6
+ * @param runtime of the nodes: Docker publishes host-mode ports itself
+ * @see docs/spec.md U4-U6, N123
  */
 export function desiredListeners(
   table: RoutingTable,
   plan: AddressPlan,
   balancer: Balancer,
   ownIngress: ReadonlySet<string> = new Set(),
+  runtime: TaskRuntime = "process",
 ): readonly DesiredListener[] {
   const desired: DesiredListener[] = [defaultListener(balancer)];
   const addressPlanOf = ({ id, address }: TableNode): AddressPlan => {
@@ -67,7 +73,7 @@ export function desiredListeners(
       for (const [index, node] of table.nodes.entries()) {
         // A node on another machine opens its own ports.
         if (!isLoopback(node.address) || ownIngress.has(node.id)) continue;
-        if (mode === "host" && !hasTaskOn(service, node.id)) continue;
+        if (mode === "host" && (runtime === "docker" || !hasTaskOn(service, node.id))) continue;
         const port = nodePort(addressPlanOf(node), nodeOrdinal(node.name, index), published);
         desired.push(withMode(service, nodeListener(node, node.address, published, port)));
       }
@@ -76,15 +82,22 @@ export function desiredListeners(
   return withoutRepetitions(desired);
 }
 
-/** The listeners of one node on its own machine. @param address that it listens on @see docs/spec.md O130 */
+/**
+ * The listeners of one node on its own machine.
+ *
+ * @param address that it listens on
+ * @see docs/spec.md O130, N123
+ */
 export function listenersOfNode(
   table: RoutingTable,
-  node: { readonly id: string; readonly name: string },
+  node: { readonly id: string; readonly name: string; readonly runtime?: TaskRuntime },
   address: string,
 ): readonly DesiredListener[] {
+  const isOpen = (service: TableService, mode: PublishedPort["mode"]): boolean =>
+    mode === "ingress" || (node.runtime !== "docker" && hasTaskOn(service, node.id));
   const desired = table.services.flatMap((service) =>
     service.ports
-      .filter(({ mode }) => mode === "ingress" || hasTaskOn(service, node.id))
+      .filter(({ mode }) => isOpen(service, mode))
       .map(({ published }) => withMode(service, nodeListener(node, address, published, published))),
   );
   return withoutRepetitions(desired);

@@ -41,6 +41,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     hostname: "node1",
     address: "127.0.0.1",
     gatewayPort: 0,
+    // A daemon of the machine that runs the tests must not get their tasks.
+    runtime: "process",
     log: console.log,
   };
   process.exit(await runAgent({ ...defaults, ...options }));

@@ -36,7 +36,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   proxy: { folders: ["domain", "gateway", "telemetry"], packages: [] },
   ingress: { folders: ["domain", "gateway", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
-  agent: { folders: ["domain", "gateway", "protocol"], packages: ["node:*", "ws", "zod"] },
+  agent: { folders: ["domain", "gateway", "protocol"], packages: ["node:*", "dockerode", "ws", "zod"] },
   cli: {
     folders: ["domain", "protocol", "telemetry", "haproxy"],
     packages: ["node:*", "commander", "ws", "zod"],

@@ -57,7 +57,8 @@ export type LaunchPlan = {
 
 /** A started task. */
 export type RunningTask = {
-  readonly pid: number;
+  /** Null: it has ended already. */
+  readonly pid: number | null;
   /** Absent: a process. */
   readonly containerId?: string;
   /** Where the task listens on this machine, for the gateway and for probes. */

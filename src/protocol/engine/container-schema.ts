@@ -6,7 +6,7 @@
 import { z } from "zod";
 
 /** Without NUL, which no operating system accepts in an argument or a variable. */
-export const text = z
+const text = z
   .string()
   .refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
 export const texts = z.array(text);
