@@ -65,6 +65,7 @@ export class MeshRegistry extends OperationsObject {
       clock: () => Date.now(),
       newId: randomId,
       newSecret: randomBase36,
+      sealSecret: env.OPERATOR_TOKEN ?? "",
       addresses: addressRulesOf(env),
       meshName: env.MESH_NAME,
       regions: regionsOf(env),

@@ -12,6 +12,7 @@ import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { modeWarnings } from "./mode-warnings.ts";
 import { readFlag, readVersion } from "./query.ts";
+import { readRegistryAuth } from "./registry-auth.ts";
 import { referenceWarnings } from "./service-references.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
@@ -27,7 +28,9 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
     return c.json(services.map((service) => writeService(service, withStatus ? service : null)));
   });
   routes.post("/create", async (c) => {
-    const input = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
+    const auth = readRegistryAuth(c.req.header("x-registry-auth"), undefined);
+    const spec = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
+    const input = withRegistryAuth(spec, auth);
     const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
     const warnings = await warningsOf(mesh, id, input, isOnCloudflare);
     return c.json({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) }, 201);
@@ -38,7 +41,10 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
   routes.post("/:ref/update", async (c) => {
     const body = await readBody(c.req.raw);
     const version = readVersion("service", c.req.query("version"));
-    const input = isRollback(c.req.query("rollback")) ? "rollback" : readServiceSpec(body);
+    const auth = readRegistryAuth(c.req.header("x-registry-auth"), c.req.query("registryAuthFrom"));
+    const input = isRollback(c.req.query("rollback"))
+      ? "rollback"
+      : withRegistryAuth(readServiceSpec(body), auth);
     unwrapForDocker(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
     const warnings = await warningsOf(mesh, c.req.param("ref"), input, isOnCloudflare);
     // Null without warnings, as in Docker's response to an update.
@@ -53,6 +59,13 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
     throw logsUnsupported();
   });
   return routes;
+}
+
+function withRegistryAuth(
+  input: ServiceSpecInput,
+  registryAuth: ServiceSpecInput["registryAuth"],
+): ServiceSpecInput {
+  return registryAuth === undefined ? input : { ...input, registryAuth };
 }
 
 /** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */

@@ -56,7 +56,15 @@ export type NodeChange = {
   readonly labels: Readonly<Record<string, string>>;
 };
 
-export type ServiceSpecInput = { readonly spec: ServiceSpec; readonly document: unknown };
+export type ServiceSpecInput = {
+  readonly spec: ServiceSpec;
+  readonly document: unknown;
+  /**
+   * Credentials for the image's registry: the value of `X-Registry-Auth`, or those of the previous spec. Absent:
+   * an update keeps those of the service.
+   */
+  readonly registryAuth?: string | { readonly from: "previous-spec" };
+};
 
 export type NodeJoinInput = {
   readonly token: string;

@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import { taskLimitOf } from "../domain/labels/balance-labels.ts";
 import type { Service } from "../domain/model/service.ts";
-import { isAlive, type Task } from "../domain/model/task.ts";
+import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
 import { type MeshKey, nodeKeys } from "./gateway-keys.ts";
 import { sameData } from "./same-data.ts";
+import { openText } from "./sealed-text.ts";
 
 /**
  * How long a stopping task stays up after its release, milliseconds. A response with the new table may still
@@ -25,11 +26,18 @@ export type NodeAssignment = {
   readonly resend: boolean;
 };
 
+type AssignmentContext = {
+  readonly resend: ReadonlySet<string>;
+  readonly gatewayKeys: readonly MeshKey[];
+  /** Opens the credentials of registries. */
+  readonly sealSecret: string;
+};
+
 /** The assignments of the given nodes, without those that were removed. Costs one pass over all tasks. */
 export function assignmentsOf(
   world: World,
   nodeIds: ReadonlySet<string>,
-  { resend, gatewayKeys }: { readonly resend: ReadonlySet<string>; readonly gatewayKeys: readonly MeshKey[] },
+  { resend, gatewayKeys, sealSecret }: AssignmentContext,
 ): readonly NodeAssignment[] {
   const tasksOf = new Map<string, Task[]>();
   for (const id of nodeIds) if (world.nodes.has(id)) tasksOf.set(id, []);
@@ -43,7 +51,9 @@ export function assignmentsOf(
       drainDelayMs,
       gatewayKeys: nodeKeys(gatewayKeys, nodeId),
       tunnel: usesTunnel(world, nodeId),
-      tasks: tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).map((task) => assignedTask(world, task)),
+      tasks: tasks
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .map((task) => assignedTask(world, task, sealSecret)),
     };
     const hash = createHash("sha256").update(JSON.stringify(body)).digest("base64url");
     return { nodeId, body, hash, resend: resend.has(nodeId) };
@@ -96,7 +106,7 @@ function assignmentFingerprint(task: Task): string {
   return `${task.desired} ${isAlive(task)} ${isAwaitingRelease(task)}`;
 }
 
-function assignedTask(world: World, task: Task): AssignedTask {
+function assignedTask(world: World, task: Task, sealSecret: string): AssignedTask {
   const service = world.services.get(task.serviceId);
   const limit = service === undefined ? null : taskLimitOf(service.spec.labels);
   const hostPorts = (service?.spec.ports ?? [])
@@ -128,7 +138,22 @@ function assignedTask(world: World, task: Task): AssignedTask {
     },
     ...(task.document !== null && { template: task.document }),
     ...(hostPorts.length > 0 && { hostPorts }),
+    ...registryAuthOf(world, task, service, sealSecret),
   };
+}
+
+/** The credentials of a task that may still pull its image on a node with Docker; no other needs them. */
+function registryAuthOf(
+  { nodes }: World,
+  task: Task,
+  service: Service | undefined,
+  sealSecret: string,
+): Pick<AssignedTask, "registryAuth"> {
+  if (service?.sealedAuth === undefined || taskStates[task.state] >= taskStates.starting) return {};
+  if (nodes.get(task.nodeId ?? "")?.runtime !== "docker") return {};
+  // Null after the operator's token was replaced: the pull then says that it was refused.
+  const registryAuth = openText(service.sealedAuth, sealSecret);
+  return registryAuth === null ? {} : { registryAuth };
 }
 
 function hasLabels(service: Service | undefined): service is Service {

@@ -19,6 +19,8 @@ export type DraftContext = {
   readonly newId: () => string;
   /** `length` random base-36 digits. */
   readonly newSecret: (length: number) => string;
+  /** Under which texts are sealed in the database (sealed-text.ts). */
+  readonly sealSecret: string;
   readonly addresses: AddressRules;
   /** Names of the regions that static servers are checked from, at least one. */
   readonly regions: readonly string[];

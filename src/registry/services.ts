@@ -13,6 +13,7 @@ import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
 import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
+import { sealText } from "./sealed-text.ts";
 import { removeServersOf } from "./servers.ts";
 
 /**
@@ -20,12 +21,16 @@ import { removeServersOf } from "./servers.ts";
  */
 const maxDocumentBytes = 65_536;
 
+/** Base-36 digits of the randomness of one sealed text. */
+const sealRandomLength = 24;
+
 /**
  * @throws MeshError service/conflict, host/conflict, service/too-large, and those of validateSpec and
  *   allocatePorts
  */
 export function createService(draft: Draft, input: ServiceSpecInput, actor: string): Service {
   const { spec, document } = readInput(input);
+  const sealedAuth = sealedAuthOf(draft, input, null);
   validateSpec(spec);
   const others = [...draft.world.services.values()];
   if (others.some((other) => other.spec.name === spec.name)) throw serviceNameTaken(spec.name);
@@ -35,6 +40,7 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
     spec,
     document,
     previous: null,
+    ...(sealedAuth !== undefined && { sealedAuth }),
     ports: allocatePorts(spec.ports, [], others),
     runHash: runHash(spec, document),
     version: 1,
@@ -65,18 +71,25 @@ export function updateService(
   const service = findService(draft.world, ref);
   requireVersion("service", service, version);
   const { spec, document } = input === "rollback" ? previousOf(service) : readInput(input);
+  const sealedAuth = sealedAuthOf(draft, input, service);
   validateSpec(spec);
   checkUnchangeable(service, spec);
   if (sameData({ spec, document }, { spec: service.spec, document: service.document })) {
-    return input === "rollback" ? service : resume(draft, service, actor);
+    return input === "rollback" ? service : resume(draft, withAuth(draft, service, sealedAuth), actor);
   }
   const others = [...draft.world.services.values()].filter(({ id }) => id !== service.id);
   checkHosts(spec, others);
+  const { sealedAuth: authBefore, ...unsealed } = service;
   const next: Service = {
-    ...service,
+    ...unsealed,
     spec,
     document,
-    previous: { spec: service.spec, document: service.document },
+    previous: {
+      spec: service.spec,
+      document: service.document,
+      ...(authBefore !== undefined && { sealedAuth: authBefore }),
+    },
+    ...(sealedAuth !== undefined && { sealedAuth }),
     ports: allocatePorts(spec.ports, service.ports, others),
     runHash: nextRunHash(service, spec, document),
     update: input === "rollback" ? beginUpdate("rollback_started", draft.nowMs) : null,
@@ -89,6 +102,27 @@ export function updateService(
     input === "rollback" ? "service.rollback" : "service.update",
     serviceSubject(next),
   );
+  return next;
+}
+
+/** The credentials of the service after a change. @param service null if it is created */
+function sealedAuthOf(
+  { context }: Draft,
+  input: ServiceSpecInput | "rollback",
+  service: Service | null,
+): string | undefined {
+  if (input === "rollback") return service?.previous?.sealedAuth;
+  const { registryAuth } = input;
+  if (registryAuth === undefined) return service?.sealedAuth;
+  if (typeof registryAuth !== "string") return service?.previous?.sealedAuth;
+  return sealText(registryAuth, context.sealSecret, context.newSecret(sealRandomLength));
+}
+
+/** New credentials alone replace no task: they are for the next pull. */
+function withAuth(draft: Draft, service: Service, sealedAuth: string | undefined): Service {
+  if (sealedAuth === undefined || sealedAuth === service.sealedAuth) return service;
+  const next = { ...service, sealedAuth };
+  draft.put("services", next);
   return next;
 }
 
@@ -135,8 +169,8 @@ export function serviceViews(world: World, services: readonly Service[]): readon
 }
 
 /** A copy as JSON stores it, so that memory and rows are equal. @throws MeshError service/too-large */
-function readInput(input: ServiceSpecInput): ServiceSpecInput {
-  const text = JSON.stringify(input);
+function readInput({ spec, document }: ServiceSpecInput): ServiceSpecInput {
+  const text = JSON.stringify({ spec, document });
   const bytes = new TextEncoder().encode(text).length;
   if (bytes <= maxDocumentBytes) return JSON.parse(text) as ServiceSpecInput;
   throw new MeshError(

@@ -141,7 +141,11 @@ export class Transactions {
       assignments:
         nodeIds.size === 0
           ? []
-          : assignmentsOf(world, nodeIds, { resend, gatewayKeys: meshKeys(this.store) }),
+          : assignmentsOf(world, nodeIds, {
+              resend,
+              gatewayKeys: meshKeys(this.store),
+              sealSecret: this.#deps.sealSecret,
+            }),
     };
   }
 }

@@ -260,7 +260,7 @@ describe("a page that plants cookies", () => {
   });
 });
 
-test("[X169] the credentials of a registry that a Docker client sends are stored nowhere", async () => {
+test("[X169] the credentials of a registry that a Docker client sends are stored nowhere as they are", async () => {
   const secret = "eyJwYXNzd29yZCI6InJlZ2lzdHJ5LXNlY3JldCJ9";
   const response = await fetch(`${mesh.control}/v1.44/services/create`, {
     method: "POST",

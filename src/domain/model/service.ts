@@ -108,7 +108,13 @@ export type Service = {
   readonly spec: ServiceSpec;
   /** The Engine API's Spec as it was sent; returned unchanged. */
   readonly document: unknown;
-  readonly previous: { readonly spec: ServiceSpec; readonly document: unknown } | null;
+  readonly previous: {
+    readonly spec: ServiceSpec;
+    readonly document: unknown;
+    readonly sealedAuth?: string;
+  } | null;
+  /** Credentials for the image's registry, sealed (src/registry/sealed-text.ts). Absent: none. */
+  readonly sealedAuth?: string;
   /** Allocated ports; in `host` mode only those requested by number. */
   readonly ports: readonly PublishedPort[];
   /** Identifies what the spec runs; a task has the hash of the spec it was created from (run-hash.ts). */

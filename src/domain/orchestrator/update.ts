@@ -144,8 +144,10 @@ function rollBack(service: Service, why: string, plan: PlanBuilder): Service {
   if (previous === null) return pause("there is no previous spec to roll back to");
   const others = [...plan.world.services.values()].filter(({ id }) => id !== service.id);
   try {
+    const { sealedAuth: _, ...unsealed } = service;
     const restored: Service = {
-      ...service,
+      ...unsealed,
+      ...(previous.sealedAuth !== undefined && { sealedAuth: previous.sealedAuth }),
       spec: previous.spec,
       document: previous.document,
       previous: null,

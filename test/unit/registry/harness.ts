@@ -168,6 +168,7 @@ export class TestMesh {
       clock: () => this.nowMs,
       newId: () => this.#digits(25),
       newSecret: (length) => this.#digits(length),
+      sealSecret: "the operator's token",
       addresses: {
         mode: this.mode,
         nodeAddresses: readHostPatterns(this.nodeAddresses).patterns,
