@@ -1,11 +1,14 @@
 // Nodes that run containers: a mesh on a real dockerd, with the Docker CLI and curl as its clients.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { dockerdProblem, PrivateDockerd, type Ran } from "../support/dockerd.ts";
+import { imageRegistryProgram, imageRegistryUser } from "../support/image-registry.ts";
 import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -172,21 +175,11 @@ describe.skipIf(problem !== null)(title, () => {
     );
     expect((await containerOf("host")).HostConfig.PortBindings["80/tcp"][0].HostPort).toBe(String(port));
     const taken = nextPort++;
-    const holder = dockerd.run([
-      "timeout",
-      "60",
-      "busybox",
-      "nc",
-      "-l",
-      "-s",
-      "0.0.0.0",
-      "-p",
-      String(taken),
-    ]);
+    const addresses = ["127.0.0.2", "127.0.0.3"].flatMap((ip) => ["-p", `${ip}:${taken}:80`]);
+    await dockerd.docker("run", "-d", "--name", "holder", ...addresses, "nginx");
     await createDetached("--name", "taken", "-p", `mode=host,published=${taken},target=80`, "nginx");
     await taskWith("taken", /Failed .*(address already in use|port is already allocated)/);
-    await dockerd.run(["busybox", "nc", "-w", "1", "127.0.0.1", String(taken)]);
-    await holder;
+    await dockerd.docker("rm", "-f", "holder");
   }, 120_000);
 
   test("[N122] without a registry a local image runs, and a missing one is a clear reason", async () => {
@@ -196,6 +189,89 @@ describe.skipIf(problem !== null)(title, () => {
     await create("--name", "local", "busybox", "sleep", "1000");
     expect(mesh.logs()).toContain("cannot pull busybox:latest, so the local image is used");
   }, 120_000);
+
+  describe("a registry that wants credentials", () => {
+    const registryPort = 5_000;
+    const image = (name: string) => `127.0.0.1:${registryPort}/${name}:1`;
+    let registry: ChildProcess;
+    let config: string;
+
+    beforeAll(async () => {
+      const archive = join(dockerd.dir, "image.tar");
+      const [name, ...args] = dockerd.command([
+        process.execPath,
+        imageRegistryProgram,
+        String(registryPort),
+        archive,
+      ]);
+      registry = spawn(name, args, { stdio: ["ignore", "pipe", "inherit"] });
+      await once(registry.stdout ?? registry, "data");
+      config = mkdtempSync(join(tmpdir(), "waggle-docker-config-"));
+    });
+
+    afterAll(() => {
+      registry.kill("SIGKILL");
+      rmSync(config, { recursive: true });
+    });
+
+    /** Creates a service with the credentials of a `docker login`. */
+    async function createWith(password: string, name: string, reference: string): Promise<void> {
+      const auth = Buffer.from(`${imageRegistryUser.name}:${password}`).toString("base64");
+      const auths = { [`127.0.0.1:${registryPort}`]: { auth } };
+      writeFileSync(join(config, "config.json"), JSON.stringify({ auths }));
+      const flags = ["-d", "-q", "--no-resolve-image", "--with-registry-auth", "--name", name, reference];
+      const { code, out } = await docker("--config", config, "service", "create", ...flags);
+      expect(code, out).toBe(0);
+    }
+
+    test("[N130] gives the image for the service's credentials, which no file of the mesh has", async () => {
+      await createWith(imageRegistryUser.password, "private", image("app"));
+      await taskWith("private", /^Running/);
+      const auth = Buffer.from(`${imageRegistryUser.name}:${imageRegistryUser.password}`).toString("base64");
+      for (const secret of [imageRegistryUser.password, auth]) {
+        const { out } = await dockerd.run(["grep", "-rlaF", secret, mesh.stateDir]);
+        expect(out).toBe("");
+      }
+      await dockerd.docker("rmi", "-f", image("app"));
+    }, 60_000);
+
+    test("[N122] refuses wrong credentials, and has no image of another name: both are reasons", async () => {
+      await createWith("wrong", "refused", image("app"));
+      await taskWith("refused", /Rejected .*the registry refused access to .*--with-registry-auth/);
+      await createWith(imageRegistryUser.password, "unknown", image("nothing"));
+      await taskWith("unknown", /Rejected .*No such image: 127\.0\.0\.1:5000\/nothing:1/);
+    }, 60_000);
+
+    test("[N122] shows the progress of a pull, which ends with the last task that waits for it", async () => {
+      await createWith(imageRegistryUser.password, "slow", image("slow"));
+      const [id = ""] = (await ok("service", "ps", "-q", "slow")).split("\n");
+      const message = () => ok("inspect", "--type", "task", "--format", "{{.Status.Message}}", id);
+      await until("progress", async () => /^pulling .*slow:1: \d+ %$/.test(await message()), slow);
+      await ok("service", "rm", "slow");
+      await until(
+        "the task to end",
+        async () => (await docker("inspect", "--type", "task", id)).code !== 0,
+        slow,
+      );
+      await until("the pull to end", () => countOf(registry) === 0, slow);
+    }, 120_000);
+
+    /** Connections to the registry. */
+    function countOf({ pid }: ChildProcess): number {
+      const { stdout } = spawnSync("nsenter", [
+        "-t",
+        String(pid),
+        "--net",
+        "ss",
+        "-Htn",
+        "state",
+        "established",
+      ]);
+      return String(stdout)
+        .split("\n")
+        .filter((line) => line.includes(`:${registryPort} `)).length;
+    }
+  });
 
   test("[N125] a container that ends at once is started again later, with its last output as the reason", async () => {
     await createDetached("--name", "crash", "busybox", "sh", "-c", "echo starting; echo boom; exit 3");
@@ -296,10 +372,12 @@ describe.skipIf(problem !== null)(title, () => {
     // The containers go on without the daemon, and so does the mesh.
     expect(await get(port)).not.toBe("");
     await dockerd.startDaemon();
+    const areOthers = async () => {
+      const ids = (await dockerd.docker("ps", "-q")).split("\n").filter(Boolean);
+      return ids.length === 2 && ids.every((id) => !before.includes(id));
+    };
+    await until("two other containers", areOthers, slow);
     await until("both tasks to answer", () => twoAnswer(port), slow);
-    const after = (await dockerd.docker("ps", "-q")).split("\n");
-    expect(after).toHaveLength(2);
-    expect(after.filter((id) => before.includes(id))).toEqual([]);
   }, 120_000);
 
   test("[N124] a socket that the agent's user may not use is refused at the start", async () => {

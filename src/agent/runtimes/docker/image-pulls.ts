@@ -128,7 +128,7 @@ export class ImagePulls {
   }
 }
 
-/** Reads the daemon's JSON lines until the pull ends. Calls `show` with the progress, not too often. */
+/** Reads the daemon's JSON lines until the pull ends. Calls `show` with the progress at once and then regularly. */
 async function followPull(
   stream: NodeJS.ReadableStream,
   image: string,
@@ -136,17 +136,20 @@ async function followPull(
   show: (message: string) => void,
 ): Promise<PullFailure | null> {
   const progress = new PullProgress(image);
-  let shownAtMs = Number.NEGATIVE_INFINITY;
   let rest = "";
   signal.addEventListener("abort", () => (stream as NodeJS.ReadableStream & { destroy(): void }).destroy());
-  for await (const chunk of stream) {
-    const lines = (rest + String(chunk)).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) progress.read(line);
-    if (progress.error !== null) return pullFailure(image, progress.error, false);
-    if (performance.now() - shownAtMs < progressIntervalMs) continue;
-    shownAtMs = performance.now();
-    show(progress.text);
+  show(progress.text);
+  // A timer, because a download that stalls sends no lines.
+  const timer = setInterval(() => show(progress.text), progressIntervalMs);
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + String(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) progress.read(line);
+      if (progress.error !== null) break;
+    }
+  } finally {
+    clearInterval(timer);
   }
   progress.read(rest);
   return progress.error === null ? null : pullFailure(image, progress.error, false);
