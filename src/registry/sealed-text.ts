@@ -1,4 +1,4 @@
-// Texts that the registry stores sealed: whoever reads its database without the operator's token cannot read them.
+// Texts that the registry stores sealed: its database alone, without the operator's token, does not give them away.
 
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 

@@ -6,9 +6,7 @@
 import { z } from "zod";
 
 /** Without NUL, which no operating system accepts in an argument or a variable. */
-const text = z
-  .string()
-  .refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
+const text = z.string().refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
 export const texts = z.array(text);
 export const whole = z.int();
 export const nanos = z.int();

@@ -247,7 +247,10 @@ describe("[L1] exit codes", () => {
     ],
     [["up", "--nodes", "101"], `invalid argument "101" for "--nodes" flag: must be between 0 and 100`],
     [["up", "--port", "65536"], `invalid argument "65536" for "--port" flag: must be a port, 0 to 65535`],
-    [["up", "--runtime", "docker"], "--runtime docker is not supported yet"],
+    [
+      ["up", "--runtime", "podman"],
+      `invalid argument "podman" for "--runtime" flag: must be one of process, docker`,
+    ],
     [["join-token", "manager"], 'invalid argument "manager" for "role": must be worker'],
     [["completion", "tcsh"], 'invalid argument "tcsh" for "shell": must be one of bash, zsh, fish'],
     [

@@ -27,8 +27,22 @@ function isRefused(text: string): boolean {
   );
 }
 
+/** Texts of registries and of dockerd; all parts must be in the error. */
+const unknownImageTexts: readonly (readonly string[])[] = [
+  ["manifest unknown"],
+  ["manifest for ", " not found"],
+  ["name unknown"],
+  ["repository ", " not found"],
+  ["not found: manifest"],
+  ["no matching manifest"],
+  ["invalid reference format"],
+  ["unexpected status", " 404"],
+];
+
 function isUnknownImage(text: string): boolean {
-  return /manifest unknown|manifest for .* not found|name unknown|repository .* not found|not found: manifest|no matching manifest|invalid reference format|: not found$|unexpected status.* 404/i.test(
-    text,
+  const lower = text.toLowerCase();
+  return (
+    lower.endsWith(": not found") ||
+    unknownImageTexts.some((parts) => parts.every((part) => lower.includes(part)))
   );
 }
