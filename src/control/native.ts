@@ -1,6 +1,7 @@
 // The native routes under /mesh/, for features that the Engine API does not have.
 
 import { Hono } from "hono";
+import { z } from "zod";
 import { unwrap } from "../domain/model/error.ts";
 import { maxEventsKept } from "../domain/model/event.ts";
 import { tunnelPath } from "../gateway/tunnel/relay.ts";
@@ -17,6 +18,9 @@ import { readCountParameter, readFlag } from "./query.ts";
 import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
+
+/** A join request of any version. */
+const AnyProtocol = z.object({ protocol: z.unknown().optional() });
 
 /** Events in a response without a limit. */
 const defaultEvents = 100;
@@ -136,7 +140,7 @@ function whyNotConnected({ spec, ports }: ServiceView, port: number): string {
 
 /** Checks the version before the rest of the body is read: another version may have other fields. */
 function checkProtocol(body: unknown): void {
-  const version = (body as { protocol?: unknown } | null)?.protocol;
+  const { protocol: version } = readAs(AnyProtocol, body, "the join request");
   if (typeof version !== "number") throw badRequest("cannot read the join request: protocol is missing");
   if (isAcceptedProtocol(version)) return;
   const advice = version < protocolVersion ? "update the agent" : "update the mesh first";

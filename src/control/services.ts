@@ -29,7 +29,7 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
   });
   routes.post("/create", async (c) => {
     const auth = readRegistryAuth(c.req.header("x-registry-auth"), undefined);
-    const spec = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
+    const spec = readServiceSpec(await readBody(c.req.raw), `service-${newId().slice(0, 8)}`);
     const input = withRegistryAuth(spec, auth);
     const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
     const warnings = await warningsOf(mesh, id, input, isOnCloudflare);
@@ -66,13 +66,6 @@ function withRegistryAuth(
   registryAuth: ServiceSpecInput["registryAuth"],
 ): ServiceSpecInput {
   return registryAuth === undefined ? input : { ...input, registryAuth };
-}
-
-/** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */
-function withGeneratedName(body: unknown, newId: () => string): unknown {
-  const isNameless =
-    typeof body === "object" && body !== null && !Array.isArray(body) && !(body as { Name?: unknown }).Name;
-  return isNameless ? { ...body, Name: `service-${newId().slice(0, 8)}` } : body;
 }
 
 /** The refusal of a request for logs. */

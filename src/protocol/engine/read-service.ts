@@ -5,8 +5,10 @@ import { probeOf } from "../../domain/labels/labels.ts";
 import { checkPlaceholders } from "../../domain/model/placeholders.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
 import type { EngineContainer } from "./container-schema.ts";
+import { withFieldNames } from "./field-names.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
+import { ServiceSpecFields } from "./service-fields.ts";
 import {
   type EngineMode,
   type EngineRestart,
@@ -22,13 +24,15 @@ const defaultStopGraceMs = 10_000;
 type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
 
 /**
- * @param json a parsed body
- * @returns `document`: the same JSON, unread fields included, with the number of replicas always set, because
- *   the Docker CLI cannot read a replicated service without it
+ * @param body a parsed body
+ * @param defaultName the name of a service without one
+ * @returns `document`: the same JSON, unread fields included, with the names of fields in Docker's case, and with
+ *   the number of replicas always set, because the Docker CLI cannot read a replicated service without it
  * @throws MeshError body/invalid, label/invalid
  * @see docs/decisions/0001-engine-api.md
  */
-export function readServiceSpec(json: unknown): ParsedServiceSpec {
+export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceSpec {
+  const json = withName(withFieldNames(ServiceSpecFields, body), defaultName);
   const engineSpec = readAs(EngineServiceSpec, json, "the service spec");
   const template = engineSpec.TaskTemplate ?? {};
   if (template.Runtime && template.Runtime !== "container") {
@@ -56,6 +60,12 @@ export function readServiceSpec(json: unknown): ParsedServiceSpec {
     forceUpdate: template.ForceUpdate ?? 0,
   };
   return { spec, document: mode.kind === "global" ? json : withReplicas(json, mode.replicas) };
+}
+
+/** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */
+function withName(json: unknown, defaultName: string): unknown {
+  if (defaultName === "" || typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  return (json as { Name?: unknown }).Name ? json : { ...json, Name: defaultName };
 }
 
 function readMode(mode: EngineMode): ServiceSpec["mode"] {

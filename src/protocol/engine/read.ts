@@ -2,17 +2,19 @@
 
 import type { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
+import { withFieldNames } from "./field-names.ts";
 
 /** Longest quotation of a refused value, characters. */
 const maxQuotedLength = 60;
 
 /**
- * Reads a value by its schema.
+ * Reads a value by its schema, whose field names it may have in any case.
  *
  * @param valueName for an error about the whole value: `the service spec`
  * @throws MeshError body/invalid about the first field that cannot be read
  */
-export function readAs<T>(schema: z.ZodType<T>, value: unknown, valueName: string): T {
+export function readAs<T>(schema: z.ZodType<T>, json: unknown, valueName: string): T {
+  const value = withFieldNames(schema, json);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -60,7 +60,7 @@ test("[A10] every field that the mesh reads arrives, in the mesh's units", () =>
     },
   };
   const read = readServiceSpec(sent);
-  expect(read.document).toBe(sent);
+  expect(read.document).toEqual(sent);
   expect(read.spec).toEqual({
     name: "my-web",
     labels: { "waggle.probe": "http:/up", tier: "front" },
