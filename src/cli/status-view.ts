@@ -1,12 +1,13 @@
 // Renders the status screen: the mesh, its nodes, services, tasks, static servers and problems.
 
+import { humanDuration } from "../domain/model/human-duration.ts";
 import { printable } from "../domain/model/printable.ts";
 import { hostPort } from "../domain/model/server.ts";
 import { sizeText } from "../domain/model/service-size.ts";
 import { isAlive } from "../domain/model/task.ts";
 import { isTakingRequests } from "../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
-import { humanAgo, humanDuration } from "./duration.ts";
+import { humanAgo } from "./duration.ts";
 import { capitalize, compareNaturally, formatTable } from "./output.ts";
 import { imageText, ingressPorts } from "./service/view.ts";
 

@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { checkApiVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
+import { containerRoutes } from "./containers.ts";
 import type { ControlConnection, ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
 import { errorHandler, problem } from "./errors.ts";
@@ -56,6 +57,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/services", serviceRoutes(deps));
   app.route("/tasks", taskRoutes(deps));
   app.route("/", swarmResourceRoutes(deps));
-  app.route("/", engineResourceRoutes());
+  app.route("/containers", containerRoutes(deps));
+  app.route("/", engineResourceRoutes(deps));
   return { fetch: (request, connection = { client: null }) => app.fetch(request, connection) };
 }

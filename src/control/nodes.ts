@@ -7,7 +7,7 @@ import { readNodeSpec } from "../protocol/engine/read-node.ts";
 import { writeManager, writeNode } from "../protocol/engine/write-node.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
-import { unwrapForDocker } from "./errors.ts";
+import { badRequest, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { hostOf } from "./system.ts";
@@ -19,6 +19,8 @@ export function nodeRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), nodeFilterKeys);
+    checkValues(filters, "role", ["worker", "manager"]);
+    checkValues(filters, "membership", ["pending", "accepted"]);
     const nodes = await mesh.nodes(now());
     return c.json(nodes.filter((node) => matches(filters, node)).map(writeNode));
   });
@@ -42,13 +44,19 @@ export function nodeRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   return routes;
 }
 
+/** @throws MeshError request/invalid, in dockerd's words, if the filter has a value other than these */
+function checkValues(filters: NodeFilters, key: "role" | "membership", known: readonly string[]): void {
+  const wrong = filters.get(key)?.find((value) => !known.includes(value.toLowerCase()));
+  if (wrong !== undefined) throw badRequest(`Invalid ${key} filter: '${wrong}'`);
+}
+
 function matches(filters: NodeFilters, node: MeshNode): boolean {
   return (
     matchesFilter(filters, "id", (value) => node.id.startsWith(value)) &&
     matchesFilter(filters, "name", (value) => node.hostname.startsWith(value)) &&
-    matchesFilter(filters, "role", (value) => node.role === value) &&
+    matchesFilter(filters, "role", (value) => node.role === value.toLowerCase()) &&
     // A joined node is a member at once.
-    matchesFilter(filters, "membership", (value) => value === "accepted") &&
+    matchesFilter(filters, "membership", (value) => value.toLowerCase() === "accepted") &&
     matchesFilter(filters, "node.label", labelTest(node.labels)) &&
     // Filters engine labels, which agents do not have.
     matchesFilter(filters, "label", labelTest({}))

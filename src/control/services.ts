@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
 import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
+import { withoutStatedFields } from "../protocol/engine/service-defaults.ts";
 import { writeService } from "../protocol/engine/write-service.ts";
 import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import { readBody } from "./body.ts";
@@ -29,22 +30,21 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
   });
   routes.post("/create", async (c) => {
     const auth = readRegistryAuth(c.req.header("x-registry-auth"), undefined);
-    const spec = readServiceSpec(await readBody(c.req.raw), `service-${newId().slice(0, 8)}`);
+    const spec = readInput(await readBody(c.req.raw), `service-${newId().slice(0, 8)}`);
     const input = withRegistryAuth(spec, auth);
     const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
     const warnings = await warningsOf(mesh, id, input, isOnCloudflare);
     return c.json({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) }, 201);
   });
-  routes.get("/:ref", async (c) =>
-    c.json(writeService(unwrap(await mesh.service(c.req.param("ref"))), null)),
-  );
+  routes.get("/:ref", async (c) => {
+    const service = unwrap(await mesh.service(c.req.param("ref")));
+    return c.json(writeService(service, null, readFlag(c.req.query("insertDefaults"))));
+  });
   routes.post("/:ref/update", async (c) => {
     const body = await readBody(c.req.raw);
     const version = readVersion("service", c.req.query("version"));
     const auth = readRegistryAuth(c.req.header("x-registry-auth"), c.req.query("registryAuthFrom"));
-    const input = isRollback(c.req.query("rollback"))
-      ? "rollback"
-      : withRegistryAuth(readServiceSpec(body), auth);
+    const input = isRollback(c.req.query("rollback")) ? "rollback" : withRegistryAuth(readInput(body), auth);
     unwrapForDocker(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
     const warnings = await warningsOf(mesh, c.req.param("ref"), input, isOnCloudflare);
     // Null without warnings, as in Docker's response to an update.
@@ -59,6 +59,15 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
     throw logsUnsupported();
   });
   return routes;
+}
+
+/**
+ * A service as it is stored: without the fields that responses add, so that a client which sends them back changes
+ * neither the service nor its tasks.
+ */
+function readInput(body: unknown, defaultName?: string): ServiceSpecInput {
+  const { spec, document } = readServiceSpec(body, defaultName);
+  return { spec, document: withoutStatedFields(document) };
 }
 
 function withRegistryAuth(

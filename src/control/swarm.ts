@@ -30,6 +30,11 @@ export function swarmRoutes({ mesh }: ControlDeps): ControlRoutes {
     await mesh.rotateJoinTokens({ worker, manager }, "operator");
     return c.body(null, 200);
   });
+  // Empty: the Docker CLI says that no unlock key is set.
+  routes.get("/unlockkey", operatorOnly, (c) => c.json({ UnlockKey: "" }));
+  routes.post("/unlock", () => {
+    throw new MeshError("swarm/conflict", "swarm is not locked", { blame: "operator", retry: "never" });
+  });
   routes.post("/init", () => {
     throw unavailable(partOfSwarm);
   });

@@ -5,6 +5,7 @@ import { isBalancer } from "../domain/model/node.ts";
 import { apiVersion } from "../protocol/engine/version.ts";
 import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { httpError } from "./errors.ts";
 
 /** The Docker CLI only reads the headers of a ping, and selects its API version by them. */
 const pingHeaders = {
@@ -21,7 +22,13 @@ export function pingRoute(): ControlRoutes {
 
 export function systemRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
-  routes.get("/version", (c) => c.json(writeVersion()));
+  routes.get("/version", async (c) => c.json(writeVersion(await mesh.nodes())));
+  routes.post("/auth", () => {
+    throw httpError(
+      501,
+      "a mesh logs in to no image registry: log in with another context, as docker --context default login, or on the nodes",
+    );
+  });
   routes.get("/info", async (c) => {
     const [info, machines] = await Promise.all([mesh.info(), mesh.nodes()]);
     const nodes = machines.filter((node) => !isBalancer(node));

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
-import { type Task, taskName } from "../domain/model/task.ts";
+import { shownDesired, type Task, taskName, taskStates } from "../domain/model/task.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
@@ -57,8 +57,8 @@ async function servicesById(mesh: MeshApi): Promise<ReadonlyMap<string, ServiceV
 }
 
 function checkDesired(value: string): void {
-  if (!["running", "shutdown", "accepted"].includes(value)) {
-    throw badRequest(`Invalid filter 'desired-state=${value}'`);
+  if (!Object.hasOwn(taskStates, value.toLowerCase())) {
+    throw badRequest(`Invalid desired-state filter: '${value}'`);
   }
 }
 
@@ -68,7 +68,7 @@ function matches(filters: TaskFilters, task: Task, service: ServiceView | undefi
     matchesFilter(filters, "id", (value) => task.id.startsWith(value)) &&
     matchesFilter(filters, "name", (value) => name.startsWith(value)) &&
     matchesFilter(filters, "label", labelTest(service?.spec.labels ?? {})) &&
-    matchesFilter(filters, "desired-state", (value) => task.desired === value) &&
+    matchesFilter(filters, "desired-state", (value) => shownDesired(task) === value.toLowerCase()) &&
     matchesFilter(filters, "runtime", (value) => value === "container") &&
     matchesFilter(
       filters,

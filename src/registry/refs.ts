@@ -52,6 +52,6 @@ export function findTasks(world: World, { services, nodes }: TaskFilter): readon
   const nodeIds = nodes && new Set(nodes.map((ref) => findNode(world, ref).id));
   return [...world.tasks.values()]
     .filter((task) => serviceIds?.has(task.serviceId) ?? true)
-    .filter((task) => nodeIds?.has(task.nodeId ?? "") ?? true)
+    .filter((task) => nodeIds?.has(task.nodeId ?? task.forNode ?? "") ?? true)
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
 }

@@ -211,6 +211,7 @@ function checkUnchangeable({ spec: before }: Service, after: Service["spec"]): v
   if (after.mode.kind !== before.mode.kind) throw refuse("service mode change is not allowed");
 }
 
-function slotOf({ slot, nodeId }: Task): string {
-  return slot > 0 ? String(slot) : (nodeId ?? "");
+/** A task of a global service has its node as its slot, also before it is placed there. */
+function slotOf({ slot, nodeId, forNode }: Task): string {
+  return slot > 0 ? String(slot) : (nodeId ?? forNode ?? "");
 }

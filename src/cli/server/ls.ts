@@ -1,10 +1,10 @@
 // `waggle server ls`: the list of static servers.
 
 import type { Command } from "commander";
+import { humanDuration } from "../../domain/model/human-duration.ts";
 import { hostPort } from "../../domain/model/server.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
-import { humanDuration } from "../duration.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";

@@ -105,3 +105,11 @@ export function isWanted(task: Pick<Task, "state" | "desired">): boolean {
 export function taskName(serviceName: string, task: Pick<Task, "slot" | "nodeId" | "forNode">): string {
   return `${serviceName}.${task.slot > 0 ? task.slot : (task.nodeId ?? task.forNode ?? 0)}`;
 }
+
+/**
+ * The desired state that an operator sees. A task that ended is not wanted any more, whatever the registry last
+ * wanted of it: SwarmKit sets `shutdown` then, and clients that wait count the tasks whose desired state is running.
+ */
+export function shownDesired(task: Pick<Task, "state" | "desired">): Task["desired"] {
+  return task.desired === "running" && !isAlive(task) ? "shutdown" : task.desired;
+}

@@ -31,7 +31,8 @@ const monitorMarginMs = 1_000;
 /** The Docker CLI stops watching at `completed`; before that it must have seen all tasks running. */
 const minHoldMs = 1_000;
 
-const defaultRollback: UpdatePolicy = { parallelism: 1, order: "start-first" };
+/** The policy of a rollback without one of its own. */
+export const defaultRollback: UpdatePolicy = { parallelism: 1, order: "start-first" };
 
 /**
  * The policy in force, with defaults filled in: the rollback policy during a rollback, else the update

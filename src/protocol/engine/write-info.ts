@@ -17,9 +17,8 @@ type InfoInput = {
 };
 
 /**
- * The Engine API's SystemInfo. `OSType` is absent: with it the Docker CLI prints lines about runtimes that
- * the mesh does not have. `Swarm.Cluster` is present, though the CLI prints lines about Raft for it: without
- * it the CLI does not print the number of nodes.
+ * The Engine API's SystemInfo. Fields about one engine have the values of an engine that has nothing of the kind;
+ * a limit is `true` where the Docker CLI would warn that an engine lacks it.
  */
 export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }: InfoInput) {
   const sum = (part: (node: MeshNode) => number) => nodes.reduce((total, node) => total + part(node), 0);
@@ -28,12 +27,41 @@ export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }
     Name: name,
     ServerVersion: waggleVersion,
     OperatingSystem: "Waggle",
+    OSType: "linux",
+    OSVersion: "",
+    Architecture: architecture(nodes),
+    KernelVersion: "",
     Containers: running,
     ContainersRunning: running,
     ContainersPaused: 0,
     ContainersStopped: 0,
     Images: 0,
     Driver: "waggle",
+    DriverStatus: [],
+    Plugins: { Volume: [], Network: [], Authorization: null, Log: [] },
+    Labels: [],
+    DefaultRuntime: "waggle",
+    Runtimes: { waggle: { path: "" } },
+    InitBinary: "",
+    CgroupDriver: "none",
+    CgroupVersion: "2",
+    LoggingDriver: "none",
+    SecurityOptions: [],
+    IndexServerAddress: "https://index.docker.io/v1/",
+    RegistryConfig: { InsecureRegistryCIDRs: [], IndexConfigs: {}, Mirrors: [] },
+    ...engineLimits,
+    ExperimentalBuild: false,
+    LiveRestoreEnabled: false,
+    DockerRootDir: "",
+    HttpProxy: "",
+    HttpsProxy: "",
+    NoProxy: "",
+    Debug: false,
+    NFd: 0,
+    NGoroutines: 0,
+    NEventsListener: 0,
+    GenericResources: null,
+    Warnings: null,
     NCPU: Math.floor(sum((node) => node.resources.nanoCpus) / 1e9),
     MemTotal: sum((node) => node.resources.memoryBytes),
     SystemTime: timeText(nowMs),
@@ -51,13 +79,48 @@ export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }
   };
 }
 
+/** Limits of an engine that nodes may have; a mesh reports none as missing. */
+const engineLimits = {
+  MemoryLimit: true,
+  SwapLimit: true,
+  CpuCfsPeriod: true,
+  CpuCfsQuota: true,
+  CPUShares: true,
+  CPUSet: true,
+  PidsLimit: true,
+  OomKillDisable: false,
+  IPv4Forwarding: true,
+  BridgeNfIptables: true,
+  BridgeNfIp6tables: true,
+};
+
+type Machine = Pick<MeshNode, "platform">;
+
+/** The architecture of the first node, in the kernel's words: a mesh has no processor of its own. */
+function architecture(nodes: readonly Machine[]): string {
+  return nodes[0]?.platform.arch || "x86_64";
+}
+
+/** Go's words for the kernel's. */
+const goArchitectures: Readonly<Record<string, string>> = {
+  x86_64: "amd64",
+  aarch64: "arm64",
+  armv7l: "arm",
+  i686: "386",
+};
+
 /** The Engine API's SystemVersion. */
-export function writeVersion() {
+export function writeVersion(nodes: readonly Machine[]) {
+  const arch = architecture(nodes);
   const versions = {
     ApiVersion: apiVersion,
     MinAPIVersion: minApiVersion,
+    GitCommit: "",
+    GoVersion: "",
     Os: "linux",
-    Arch: "workerd",
+    Arch: goArchitectures[arch] ?? arch,
+    KernelVersion: "",
+    BuildTime: "",
   };
   // The details of a component are strings, even of a boolean.
   const details = { ...versions, Experimental: "false" };

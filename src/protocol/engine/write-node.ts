@@ -5,6 +5,10 @@ import { nodeReach } from "../../domain/model/node-gateway.ts";
 import { machineLabels } from "./machine-labels.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
+import { noTlsInfo } from "./write-swarm.ts";
+
+/** Agents have no plugins of an engine. */
+const enginePlugins: readonly { readonly Type: string; readonly Name: string }[] = [];
 
 /**
  * The Engine API's Node. It has no ManagerStatus: the mesh's manager is not a machine. `Gateway` is Waggle's own
@@ -25,8 +29,10 @@ export function writeNode(node: MeshNode) {
       Resources: { NanoCPUs: node.resources.nanoCpus, MemoryBytes: node.resources.memoryBytes },
       Engine: {
         EngineVersion: node.engineVersion,
-        ...(Object.keys(labels).length > 0 && { Labels: labels }),
+        Labels: labels,
+        Plugins: enginePlugins,
       },
+      TLSInfo: noTlsInfo,
     },
     Status: {
       State: node.state,
@@ -54,7 +60,8 @@ export function writeManager(mesh: { id: string; name: string; createdAtMs: numb
       Hostname: mesh.name,
       Platform: { Architecture: "", OS: "" },
       Resources: { NanoCPUs: 0, MemoryBytes: 0 },
-      Engine: { EngineVersion: waggleVersion },
+      Engine: { EngineVersion: waggleVersion, Labels: {}, Plugins: [] },
+      TLSInfo: noTlsInfo,
     },
     Status: { State: "ready", Addr: addr, Message: "the registry of this mesh, not a machine" },
     ManagerStatus: { Leader: true, Reachability: "reachable", Addr: addr },

@@ -1,32 +1,40 @@
 // Writes a service as the Engine API's Service.
 
 import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
+import { withDefaults, withStatedFields } from "./service-defaults.ts";
 import { timeText } from "./units.ts";
 
 /** Numbers of running and desired slots. */
 type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
 
 /**
- * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits the Spec and sends
- * it back whole, so a default that was added here would return as the operator's input.
+ * The Engine API's Service. Its Spec is the document as it was sent, with the fields that dockerd always states:
+ * the Docker CLI edits the Spec and sends it back whole, so that another default would return as the operator's
+ * input.
  *
  * @param counts null unless the request has `status=true`
+ * @param insertDefaults shows the values that apply where the Spec has none
  */
-export function writeService(service: Service, counts: ServiceCounts | null) {
-  const spec = service.document as { EndpointSpec?: unknown };
+export function writeService(service: Service, counts: ServiceCounts | null, insertDefaults = false) {
+  const document = insertDefaults
+    ? withDefaults(service.document, service.spec)
+    : withStatedFields(service.document);
+  const spec = document as { EndpointSpec?: unknown };
   return {
     ID: service.id,
     Version: { Index: service.version },
     CreatedAt: timeText(service.createdAtMs),
     UpdatedAt: timeText(service.updatedAtMs),
     Spec: spec,
-    ...(service.previous && { PreviousSpec: service.previous.document }),
+    ...(service.previous && { PreviousSpec: withStatedFields(service.previous.document) }),
     Endpoint: {
       Spec: spec.EndpointSpec ?? {},
       ...(service.ports.length > 0 && { Ports: service.ports.map(writePort) }),
     },
     ...(service.update && { UpdateStatus: writeUpdate(service.update) }),
-    ...(counts && { ServiceStatus: { RunningTasks: counts.running, DesiredTasks: counts.desiredTasks } }),
+    ...(counts && {
+      ServiceStatus: { RunningTasks: counts.running, DesiredTasks: counts.desiredTasks, CompletedTasks: 0 },
+    }),
   };
 }
 

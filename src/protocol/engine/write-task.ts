@@ -1,23 +1,27 @@
 // Writes a task as the Engine API's Task.
 
 import type { PublishedPort, Service } from "../../domain/model/service.ts";
-import type { Task } from "../../domain/model/task.ts";
+import { shownDesired, type Task } from "../../domain/model/task.ts";
+import { containerId, hasContainer } from "./container-id.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 
 /** @param service the task's service; undefined if it was removed while the task still stops */
 export function writeTask(task: Task, service: Service | undefined) {
+  // A task of a global service has its node from the start.
+  const nodeId = task.nodeId ?? task.forNode ?? null;
   const ports = task.state === "running" ? hostPorts(task, service) : [];
   return {
     ID: task.id,
     Version: { Index: task.version },
     CreatedAt: timeText(task.createdAtMs),
     UpdatedAt: timeText(task.stateSinceMs),
+    Labels: {},
     Spec: task.document,
     ServiceID: task.serviceId,
     // As in Docker, a task of a global service has no slot, and a task that is not placed has no node.
     ...(task.slot > 0 && { Slot: task.slot }),
-    ...(task.nodeId !== null && { NodeID: task.nodeId }),
+    ...(nodeId !== null && { NodeID: nodeId }),
     Status: {
       Timestamp: timeText(task.stateSinceMs),
       State: task.state,
@@ -26,17 +30,19 @@ export function writeTask(task: Task, service: Service | undefined) {
       ...containerStatus(task),
       PortStatus: ports.length > 0 ? { Ports: ports.map(writePort) } : {},
     },
-    DesiredState: task.desired,
+    DesiredState: shownDesired(task),
   };
 }
 
-function containerStatus({ pid, exitCode, containerId }: Task) {
-  if (pid === null && exitCode === null && containerId === undefined) return {};
+/** Its container and process; absent until it was started. */
+function containerStatus(task: Task) {
+  if (!hasContainer(task)) return {};
+  const { pid, exitCode } = task;
   return {
     ContainerStatus: {
-      ...(containerId !== undefined && { ContainerID: containerId }),
+      ContainerID: containerId(task),
       ...(pid !== null && { PID: pid }),
-      ...(exitCode !== null && { ExitCode: exitCode }),
+      ExitCode: exitCode ?? 0,
     },
   };
 }
@@ -45,7 +51,7 @@ function containerStatus({ pid, exitCode, containerId }: Task) {
  * Host-mode ports. A port that was requested without a number is published where the runtime put it: at a port of
  * the host, or at the port that the process listens on.
  */
-function hostPorts(task: Task, service: Service | undefined): readonly PublishedPort[] {
+export function hostPorts(task: Task, service: Service | undefined): readonly PublishedPort[] {
   const requests = service?.spec.ports.filter(({ mode }) => mode === "host") ?? [];
   return requests.flatMap(({ target, published, mode }) => {
     const origin = task.endpoints.find((endpoint) => endpoint.target === target)?.origin;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { humanAgo, humanDuration, parseDurationNs, printDurationNs } from "../../../src/cli/duration.ts";
+import { humanAgo, parseDurationNs, printDurationNs } from "../../../src/cli/duration.ts";
 import { compareNaturally } from "../../../src/cli/output.ts";
 import { readScale } from "../../../src/cli/service/scale.ts";
 import { withTag } from "../../../src/cli/service/spec.ts";
@@ -12,6 +12,7 @@ import {
   readNanoCpus,
   readWords,
 } from "../../../src/cli/values.ts";
+import { humanDuration } from "../../../src/domain/model/human-duration.ts";
 
 describe("[L4] single values", () => {
   const valid: [string, unknown, unknown][] = [

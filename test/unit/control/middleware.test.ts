@@ -40,16 +40,16 @@ test("[A2] a ping needs no token, supports HEAD and has the API version, which i
   const control = new TestControl();
   for (const line of ["GET /_ping", "HEAD /_ping"]) {
     const { status, headers } = await control.ask(line, { token: null });
-    expect([status, headers.get("api-version"), headers.get("ostype")]).toEqual([200, "1.44", "linux"]);
+    expect([status, headers.get("api-version"), headers.get("ostype")]).toEqual([200, "1.51", "linux"]);
   }
-  for (const version of ["", "/v1.24", "/v1.44"]) {
+  for (const version of ["", "/v1.24", "/v1.41", "/v1.44", "/v1.47", "/v1.51"]) {
     expect((await control.ask(`GET ${version}/nodes`)).json).toHaveLength(2);
   }
 });
 
 test.each([
-  ["1.45", "client version 1.45 is too new. Maximum supported API version is 1.44"],
-  ["2.1", "client version 2.1 is too new. Maximum supported API version is 1.44"],
+  ["1.52", "client version 1.52 is too new. Maximum supported API version is 1.51"],
+  ["2.1", "client version 2.1 is too new. Maximum supported API version is 1.51"],
   [
     "1.9",
     "client version 1.9 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",

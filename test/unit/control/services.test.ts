@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { filtered, publishing, running, spec, TestControl } from "./support.ts";
 
-test("[A10] a service reads back as sent, with unknown fields and without added defaults", async () => {
+test("[A10] a service reads back as sent, with unknown fields and the three that dockerd always states", async () => {
   const control = new TestControl();
   const sent = spec("my-web", { Odd: { kept: [1, null] }, Mode: { Replicated: {} } });
   const { status, json } = await control.ask("POST /v1.44/services/create", { body: sent });
@@ -12,9 +12,50 @@ test("[A10] a service reads back as sent, with unknown fields and without added 
     Version: { Index: 1 },
     CreatedAt: "2027-01-15T08:00:00.000Z",
     UpdatedAt: "2027-01-15T08:00:00.000Z",
-    Spec: { ...sent, Mode: { Replicated: { Replicas: 1 } } },
+    Spec: {
+      ...sent,
+      TaskTemplate: {
+        ...sent.TaskTemplate,
+        ContainerSpec: { ...sent.TaskTemplate.ContainerSpec, Isolation: "default" },
+        Runtime: "container",
+      },
+      Mode: { Replicated: { Replicas: 1 } },
+    },
     Endpoint: { Spec: sent.EndpointSpec, Ports: sent.EndpointSpec.Ports },
   });
+});
+
+test("[A10] writing a service back as it was read changes neither its version nor its tasks", async () => {
+  const control = new TestControl();
+  await control.create("my-web", { EndpointSpec: {} });
+  const before = control.mesh.tasks().map(({ id, runHash }) => `${id} ${runHash}`);
+  expect((await control.update("my-web", (read) => read)).status).toBe(200);
+  control.mesh.work();
+  expect((await control.ask("GET /services/my-web")).json.Version.Index).toBe(1);
+  expect(control.mesh.tasks().map(({ id, runHash }) => `${id} ${runHash}`)).toEqual(before);
+});
+
+test("[A82] insertDefaults shows the values that apply where the Spec has none, and stores none of them", async () => {
+  const control = new TestControl();
+  await control.create("my-web", { UpdateConfig: { Order: "stop-first", Monitor: 7e9 } });
+  const shown = (await control.ask("GET /services/my-web?insertDefaults=true")).json.Spec;
+  expect(shown).toMatchObject({
+    TaskTemplate: {
+      ContainerSpec: { StopGracePeriod: 10e9, DNSConfig: {}, Isolation: "default" },
+      RestartPolicy: { Condition: "any", MaxAttempts: 0 },
+      Placement: {},
+      Runtime: "container",
+    },
+    UpdateConfig: {
+      Parallelism: 1,
+      FailureAction: "pause",
+      Monitor: 7e9,
+      MaxFailureRatio: 0,
+      Order: "stop-first",
+    },
+    RollbackConfig: { Parallelism: 1, FailureAction: "pause", Monitor: 5e9, MaxFailureRatio: 0 },
+  });
+  expect((await control.ask("GET /services/my-web")).json.Spec).not.toHaveProperty("RollbackConfig");
 });
 
 test("[A13] an allocated port is in Endpoint.Ports and not in the Spec; port 0 counts as absent", async () => {
@@ -211,7 +252,7 @@ test("[A15] editing the whole Spec can add a published port and scale a service"
   }));
   control.mesh.work();
   const [service] = (await control.ask("GET /services?status=true")).json;
-  expect(service.ServiceStatus).toEqual({ RunningTasks: 3, DesiredTasks: 3 });
+  expect(service.ServiceStatus).toEqual({ RunningTasks: 3, DesiredTasks: 3, CompletedTasks: 0 });
   expect(service.Endpoint.Ports.map(({ PublishedPort }: Port) => PublishedPort)).toEqual([8080, 8081]);
 });
 
@@ -318,7 +359,7 @@ test("[A19] task counts are only in responses with status=true", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const counts = async (query: string) => (await control.ask(`GET /services${query}`)).json[0].ServiceStatus;
-  expect(await counts("?status=true")).toEqual({ RunningTasks: 2, DesiredTasks: 2 });
+  expect(await counts("?status=true")).toEqual({ RunningTasks: 2, DesiredTasks: 2, CompletedTasks: 0 });
   expect(await counts("")).toBeUndefined();
   expect(await counts("?status=false")).toBeUndefined();
 });

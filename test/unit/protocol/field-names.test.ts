@@ -50,11 +50,17 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
     Name: "my-web",
     Labels: { Name: "kept", name: "kept too" },
     TaskTemplate: {
-      ContainerSpec: { Image: "waggle/whoami", Env: ["A=1"], Mounts: [{ Type: "bind", Source: "/a" }] },
+      ContainerSpec: {
+        Image: "waggle/whoami",
+        Env: ["A=1"],
+        Mounts: [{ Type: "bind", Source: "/a" }],
+        Isolation: "default",
+      },
+      Runtime: "container",
       Resources: { Limits: { NanoCPUs: 1 } },
     },
     Mode: { Replicated: { Replicas: 4 } },
-    EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 8080 }] },
+    EndpointSpec: { Mode: "vip", Ports: [{ TargetPort: 80, PublishedPort: 8080 }] },
   });
   expect(service.Endpoint.Ports).toMatchObject([{ TargetPort: 80, PublishedPort: 8080 }]);
   expect(control.mesh.registry.services()[0]?.desiredTasks).toBe(4);

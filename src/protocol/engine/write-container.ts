@@ -1,0 +1,168 @@
+// Writes a task that was started as the Engine API's container, of which `docker ps` and Swarm's labels make a list
+// of tasks.
+
+import { humanDuration } from "../../domain/model/human-duration.ts";
+import type { Service } from "../../domain/model/service.ts";
+import { isAlive, type Task, taskName, taskStates } from "../../domain/model/task.ts";
+import { containerId } from "./container-id.ts";
+import { timeText } from "./units.ts";
+import { hostPorts } from "./write-task.ts";
+
+/** A task that was started, and its service; undefined if that was removed while the task still stops. */
+export type Container = { readonly task: Task; readonly service: Service | undefined };
+
+/** Docker's states of a container. */
+export type ContainerState = "created" | "running" | "exited" | "dead";
+
+/** `my-web.1.<task id>`, as a Swarm names its containers. */
+export function containerName({ task, service }: Container): string {
+  return `${taskName(service?.spec.name ?? task.serviceId, task)}.${task.id}`;
+}
+
+export function containerState({ state }: Pick<Task, "state">): ContainerState {
+  if (state === "running") return "running";
+  if (state === "orphaned") return "dead";
+  return taskStates[state] < taskStates.running ? "created" : "exited";
+}
+
+/** The labels that a Swarm sets on a container, after those of the service's own ContainerSpec. */
+export function containerLabels(container: Container): Readonly<Record<string, string>> {
+  const { task, service } = container;
+  return {
+    ...containerSpec(task).Labels,
+    "com.docker.swarm.node.id": task.nodeId ?? "",
+    "com.docker.swarm.service.id": task.serviceId,
+    "com.docker.swarm.service.name": service?.spec.name ?? "",
+    "com.docker.swarm.task": "",
+    "com.docker.swarm.task.id": task.id,
+    "com.docker.swarm.task.name": containerName(container),
+  };
+}
+
+/** A row of GET /containers/json. */
+export function writeContainerSummary(container: Container, nowMs: number) {
+  const { task } = container;
+  return {
+    Id: containerId(task),
+    Names: [`/${containerName(container)}`],
+    Image: task.run.image,
+    ImageID: "",
+    Command: [...task.run.command, ...task.run.args].join(" "),
+    Created: Math.floor(task.createdAtMs / 1_000),
+    Ports: writePorts(container),
+    Labels: containerLabels(container),
+    State: containerState(task),
+    Status: statusText(task, nowMs),
+    HostConfig: { NetworkMode: "default" },
+    NetworkSettings: { Networks: {} },
+    Mounts: [],
+  };
+}
+
+/** GET /containers/ID/json. */
+export function writeContainer(container: Container) {
+  const { task } = container;
+  const { image, command, args, env, dir, stopSignal } = task.run;
+  const [path = "", ...rest] = [...command, ...args];
+  const state = containerState(task);
+  const endedAtMs = isAlive(task) ? null : (task.endedAtMs ?? task.stateSinceMs);
+  return {
+    Id: containerId(task),
+    Created: timeText(task.createdAtMs),
+    Path: path,
+    Args: rest,
+    State: {
+      Status: state,
+      Running: state === "running",
+      Paused: false,
+      Restarting: false,
+      OOMKilled: false,
+      Dead: state === "dead",
+      Pid: task.pid ?? 0,
+      ExitCode: task.exitCode ?? 0,
+      Error: task.err,
+      StartedAt: timeOrZero(task.ranSinceMs ?? null),
+      FinishedAt: timeOrZero(endedAtMs),
+      ...(task.health !== null && {
+        Health: { Status: healthWord(task), FailingStreak: failingStreak(task), Log: [] },
+      }),
+    },
+    Image: "",
+    Name: `/${containerName(container)}`,
+    RestartCount: 0,
+    Driver: "waggle",
+    Platform: "linux",
+    HostConfig: { NetworkMode: "default", PortBindings: {}, RestartPolicy: { Name: "" } },
+    Mounts: [],
+    Config: {
+      Hostname: "",
+      Image: image,
+      Env: env,
+      Cmd: args,
+      Entrypoint: command.length > 0 ? command : null,
+      WorkingDir: dir,
+      Labels: containerLabels(container),
+      ...(stopSignal !== "" && { StopSignal: stopSignal }),
+    },
+    NetworkSettings: {
+      Ports: Object.fromEntries(
+        writePorts(container).map(({ PrivatePort, PublicPort, IP }) => [
+          `${PrivatePort}/tcp`,
+          PublicPort === undefined ? null : [{ HostIp: IP, HostPort: String(PublicPort) }],
+        ]),
+      ),
+      Networks: {},
+    },
+  };
+}
+
+/** Docker's words for a task's health; `none` if its agent checks nothing. */
+export function healthWord({ health }: Pick<Task, "health">): "none" | "starting" | "healthy" | "unhealthy" {
+  return health?.verdict ?? "none";
+}
+
+function failingStreak({ health }: Task): number {
+  return health === null || health.streak.ok ? 0 : health.streak.length;
+}
+
+/** As in a Swarm, a container itself publishes the ports of mode host only. */
+function writePorts({ task, service }: Container): ContainerPort[] {
+  const published = new Map(
+    (task.state === "running" ? hostPorts(task, service) : []).map((port) => [port.target, port.published]),
+  );
+  return task.run.targets.map((target) => {
+    const port = published.get(target);
+    return {
+      ...(port !== undefined && { IP: "0.0.0.0" }),
+      PrivatePort: target,
+      ...(port !== undefined && { PublicPort: port }),
+      Type: "tcp",
+    };
+  });
+}
+
+type ContainerPort = { IP?: string; PrivatePort: number; PublicPort?: number; Type: string };
+
+/** `Up 5 minutes (healthy)`, `Exited (1) 3 seconds ago`. */
+function statusText(task: Task, nowMs: number): string {
+  const state = containerState(task);
+  if (state === "created") return "Created";
+  if (state === "dead") return "Dead";
+  if (state === "running") {
+    const upMs = Math.max(0, nowMs - (task.ranSinceMs ?? task.stateSinceMs));
+    const word = healthWord(task);
+    const health = word === "none" ? "" : word === "starting" ? " (health: starting)" : ` (${word})`;
+    return `Up ${humanDuration(upMs)}${health}`;
+  }
+  const endedMs = Math.max(0, nowMs - (task.endedAtMs ?? task.stateSinceMs));
+  return `Exited (${task.exitCode ?? 0}) ${humanDuration(endedMs)} ago`;
+}
+
+function containerSpec({ document }: Task): { readonly Labels?: Readonly<Record<string, string>> } {
+  return (document as { readonly ContainerSpec?: object } | null)?.ContainerSpec ?? {};
+}
+
+/** Go's zero time stands for no time. */
+function timeOrZero(atMs: number | null): string {
+  return atMs === null ? "0001-01-01T00:00:00Z" : timeText(atMs);
+}
