@@ -20,6 +20,7 @@ import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { gatewayDialerOf, planeName, planeOf } from "./plane.ts";
 import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
+import { watchEvents } from "./watch-events.ts";
 
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
@@ -120,6 +121,11 @@ function connectorOf(env: Env): Connector {
 }
 
 function controlDeps(env: Env): ControlDeps {
+  const forward = (request: Request): Promise<Response> =>
+    callRemote(
+      () => registryOf(env),
+      (registry) => registry.fetch(request),
+    );
   return {
     mesh: remoteMesh(() => registryOf(env)),
     telemetry: remoteTelemetry(() => telemetryOf(env)),
@@ -139,11 +145,8 @@ function controlDeps(env: Env): ControlDeps {
     },
     now: () => Date.now(),
     newId: randomId,
-    forward: (request) =>
-      callRemote(
-        () => registryOf(env),
-        (registry) => registry.fetch(request),
-      ),
+    forward,
+    watchEvents: (sinceSeq) => watchEvents(forward, sinceSeq),
     connector: () => connectorOf(env),
     openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
   };

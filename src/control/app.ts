@@ -5,6 +5,7 @@ import { checkApiVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ControlConnection, ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { engineEventRoutes } from "./engine-events.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
 import { errorHandler, problem } from "./errors.ts";
 import { metricsRoutes } from "./metrics/route.ts";
@@ -57,6 +58,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/services", serviceRoutes(deps));
   app.route("/tasks", taskRoutes(deps));
   app.route("/", swarmResourceRoutes(deps));
+  app.route("/events", engineEventRoutes(deps));
   app.route("/containers", containerRoutes(deps));
   app.route("/", engineResourceRoutes(deps));
   return { fetch: (request, connection = { client: null }) => app.fetch(request, connection) };

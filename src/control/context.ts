@@ -5,6 +5,7 @@ import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { CounterSink, TelemetryApi } from "../telemetry/telemetry.ts";
 import type { Connector } from "./connect.ts";
+import type { WatchEvents } from "./engine-events.ts";
 import type { GuessLimit } from "./guess-limit.ts";
 
 export type ControlDeps = {
@@ -31,6 +32,8 @@ export type ControlDeps = {
   readonly openTunnel?: (nodeId: string, request: Request) => Promise<Response> | null;
   /** Opens connections to TCP services; absent: this app cannot. */
   readonly connector?: () => Connector;
+  /** The events of the mesh as they happen; absent: GET /events sends stored ones only. */
+  readonly watchEvents?: WatchEvents;
   /** Logs an internal error; absent for the console. */
   readonly log?: (record: Readonly<Record<string, unknown>>) => void;
 };

@@ -73,12 +73,14 @@ export class TestControl {
       { client },
     );
     const responseText = await response.text();
-    const isJson = response.headers.get("content-type") === "application/json" && responseText !== "";
+    // A stream of events has a line of JSON each.
+    const isJson =
+      response.headers.get("content-type") === "application/json" && !/\n./.test(responseText.trim());
     return {
       status: response.status,
       headers: response.headers,
       text: responseText,
-      json: isJson ? JSON.parse(responseText) : null,
+      json: isJson && responseText !== "" ? JSON.parse(responseText) : null,
     };
   }
 

@@ -1,0 +1,108 @@
+import { expect, test } from "vitest";
+import type { MeshEvent } from "../../../src/domain/model/event.ts";
+import { filtered, spec, TestControl } from "./support.ts";
+
+type Shown = {
+  Type: string;
+  Action: string;
+  Actor: { ID: string; Attributes: Record<string, string> };
+  scope: string;
+  time: number;
+  timeNano: number;
+  status?: string;
+};
+
+/** The events from `since` until now, which ends the response. */
+async function replay(control: TestControl, filters: Record<string, string[]> = {}): Promise<Shown[]> {
+  const until = control.mesh.nowMs / 1_000;
+  const { text, status } = await control.ask(`GET ${filtered("/events", filters)}&since=0&until=${until}`);
+  expect(status, text).toBe(200);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+test("[A84] events are Docker's: of services and nodes, and those of tasks as events of containers", async () => {
+  const control = new TestControl(1);
+  const id = await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
+  await control.update("my-web", (read) => ({ ...read, Labels: { a: "b" } }));
+  await control.ask("DELETE /services/my-web");
+  const events = await replay(control);
+  expect(events.map(({ Type, Action }) => `${Type} ${Action}`)).toEqual([
+    "node create",
+    "node update",
+    "service create",
+    "container create",
+    "container start",
+    "service update",
+    "service remove",
+    "container kill",
+  ]);
+  const create = events.find(({ Type }) => Type === "service");
+  expect(create).toMatchObject({
+    Actor: { ID: id, Attributes: { name: "my-web" } },
+    scope: "swarm",
+    time: control.mesh.nowMs / 1_000,
+    timeNano: control.mesh.nowMs * 1e6,
+  });
+  const start = events.find(({ Action }) => Action === "start");
+  expect(start).toMatchObject({ status: "start", scope: "local" });
+  expect(start?.Actor.ID).toMatch(/^[0-9a-f]{64}$/);
+  expect(start?.Actor.Attributes).toMatchObject({
+    "com.docker.swarm.service.name": expect.any(String),
+    image: "waggle/whoami:latest",
+  });
+});
+
+test("[A84] events are filtered by type, action, label and what they are about", async () => {
+  const control = new TestControl(2);
+  await control.create("my-web");
+  await control.create("api", { EndpointSpec: {} });
+  const count = async (filters: Record<string, string[]>) => (await replay(control, filters)).length;
+  expect(await count({ type: ["service"] })).toBe(2);
+  expect(await count({ event: ["start"] })).toBe(4);
+  expect(await count({ service: ["api"], type: ["service"] })).toBe(1);
+  expect(await count({ label: ["com.docker.swarm.service.name=api"] })).toBe(4);
+  expect(await count({ node: ["node2"] })).toBe(2);
+  expect(await count({ type: ["image"] })).toBe(0);
+  const { status, json } = await control.ask(`GET ${filtered("/events", { bogus: ["a"] })}`);
+  expect([status, json.message]).toEqual([400, "Invalid filter 'bogus'"]);
+});
+
+test("[A84] without since only later events are sent, each as it happens, until the given time", async () => {
+  let sinceSeq = -1;
+  const happening: MeshEvent = {
+    seq: 900,
+    atMs: 5_000,
+    actor: "operator",
+    action: "service.create",
+    subject: { type: "service", id: "s1", name: "later" },
+    why: "",
+  };
+  const control = new TestControl(1, {
+    watchEvents: async (seq) => {
+      sinceSeq = seq;
+      return (async function* () {
+        yield {
+          ...happening,
+          action: "table.version",
+          subject: { type: "mesh", id: "m", name: "m" },
+        } as const;
+        yield happening;
+      })();
+    },
+  });
+  await control.ask("POST /services/create", { body: spec("my-web") });
+  const { text } = await control.ask("GET /events");
+  expect(JSON.parse(text)).toMatchObject({ Type: "service", Actor: { ID: "s1" } });
+  expect(sinceSeq).toBe(control.mesh.registry.newestEvents(1)[0]?.seq);
+});
+
+test.each(["since=yesterday", "until=1h", "since=-1"])(
+  "[A84] %s is refused with what works",
+  async (query) => {
+    const { status, json } = await new TestControl(1).ask(`GET /events?${query}`);
+    expect([status, json.message]).toEqual([400, expect.stringContaining("write it as seconds since 1970")]);
+  },
+);
