@@ -1,6 +1,8 @@
 // `waggle up`: runs a mesh on this machine.
 
+import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { OperatorListen } from "../local/operator-listener.ts";
 import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
@@ -21,6 +23,11 @@ type Flags = {
   readonly ca?: string;
   readonly listen: string;
   readonly split?: boolean;
+  readonly socket?: string;
+  readonly tlsPort: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
 };
 
 const upHelp = `
@@ -62,6 +69,13 @@ export function registerUp(program: Command): void {
       ).default("127.0.0.1"),
     )
     .option(...caFlag)
+    .option("--socket <file>", "Unix socket of the control API, for this user only: docker -H unix://FILE")
+    .option("--tls-cert <file>", "PEM certificate with its chain: opens the control API with TLS too")
+    .option("--tls-key <file>", "PEM key of that certificate")
+    .option("--tls-client-ca <file>", "PEM authority: a client with its certificate is an operator")
+    .addOption(
+      valueFlag("--tls-port <port>", "port of the control API with TLS", readListenPort).default(2376),
+    )
     .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
@@ -81,11 +95,24 @@ async function startUp(flags: Flags, stateDir: string): Promise<void> {
     edgePort: flags.edgePort,
     listen: flags.listen,
     split: flags.split === true,
+    operatorListens: operatorListensOf(flags),
     variables: variablesOf(flags, process.env),
     ...(flags.images !== undefined && { images: flags.images }),
     out: process.stdout,
   });
   if (code !== 0) throw new CliError(code, "");
+}
+
+/** @throws CliError if a flag of TLS lacks another */
+function operatorListensOf({ socket, listen, ...tls }: Flags): OperatorListen[] {
+  const { tlsCert: certFile, tlsKey: keyFile, tlsClientCa: clientCaFile, tlsPort: port } = tls;
+  const sockets = socket === undefined ? [] : [{ kind: "socket" as const, path: resolve(socket) }];
+  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) return sockets;
+  if (certFile === undefined || keyFile === undefined) {
+    throw usageError("TLS needs --tls-cert and --tls-key", "name the PEM file of each");
+  }
+  const files = { certFile, keyFile, ...(clientCaFile !== undefined && { clientCaFile }) };
+  return [...sockets, { kind: "tls", address: listen, port, ...files }];
 }
 
 function readNodeCount(text: string): number {

@@ -1,4 +1,5 @@
-// Authentication of control requests by bearer token, and authorization by role.
+// Authentication of control requests by bearer token or by Basic credentials whose password is the token, and
+// authorization by role.
 
 import type { MiddlewareHandler } from "hono";
 import { MeshError } from "../domain/model/error.ts";
@@ -19,8 +20,8 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
   const unusable = tokenProblem(deps);
   return async (c, next) => {
     if (unusable !== null) return problem(c, 503, unusable);
-    const token = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    if (token === undefined) {
+    const token = tokenOf(c.req.raw.headers);
+    if (token === null) {
       c.header("www-authenticate", 'Bearer realm="waggle"');
       return problem(c, 401, `this mesh requires its operator token; ${tokenHint}`);
     }
@@ -37,6 +38,31 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
     if (role !== "operator" && c.req.method !== "GET" && c.req.method !== "HEAD") throw forbidden();
     return next();
   };
+}
+
+/**
+ * The token of a request; null without one. Clients that know no bearer tokens, such as Traefik, send it as the
+ * password of Basic credentials, with any user name (RFC 7617). No response asks for these: a browser would store
+ * them, and then send them with the requests of any page. For the same reason those of another site do not count.
+ */
+function tokenOf(headers: Headers): string | null {
+  const authorization = headers.get("authorization") ?? "";
+  const bearer = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+  if (bearer !== undefined) return bearer;
+  const basic = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization)?.[1];
+  const site = headers.get("sec-fetch-site") ?? "none";
+  if (basic === undefined || (site !== "none" && site !== "same-origin")) return null;
+  return passwordOf(basic);
+}
+
+/** The password of Basic credentials; null if they cannot be read. */
+function passwordOf(credentials: string): string | null {
+  try {
+    const [, password = ""] = /^[^:]*:(.*)$/s.exec(atob(credentials)) ?? [];
+    return password === "" ? null : password;
+  } catch {
+    return null;
+  }
 }
 
 /** The reason of a 429, without a final period. */

@@ -17,6 +17,7 @@ import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
 import { type MeshOrigin, readOrigin } from "./mesh-origin.ts";
+import { type OperatorListen, type OperatorListener, openOperatorListener } from "./operator-listener.ts";
 import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
@@ -45,6 +46,8 @@ export type MeshOptions = {
   readonly controlPort: number;
   /** The edge's port for the default service. */
   readonly edgePort: number;
+  /** Where else the control API is reached. */
+  readonly operatorListens?: readonly OperatorListen[];
   readonly images?: string;
   readonly runtime: "process" | "docker";
   /** Runs the control API with the registry, and the data plane, as two processes. */
@@ -171,6 +174,7 @@ async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: Stat
 type MeshProcesses = {
   readonly runtimes: Runtimes;
   readonly controlListener: Listener;
+  readonly operatorListeners: readonly OperatorListener[];
   readonly agents: readonly LocalAgent[];
   readonly children: ChildrenFile;
   /** Id of the mesh in the registry's database. */
@@ -194,6 +198,7 @@ async function startProcesses(
   const context = { log, onProcess: (pid: number, parent: number | null) => children.add(pid, parent) };
   let runtimes: Runtimes | null = null;
   let controlListener: Listener | null = null;
+  const operatorListeners: OperatorListener[] = [];
   try {
     const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
     const onRuntimeProcess = (pid: number, parent: number | null): void => {
@@ -212,13 +217,17 @@ async function startProcesses(
     const onError = (error: Error): void =>
       log(`the control API: ${listen}:${controlPort}: ${error.message}`);
     controlListener = await Listener.open(listen, controlPort, profile, agent, { budget, onError });
+    const upstream = { agent, entryKey: secrets.entryKey, operatorToken: secrets.token, log };
+    for (const place of options.operatorListens ?? [])
+      operatorListeners.push(await openOperatorListener(place, upstream));
     const { id, joinToken } = await fetchSwarm(control, secrets.token);
     const join = { url: control, token: joinToken };
     const agents = await startAgents({ ...options, logDir }, plan, join, context);
-    return { runtimes, controlListener, agents, children, id };
+    return { runtimes, controlListener, operatorListeners, agents, children, id };
   } catch (error) {
     children.close();
     void controlListener?.close(0);
+    for (const listener of operatorListeners) void listener.close();
     for (const runtime of runtimes?.children ?? []) await runtime.stop("SIGTERM");
     throw error;
   }
@@ -314,6 +323,7 @@ async function stopParts(parts: MeshParts): Promise<void> {
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));
   await stopOrphanedTasks(parts.stateDir);
+  await Promise.all(parts.operatorListeners.map((listener) => listener.close()));
   await parts.controlListener.close(controlGraceMs);
   for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
   await parts.exit.close();

@@ -42,7 +42,7 @@ describe.skipIf(!hasDocker)(title, () => {
     );
 
   test("[D1] version and info show an active swarm", async () => {
-    expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.44/);
+    expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.51/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
     expect(info).toMatch(/Managers: 1\n\s+Nodes: 3\n/);
@@ -166,8 +166,7 @@ describe.skipIf(!hasDocker)(title, () => {
     );
     expect(await refused(...create, "udp", "-p", "5353:53/udp", "waggle/whoami")).toContain("udp");
     expect(await refused("node", "inspect", "node9")).toContain("node9");
-    for (const args of [["ps"], ["run", "nginx"]])
-      expect(await refused(...args)).toContain("this endpoint is a swarm of services");
+    expect(await refused("run", "nginx")).toContain("this endpoint is a swarm of services");
     expect(await ok("service", "ls", "-q")).toMatch(/^\w+\n$/);
   });
 

@@ -70,6 +70,24 @@ test.each([
   expect(json.message).toContain('DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"');
 });
 
+const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString("base64")}`;
+
+test("[A85] Basic credentials count with the token as the password, whatever the user, unless a page of another site sends them", async () => {
+  const control = new TestControl();
+  const statusOf = async (authorization: string, headers = {}) =>
+    (await control.ask("GET /nodes", { token: null, headers: { authorization, ...headers } })).status;
+  for (const user of ["traefik", "", "a b"])
+    expect(await statusOf(basic(`${user}:${operatorToken}`))).toBe(200);
+  expect(await statusOf(basic(`u:${operatorToken}`).replace("Basic", "bASIC"))).toBe(200);
+  for (const wrong of ["u:wrong", "u:", operatorToken, `u:x:${operatorToken}`])
+    expect(await statusOf(basic(wrong)), wrong).toBe(401);
+  for (const site of ["cross-site", "same-site"])
+    expect(await statusOf(basic(`u:${operatorToken}`), { "sec-fetch-site": site })).toBe(401);
+  const asViewer = { token: null, headers: { authorization: basic(`u:${viewerToken}`) } };
+  expect((await control.ask("GET /nodes", asViewer)).status).toBe(200);
+  expect((await control.ask("DELETE /nodes/node1", asViewer)).status).toBe(403);
+});
+
 test("[A3] only a bearer token is accepted, with the scheme in any case", async () => {
   const control = new TestControl();
   const statusOf = async (authorization: string) =>
