@@ -188,7 +188,10 @@ class NodeAgent {
     }
   }
 
-  /** Runs one node after another: after its removal, an agent with a join token joins again. */
+  /**
+   * Runs one node after another: an agent whose node the registry does not know joins again if it has a token.
+   * After its node was removed while it was connected, it joins no more, and without a token it ends.
+   */
   async #runNodes(): Promise<void> {
     this.#membership = readMembership(this.#options.stateDir);
     for (let sessions = 1; ; sessions++) {
@@ -197,10 +200,8 @@ class NodeAgent {
       this.#startIngress(this.#membership);
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
-      if (end === "not-a-member") {
-        await this.#stopIngress();
-        this.#options.ingress?.forget(this.#options.stateDir);
-      }
+      if (end === "removed" || end === "not-a-member") await this.#forgetIngress();
+      if (end === "removed" && this.#options.token !== undefined) return this.#stayOut();
       await this.#handleSessionEnd(end);
       await wait(jitteredBackoffMs(sessions, Math.random()), this.#stop.requested);
     }
@@ -311,11 +312,30 @@ class NodeAgent {
     await running?.stop();
   }
 
+  /** Also removes the table and the keys that the node had. */
+  async #forgetIngress(): Promise<void> {
+    await this.#stopIngress();
+    this.#options.ingress?.forget(this.#options.stateDir);
+  }
+
+  /**
+   * Waits for a stop, out of the mesh, as dockerd does after its node was removed: an exit would make a supervisor
+   * start the agent again, which would join with the token of its command line.
+   */
+  async #stayOut(): Promise<void> {
+    this.#membership = null;
+    this.#options.log(
+      `an operator removed this node (${this.#session?.lastRefusal ?? ""}): its tasks stop, and this agent stays out of the mesh; to join again, restart it with --join TOKEN`,
+    );
+    await this.#tasks.stopAll();
+    await waitForAbort(this.#stop.requested);
+  }
+
   /** Prepares to join again, or throws if the registry refuses this agent for good. */
   async #handleSessionEnd(end: SessionEnd): Promise<void> {
     const { log, token, stateDir } = this.#options;
     const reason = this.#session?.lastRefusal ?? "";
-    if (end === "not-a-member") {
+    if (end === "removed" || end === "not-a-member") {
       log(`this machine is no longer a node of the mesh (${reason})`);
       this.#membership = null;
       if (token !== undefined) return;

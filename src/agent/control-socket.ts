@@ -28,7 +28,7 @@ export type ControlSocketEnd = {
 };
 
 /** The reason why a session ended. Except for `closed`, reconnecting does not help. */
-export type SessionEnd = "closed" | "not-a-member" | "superseded" | "refused";
+export type SessionEnd = "closed" | "removed" | "not-a-member" | "superseded" | "refused";
 
 type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
 
@@ -44,7 +44,8 @@ export function decideReconnect(
   wasEverOpen: boolean,
   random: number,
 ): ReconnectDecision {
-  if (closed.code === closeCodes.notAMember || closed.status === 401) return { end: "not-a-member" };
+  if (closed.code === closeCodes.notAMember) return { end: "removed" };
+  if (closed.status === 401) return { end: "not-a-member" };
   if (closed.code === closeCodes.superseded) return { end: "superseded" };
   // The registry does not support this agent. If it did before, a deployment is in progress: reconnect.
   if ((closed.status === 400 || closed.status === 426) && !wasEverOpen) return { end: "refused" };

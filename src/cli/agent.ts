@@ -42,12 +42,48 @@ On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, fi
 requests, and stop. On SIGINT (Ctrl-C) it stops at once.`;
 
 export function registerAgent(program: Command, cli: Cli): void {
-  program
+  const command = program
     .command("agent")
     .argument("<url>", "control URL of the mesh")
     .summary("join a mesh as a node")
     .description("Run the agent: join a mesh as a node, run the tasks it assigns, and report their state.")
-    .option("--join <token>", "join token, needed once (else WAGGLE_JOIN_TOKEN, which `ps` does not show)")
+    .option("--join <token>", "join token, needed once (else WAGGLE_JOIN_TOKEN, which `ps` does not show)");
+  addAgentFlags(command)
+    .addHelpText("after", agentHelp)
+    .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
+}
+
+/** `waggle swarm join --token TOKEN ADDRESS`: the line of `docker swarm join-token`, for Waggle's agent. */
+export function registerSwarm(program: Command, cli: Cli): void {
+  const swarm = program
+    .command("swarm")
+    .summary("join a mesh with the line of docker swarm join-token")
+    .description("Join a mesh with the line that `docker swarm join-token` prints.");
+  const command = swarm
+    .command("join")
+    .argument("<address>", "address of the mesh, as HOST:PORT or a URL")
+    .summary("run the agent, as `waggle agent --join`")
+    .description("Run the agent, as `waggle agent --join TOKEN URL` does.")
+    .requiredOption("--token <token>", "join token");
+  addAgentFlags(command)
+    .addHelpText("after", "\nExamples:\n  waggle swarm join --token SWMTKN-1-… 192.0.2.1:8787")
+    .action((address: string, { token, ...flags }: Flags & { token: string }) =>
+      runAgentVerb(cli, controlUrlOf(address), { ...flags, join: token }),
+    );
+}
+
+/**
+ * The control URL of an address that `docker swarm join-token` prints, which has no scheme: the port that the
+ * operator used is that of TLS, 443, or another.
+ */
+function controlUrlOf(address: string): string {
+  if (address.includes("://")) return address;
+  const url = URL.parse(`https://${address}`);
+  return url !== null && url.port === "" ? url.origin : `http://${address}`;
+}
+
+function addAgentFlags(command: Command): Command {
+  return command
     .option("--name <name>", "node name (default: the host name)")
     .option(
       "--address <host>",
@@ -81,9 +117,7 @@ export function registerAgent(program: Command, cli: Cli): void {
     )
     .option("--keep-tasks", "leave tasks running when the agent stops; the next agent takes them over")
     .option("--ingress", "open the published ports of the mesh on this node's own address")
-    .option("--insecure", "with --ingress: accept plain HTTP to a control URL that is not loopback")
-    .addHelpText("after", agentHelp)
-    .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
+    .option("--insecure", "with --ingress: accept plain HTTP to a control URL that is not loopback");
 }
 
 async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> {

@@ -12,7 +12,10 @@ export function registerJoinToken(program: Command, cli: Cli): void {
   const command = program
     .command("join-token")
     .addArgument(
-      choiceArgument("[role]", "role of the node; a mesh has workers only", ["worker"]).default("worker"),
+      choiceArgument("[role]", "role of the node: worker, or manager for services that are pinned to one", [
+        "worker",
+        "manager",
+      ]).default("worker"),
     )
     .summary("display or rotate the join token")
     .description("Display the join token, and the command that adds a node.")
@@ -20,23 +23,26 @@ export function registerJoinToken(program: Command, cli: Cli): void {
     .option("-q, --quiet", "only display token");
   meshFlags(command)
     .addHelpText("after", "\nExamples:\n  waggle join-token\n  waggle join-token --rotate -q")
-    .action((_role: string, flags: Flags) => joinToken(cli, command, flags));
+    .action((role: TokenRole, flags: Flags) => joinToken(cli, command, role, flags));
 }
 
-async function joinToken(cli: Cli, command: Command, flags: Flags): Promise<void> {
+type TokenRole = "worker" | "manager";
+
+async function joinToken(cli: Cli, command: Command, role: TokenRole, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
   let swarm = await mesh.get<EngineSwarm>("/swarm");
   if (flags.rotate) {
-    const query = { version: swarm.Version?.Index ?? 0, rotateWorkerToken: true };
+    const rotated = role === "worker" ? { rotateWorkerToken: true } : { rotateManagerToken: true };
+    const query = { version: swarm.Version?.Index ?? 0, ...rotated };
     await mesh.post("/swarm/update", swarm.Spec ?? {}, query);
     swarm = await mesh.get<EngineSwarm>("/swarm");
   }
-  const token = swarm.JoinTokens.Worker;
+  const token = role === "worker" ? swarm.JoinTokens.Worker : swarm.JoinTokens.Manager;
   if (flags.json) return printJson(cli.out, swarm);
-  cli.out.write(flags.quiet ? `${token}\n` : joinText(token, mesh.target.url, flags.rotate === true));
+  cli.out.write(flags.quiet ? `${token}\n` : joinText(role, token, mesh.target.url, flags.rotate === true));
 }
 
-function joinText(token: string, url: string, isRotated: boolean): string {
-  const notice = isRotated ? "Successfully rotated worker join token.\n\n" : "";
-  return `${notice}To add a node to this mesh, run the following command:\n\n    waggle agent --join ${token} ${url}\n\n`;
+function joinText(role: TokenRole, token: string, url: string, isRotated: boolean): string {
+  const notice = isRotated ? `Successfully rotated ${role} join token.\n\n` : "";
+  return `${notice}To add a ${role === "worker" ? "node" : "manager"} to this mesh, run the following command:\n\n    waggle agent --join ${token} ${url}\n\n`;
 }

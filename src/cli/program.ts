@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { MeshError } from "../domain/model/error.ts";
-import { registerAgent } from "./agent.ts";
+import { registerAgent, registerSwarm } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
@@ -83,6 +83,7 @@ export function buildProgram(cli: Cli): Command {
   program.commandsGroup("Mesh:");
   registerUp(program);
   registerAgent(program, cli);
+  registerSwarm(program, cli);
   registerEdge(program, cli);
   registerJoinToken(program, cli);
   registerGatewayKey(program, cli);

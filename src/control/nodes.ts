@@ -1,10 +1,11 @@
 // The node routes: list, inspect, update, remove.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/model/error.ts";
+import { MeshError, unwrap } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { readNodeSpec } from "../protocol/engine/read-node.ts";
 import { writeManager, writeNode } from "../protocol/engine/write-node.ts";
+import type { MeshApi, MeshInfo } from "../registry/api.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, unwrapForDocker } from "./errors.ts";
@@ -21,23 +22,26 @@ export function nodeRoutes({ mesh, now }: ControlDeps): ControlRoutes {
     const filters = readFilters(c.req.query("filters"), nodeFilterKeys);
     checkValues(filters, "role", ["worker", "manager"]);
     checkValues(filters, "membership", ["pending", "accepted"]);
-    const nodes = await mesh.nodes(now());
-    return c.json(nodes.filter((node) => matches(filters, node)).map(writeNode));
+    const [info, nodes] = await Promise.all([mesh.info(), mesh.nodes(now())]);
+    const leaders = matches(filters, leaderOf(info)) ? [writeManager(info, hostOf(c.req.raw))] : [];
+    return c.json([...leaders, ...nodes.filter((node) => matches(filters, node)).map(writeNode)]);
   });
   routes.get("/:ref", async (c) => {
     const found = await mesh.node(c.req.param("ref"));
     if (found.ok) return c.json(writeNode(found.value));
     const info = await mesh.info();
-    if (c.req.param("ref") === info.id) return c.json(writeManager(info, hostOf(c.req.raw)));
+    if (isLeader(info, c.req.param("ref"))) return c.json(writeManager(info, hostOf(c.req.raw)));
     return c.json(writeNode(unwrap(found)));
   });
   routes.post("/:ref/update", async (c) => {
     const change = readNodeSpec(await readBody(c.req.raw));
     const version = readVersion("node", c.req.query("version"));
+    await requireMachine(mesh, c.req.param("ref"));
     unwrapForDocker(await mesh.updateNode(c.req.param("ref"), version, change, "operator"));
     return c.body(null, 200);
   });
   routes.delete("/:ref", async (c) => {
+    await requireMachine(mesh, c.req.param("ref"));
     unwrapForDocker(await mesh.removeNode(c.req.param("ref"), readFlag(c.req.query("force")), "operator"));
     return c.body(null, 200);
   });
@@ -50,7 +54,29 @@ function checkValues(filters: NodeFilters, key: "role" | "membership", known: re
   if (wrong !== undefined) throw badRequest(`Invalid ${key} filter: '${wrong}'`);
 }
 
-function matches(filters: NodeFilters, node: MeshNode): boolean {
+/** The leader as filters see it. */
+function leaderOf({ id, name }: MeshInfo): FilteredNode {
+  return { id, hostname: name, role: "manager", labels: {} };
+}
+
+/** True if a ref means the mesh itself; a machine of that name comes first. */
+function isLeader({ id, name }: MeshInfo, ref: string): boolean {
+  return ref === id || ref === name;
+}
+
+/** @throws MeshError node/invalid if the ref means the mesh itself, which has no settings of a node */
+async function requireMachine(mesh: MeshApi, ref: string): Promise<void> {
+  if ((await mesh.node(ref)).ok || !isLeader(await mesh.info(), ref)) return;
+  throw new MeshError(
+    "node/invalid",
+    `${ref} is the leader, which is the mesh itself and no machine: it cannot be changed or removed; name a node`,
+    { blame: "operator", retry: "never" },
+  );
+}
+
+type FilteredNode = Pick<MeshNode, "id" | "hostname" | "role" | "labels">;
+
+function matches(filters: NodeFilters, node: FilteredNode): boolean {
   return (
     matchesFilter(filters, "id", (value) => node.id.startsWith(value)) &&
     matchesFilter(filters, "name", (value) => node.hostname.startsWith(value)) &&

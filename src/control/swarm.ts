@@ -44,7 +44,7 @@ export function swarmRoutes({ mesh }: ControlDeps): ControlRoutes {
   routes.post("/join", (c) => {
     const { protocol } = new URL(c.req.url);
     throw unavailable(
-      `a machine joins a mesh with its agent; run there: waggle agent --join TOKEN ${protocol}//${hostOf(c.req.raw)}`,
+      `a machine joins a mesh with its agent; run there: waggle agent --join TOKEN ${protocol}//${hostOf(c.req.raw)}, or the line of docker swarm join-token with waggle in place of docker`,
     );
   });
   return routes;

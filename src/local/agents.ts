@@ -16,20 +16,37 @@ export type AgentsOptions = {
   readonly runtime: "process" | "docker";
 };
 
-/** The part of an agent's input that is the same for all. */
-type AgentJoin = Pick<AgentInput, "url" | "token">;
+/** A join token for each role of a node. */
+export type NodeJoinTokens = { readonly worker: string; readonly manager: string };
+
+/** How the agents join. */
+type AgentJoin = Pick<AgentInput, "url"> & { readonly tokens: NodeJoinTokens };
 
 export type LocalAgent = SupervisedChild<null>;
 
-/** Starts an agent for each node. If one fails to start, the others are stopped. */
+/**
+ * Starts an agent for each node. If one fails to start, the others are stopped. As in a new Swarm, the first node
+ * is a manager, for stack files that pin services to one.
+ *
+ * @see docs/decisions/0094-managers-are-a-placement.md
+ */
 export async function startAgents(
   options: AgentsOptions,
   plan: AddressPlan,
-  join: AgentJoin,
+  { url, tokens }: AgentJoin,
   context: ChildContext,
 ): Promise<readonly LocalAgent[]> {
   const starts = nodeNames(options.nodes).map((hostname, index) =>
-    startAgent(options, { ...join, hostname, address: nodeAddress(plan, index + 1) }, context),
+    startAgent(
+      options,
+      {
+        url,
+        token: index === 0 ? tokens.manager : tokens.worker,
+        hostname,
+        address: nodeAddress(plan, index + 1),
+      },
+      context,
+    ),
   );
   const results = await Promise.allSettled(starts);
   const failure = results.find((result) => result.status === "rejected");

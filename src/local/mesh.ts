@@ -8,7 +8,7 @@ import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddresses } from "./addresses.ts";
-import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
+import { type LocalAgent, type NodeJoinTokens, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
@@ -220,8 +220,8 @@ async function startProcesses(
     const upstream = { agent, entryKey: secrets.entryKey, operatorToken: secrets.token, log };
     for (const place of options.operatorListens ?? [])
       operatorListeners.push(await openOperatorListener(place, upstream));
-    const { id, joinToken } = await fetchSwarm(control, secrets.token);
-    const join = { url: control, token: joinToken };
+    const { id, tokens } = await fetchSwarm(control, secrets.token);
+    const join = { url: control, tokens };
     const agents = await startAgents({ ...options, logDir }, plan, join, context);
     return { runtimes, controlListener, operatorListeners, agents, children, id };
   } catch (error) {
@@ -233,12 +233,15 @@ async function startProcesses(
   }
 }
 
-async function fetchSwarm(control: string, token: string): Promise<{ id: string; joinToken: string }> {
+async function fetchSwarm(control: string, token: string): Promise<{ id: string; tokens: NodeJoinTokens }> {
   const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
   if (!response.ok)
     throw new Error(`GET ${control}/swarm responded with ${response.status}: ${await response.text()}`);
-  const swarm = (await response.json()) as { ID: string; JoinTokens: { Worker: string } };
-  return { id: swarm.ID, joinToken: swarm.JoinTokens.Worker };
+  const { ID, JoinTokens } = (await response.json()) as {
+    ID: string;
+    JoinTokens: { Worker: string; Manager: string };
+  };
+  return { id: ID, tokens: { worker: JoinTokens.Worker, manager: JoinTokens.Manager } };
 }
 
 type PortPublishing = {

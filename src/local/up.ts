@@ -109,7 +109,9 @@ async function waitForNodes(
 ): Promise<void> {
   const done = await pollUntil(stop, async () => {
     const nodes = await client.get<EngineNode[]>("/nodes");
-    const ready = nodes.filter((node) => node.Status?.State === "ready");
+    const ready = nodes.filter(
+      (node) => node.Status?.State === "ready" && node.ManagerStatus?.Leader !== true,
+    );
     writer.show([`nodes: ${ready.length} out of ${count} ready`]);
     return ready.length >= count;
   });

@@ -59,18 +59,18 @@ export function rotateTokens(
  * @see docs/decisions/0059-nodes-are-not-trusted.md
  */
 export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
-  checkToken(joinTokens(draft.store), input.token);
+  const tokenRole = readTokenRole(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
   checkMachineAddress(input, draft.context.addresses);
   replaceUnjoinedNode(draft, input.hostname);
   limitJoins(draft);
-  const node = newNode(draft, input);
+  const node = newNode(draft, input, isBalancer(input) ? "worker" : tokenRole);
   const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setDisconnectedAt(node.id, draft.nowMs);
   scheduleSweep(draft);
-  const role = isBalancer(node) ? "balancer" : "worker";
+  const role = isBalancer(node) ? "balancer" : node.role;
   draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
   return { nodeId: node.id, credential };
 }
@@ -81,19 +81,18 @@ export function isCredentialOf(store: RegistryStore, nodeId: string, credential:
   return hash !== null && matchesHash(credential, hash);
 }
 
-/** Accepts the worker token only: the one manager is the registry. */
-function checkToken(tokens: JoinTokens, token: string): void {
+/**
+ * The role that a token joins a node with.
+ *
+ * @see docs/decisions/0094-managers-are-a-placement.md
+ */
+function readTokenRole(tokens: JoinTokens, token: string): MeshNode["role"] {
   // Compares both in any case, so that the duration reveals nothing.
   const isWorkerToken = matchesHash(token, secretHash(tokens.worker));
   const isManagerToken = matchesHash(token, secretHash(tokens.manager));
-  if (isWorkerToken) return;
-  if (!isManagerToken)
-    throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
-  throw new MeshError(
-    "join/precondition",
-    "this is the join token of managers, and the mesh's one manager is its registry: join as a worker, with the token that waggle join-token prints (or docker swarm join-token worker)",
-    { blame: "node", retry: "never" },
-  );
+  if (isWorkerToken) return "worker";
+  if (isManagerToken) return "manager";
+  throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
 }
 
 /**
@@ -117,7 +116,7 @@ export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
   );
 }
 
-function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
+function newNode(draft: Draft, input: NodeJoinInput, role: MeshNode["role"]): MeshNode {
   const { nowMs, context } = draft;
   const { kind, ingress, hostname, address, gateway, platform, resources, engineVersion, runtime } = input;
   return {
@@ -128,7 +127,7 @@ function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
     ...(gateway !== undefined && { gateway }),
     ...(ingress && { listeners: noListeners, mayHaveKeys: true as const }),
     entryHosts: [],
-    role: "worker",
+    role,
     availability: kind === "balancer" ? "drain" : "active",
     labels: {},
     platform,

@@ -369,16 +369,37 @@ describe("a restarted agent", () => {
     await until("no folder", () => folders().length === 0, { withinMs: 50_000 });
   });
 
-  test("[N33] joins again after its node was removed, and reports no task of the old node", async () => {
-    start();
+  test("[N33] stays out after its node was removed, stops its tasks, and joins when it is started again", async () => {
+    const first = start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
     registry.tasks = [];
     registry.socket?.close(closeCodes.notAMember, "node removed");
-    const hello = await until("a hello of the new node", () => registry.ofType("hello")[1]);
-    expect(registry.joins).toBe(2);
-    expect(hello.tasks).toEqual([]);
     await until("the end of the old node's task", () => identify(pid ?? 0) === null);
+    await until("the reason in the log", () =>
+      first.lines.some((line) => line.includes("stays out of the mesh")),
+    );
+    expect([registry.joins, registry.ofType("hello").length]).toEqual([1, 1]);
+    first.process.kill("SIGTERM");
+    expect(await first.exited).toBe(0);
+    // The registry knows the credential of the removed node no more.
+    registry.joins += 1;
+    start();
+    await until("a second node", () => registry.ofType("hello")[1]);
+    expect(registry.joins).toBe(3);
+  });
+
+  test("[N33] ends after its node was removed if it has no token", async () => {
+    const first = start();
+    await until("a hello", () => registry.ofType("hello")[0]);
+    first.process.kill("SIGKILL");
+    await first.exited;
+    const second = startAgent({ url: registry.url, stateDir });
+    agents.push(second);
+    await until("a second hello", () => registry.ofType("hello")[1]);
+    registry.socket?.close(closeCodes.notAMember, "node removed");
+    expect(await second.exited).toBe(1);
+    expect(registry.joins).toBe(1);
   });
 });
 

@@ -103,7 +103,11 @@ async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<s
       const servers = await mesh.getNative<ServerStatus[]>("/servers");
       return servers.map(({ service, spec }) => `${service}/${spec.name}`);
     }
-    return (await mesh.get<EngineNode[]>("/nodes")).map((node) => node.Description?.Hostname ?? node.ID);
+    const nodes = await mesh.get<EngineNode[]>("/nodes");
+    // The leader is the mesh itself, which no command changes.
+    return nodes
+      .filter((node) => node.ManagerStatus?.Leader !== true)
+      .map((node) => node.Description?.Hostname ?? node.ID);
   } catch {
     return [];
   }

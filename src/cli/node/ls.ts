@@ -63,10 +63,10 @@ const nodeColumns: ListColumns = [
 /** Shown if any machine opens published ports itself, so that other meshes have Docker's columns. */
 const ingressColumn = ["INGRESS", "Ingress"] as const;
 
-/** The two spaces after the ID stand where Docker marks the current node. */
+/** As in Docker, a star marks the node that responds: the leader, which is the mesh itself. */
 function nodeRow(node: EngineNode): string[] {
   return [
-    `${node.ID}  `,
+    `${node.ID} ${node.ManagerStatus?.Leader === true ? "*" : " "}`,
     hostname(node),
     capitalize(node.Status?.State ?? ""),
     capitalize(node.Spec.Availability ?? ""),

@@ -1,7 +1,6 @@
 // Reads the Engine API's NodeSpec: availability, role and labels.
 
 import { z } from "zod";
-import type { MeshError } from "../../domain/model/error.ts";
 import type { Availability, MeshNode } from "../../domain/model/node.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 
@@ -27,18 +26,8 @@ export function readNodeSpec(json: unknown): ParsedNodeSpec {
   const role = (Role ?? "").toLowerCase();
   const availability = (Availability ?? "").toLowerCase();
   if (role !== "worker" && role !== "manager") throw invalidBody(`invalid Role: ${quoteValue(Role ?? "")}`);
-  if (role === "manager") throw noManagers();
   if (availability !== "active" && availability !== "pause" && availability !== "drain") {
     throw invalidBody(`invalid Availability: ${quoteValue(Availability ?? "")}`);
   }
   return { availability, role, labels: Labels ?? {} };
-}
-
-/**
- * Refuses a promotion. It cannot be ignored with a warning: the response to an update has no field for one.
- */
-function noManagers(): MeshError {
-  return invalidBody(
-    "the mesh's one manager is its registry, and nodes are workers: to distinguish nodes, give them labels, and services the constraint node.labels.NAME==VALUE",
-  );
 }

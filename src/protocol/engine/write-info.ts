@@ -72,8 +72,9 @@ export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }
       ControlAvailable: true,
       Error: "",
       RemoteManagers: [{ NodeID: id, Addr: addr }],
-      Nodes: nodes.length,
-      Managers: 1,
+      // The mesh itself is the leader.
+      Nodes: nodes.length + 1,
+      Managers: nodes.filter(({ role }) => role === "manager").length + 1,
       Cluster: writeCluster({ id, createdAtMs }),
     },
   };

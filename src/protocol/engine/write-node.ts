@@ -11,8 +11,8 @@ import { noTlsInfo } from "./write-swarm.ts";
 const enginePlugins: readonly { readonly Type: string; readonly Name: string }[] = [];
 
 /**
- * The Engine API's Node. It has no ManagerStatus: the mesh's manager is not a machine. `Gateway` is Waggle's own
- * member, which Docker's clients ignore.
+ * The Engine API's Node. A node of role manager is never the leader: that is the mesh itself. `Gateway` is
+ * Waggle's own member, which Docker's clients ignore.
  */
 export function writeNode(node: MeshNode) {
   const reach = nodeReach(node);
@@ -39,13 +39,19 @@ export function writeNode(node: MeshNode) {
       Addr: node.address,
       ...(node.message !== "" && { Message: node.message }),
     },
+    ...(node.role === "manager" && {
+      ManagerStatus: {
+        Reachability: node.state === "ready" ? "reachable" : "unreachable",
+        Addr: node.address,
+      },
+    }),
     ...(reach !== null && { Gateway: { Transport: reach.transport, URL: reach.url, Reason: reach.reason } }),
   };
 }
 
 /**
- * The manager: the Docker CLI's `self`, whose address `join-token` prints. `node ls` does not list it, since
- * no task can be placed on it.
+ * The leader of the managers: the Docker CLI's `self`, whose address `join-token` prints. It is drained for ever,
+ * since no task can be placed on it.
  *
  * @param addr host and port of the control API
  */

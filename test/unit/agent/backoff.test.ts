@@ -21,7 +21,7 @@ test.each([
   ["a lost connection", { code: 1006 }, { redialAfterMs: 125 }],
   ["a bad frame", { code: closeCodes.badMessage }, { redialAfterMs: 125 }],
   ["missed heartbeats", { code: closeCodes.missedHeartbeats }, { redialAfterMs: 0 }],
-  ["a removed node", { code: closeCodes.notAMember }, { end: "not-a-member" }],
+  ["a removed node", { code: closeCodes.notAMember }, { end: "removed" }],
   ["a refused credential", { code: 1006, status: 401 }, { end: "not-a-member" }],
   ["a newer agent", { code: closeCodes.superseded }, { end: "superseded" }],
   ["an older protocol", { code: 1006, status: 426 }, { end: "refused" }],

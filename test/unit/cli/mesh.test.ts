@@ -251,7 +251,7 @@ describe("[L1] exit codes", () => {
       ["up", "--runtime", "podman"],
       `invalid argument "podman" for "--runtime" flag: must be one of process, docker`,
     ],
-    [["join-token", "manager"], 'invalid argument "manager" for "role": must be worker'],
+    [["join-token", "boss"], 'invalid argument "boss" for "role": must be one of worker, manager'],
     [["completion", "tcsh"], 'invalid argument "tcsh" for "shell": must be one of bash, zsh, fish'],
     [
       ["events", "--since", "yesterday"],

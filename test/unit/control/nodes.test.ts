@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { filtered, spec, TestControl } from "./support.ts";
+import { filtered, running, spec, TestControl } from "./support.ts";
 
 test("[A21] a node shows its agent's report and the operator's settings", async () => {
   const control = new TestControl(1);
@@ -20,7 +20,7 @@ test("[A21] a node shows its agent's report and the operator's settings", async 
     Status: { State: "ready", Addr: "127.0.0.2" },
     Gateway: { Transport: "direct", URL: "http://127.0.0.2:7946", Reason: "" },
   });
-  expect((await control.ask("GET /nodes")).json).toEqual([node]);
+  expect((await control.ask("GET /nodes")).json.slice(1)).toEqual([node]);
 });
 
 test("[A21] a node is drained by writing its whole Spec back", async () => {
@@ -64,7 +64,7 @@ test("[A22] a node that is not down is removed only by force", async () => {
     `rpc error: code = FailedPrecondition desc = node ${ID} is not down and can't be removed`,
   ]);
   expect(await control.ask("DELETE /nodes/node1?force=1")).toMatchObject({ status: 200, text: "" });
-  expect((await control.ask("GET /nodes")).json).toHaveLength(1);
+  expect((await control.ask(`GET ${filtered("/nodes", { role: ["worker"] })}`)).json).toHaveLength(1);
   expect((await control.ask("DELETE /nodes/node1?force=1")).status).toBe(404);
 });
 
@@ -80,27 +80,65 @@ test("[A18] node filters: id and name by prefix, role, membership, labels of the
   expect(await names({ name: ["node"] })).toEqual(["node1", "node2"]);
   expect(await names({ id: [ID] })).toEqual(["node2"]);
   expect(await names({ role: ["worker"] })).toEqual(["node1", "node2"]);
-  expect(await names({ role: ["manager"] })).toEqual([]);
+  expect(await names({ role: ["manager"] })).toEqual(["test"]);
   expect(await names({ "node.label": ["zone=a"] })).toEqual(["node2"]);
   expect(await names({ label: ["zone=a"] })).toEqual([]);
-  expect(await names({ membership: ["accepted"] })).toHaveLength(2);
+  expect(await names({ membership: ["accepted"] })).toHaveLength(3);
   expect(await names({ membership: ["pending"] })).toEqual([]);
 });
 
-test("[A60] a node cannot become a manager, which is the registry, and the refusal says what to use", async () => {
-  const control = new TestControl();
+test("[A60] a node is promoted and demoted; as a manager it meets the constraint node.role==manager", async () => {
+  const control = new TestControl(2);
+  await control.create("pinned", {
+    ...running({}, { Placement: { Constraints: ["node.role == manager"] } }),
+    EndpointSpec: {},
+    Mode: { Replicated: { Replicas: 1 } },
+  });
+  const [waiting] = (await control.ask("GET /tasks")).json;
+  expect(waiting.Status.Err).toContain("scheduling constraints not satisfied on 2 nodes");
   const body = { Role: "manager", Availability: "active" };
-  const { status, json } = await control.ask("POST /nodes/node1/update?version=1", { body });
-  expect(status).toBe(400);
-  expect(json.message).toContain("node.labels.NAME==VALUE");
-  const { Spec, Version } = (await control.ask("GET /nodes/node1")).json;
-  expect({ role: Spec.Role, version: Version.Index }).toEqual({ role: "worker", version: 1 });
+  expect((await control.ask("POST /nodes/node2/update?version=1", { body })).status).toBe(200);
+  control.mesh.work();
+  const node = (await control.ask("GET /nodes/node2")).json;
+  expect([node.Spec.Role, node.ManagerStatus]).toEqual([
+    "manager",
+    { Reachability: "reachable", Addr: "127.0.0.3" },
+  ]);
+  const [task] = (await control.ask("GET /tasks")).json;
+  expect([task.NodeID, task.Status.State]).toEqual([node.ID, "running"]);
+  expect((await control.ask("GET /info")).json.Swarm).toMatchObject({ Managers: 2, Nodes: 3 });
+  const worker = { Role: "worker", Availability: "active" };
+  await control.ask("POST /nodes/node2/update?version=2", { body: worker });
+  expect((await control.ask("GET /nodes/node2")).json).not.toHaveProperty("ManagerStatus");
 });
 
-test("[A23] the manager is the mesh: its id in /info resolves, with the request's address, and no list shows it", async () => {
+test("[A88] the leader is the mesh itself: it is listed, filtered and found by name, and cannot be changed or removed", async () => {
+  const control = new TestControl(2);
+  const { Swarm } = (await control.ask("GET /info")).json;
+  const [leader, ...nodes] = (await control.ask("GET /nodes")).json;
+  expect(leader).toMatchObject({
+    ID: Swarm.NodeID,
+    Spec: { Role: "manager", Availability: "drain" },
+    Description: { Hostname: "test" },
+    ManagerStatus: { Leader: true, Reachability: "reachable" },
+  });
+  expect(nodes).toHaveLength(2);
+  expect((await control.ask(`GET ${filtered("/nodes", { role: ["manager"] })}`)).json).toEqual([leader]);
+  expect((await control.ask("GET /nodes/test")).json).toEqual(leader);
+  const body = { Role: "worker", Availability: "active" };
+  for (const line of [`POST /nodes/${leader.ID}/update?version=1`, "DELETE /nodes/test?force=1"]) {
+    const { status, json } = await control.ask(line, { body });
+    expect([status, json.message]).toEqual([
+      400,
+      expect.stringContaining("is the mesh itself and no machine"),
+    ]);
+  }
+});
+
+test("[A23] the manager is the mesh: its id in /info resolves, with the request's address, and it has no tasks", async () => {
   const control = new TestControl();
   const { Swarm } = (await control.ask("GET /info")).json;
-  expect(Swarm).toMatchObject({ LocalNodeState: "active", ControlAvailable: true, Nodes: 2, Managers: 1 });
+  expect(Swarm).toMatchObject({ LocalNodeState: "active", ControlAvailable: true, Nodes: 3, Managers: 1 });
   const headers = { host: "mesh.example.com:8443" };
   const { status, json } = await control.ask(`GET /nodes/${Swarm.NodeID}`, { headers });
   expect(status).toBe(200);
@@ -109,18 +147,16 @@ test("[A23] the manager is the mesh: its id in /info resolves, with the request'
     Spec: { Role: "manager", Availability: "drain" },
     ManagerStatus: { Leader: true, Reachability: "reachable", Addr: "mesh.example.com:8443" },
   });
-  const listed = (await control.ask("GET /nodes")).json.map(({ ID }: { ID: string }) => ID);
-  expect(listed).not.toContain(Swarm.NodeID);
   await control.create("my-web");
   expect((await control.ask(`GET ${filtered("/tasks", { node: [Swarm.NodeID] })}`)).json).toEqual([]);
 });
 
-test("[A23] info counts the nodes, with the mesh as the only manager", async () => {
+test("[A23] info counts the nodes and the mesh, which is their leader", async () => {
   const control = new TestControl(3);
   await control.create("my-web");
   const { json } = await control.ask("GET /info");
   expect(json).toMatchObject({ Name: "test", NCPU: 12, MemTotal: 24e9, ContainersRunning: 2 });
-  expect(json.Swarm).toMatchObject({ Nodes: 3, Managers: 1, Cluster: { ID: json.ID } });
+  expect(json.Swarm).toMatchObject({ Nodes: 4, Managers: 1, Cluster: { ID: json.ID } });
 });
 
 test("[A24] the join tokens are the Swarm's, and rotate one by one", async () => {
