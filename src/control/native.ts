@@ -122,7 +122,8 @@ export function nativeRoutes({
       readMeshView(mesh),
       snapshotOrNull(telemetry, { tasks: false }),
     ]);
-    return c.json(meshStatus(view, traffic?.services ?? null, now()));
+    const isOnCloudflare = entrySettings.balancerPort === null;
+    return c.json(meshStatus(view, traffic?.services ?? null, now(), isOnCloudflare));
   });
   return routes;
 }

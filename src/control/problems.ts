@@ -12,6 +12,7 @@ import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { referenceWarnings } from "./service-references.ts";
+import { isOfStack, ownWarnings } from "./service-warnings.ts";
 
 /** Slots named in one problem; the rest are counted. */
 const maxNamedSlots = 3;
@@ -21,7 +22,11 @@ const maxNamedSlots = 3;
  *
  * @param traffic may have removed services, which are ignored; empty if telemetry cannot be reached
  */
-export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): StatusProblem[] {
+export function problemsOf(
+  view: MeshView,
+  traffic: readonly ServiceTraffic[],
+  isOnCloudflare = false,
+): StatusProblem[] {
   const { info, nodes, services, tasks, servers } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
@@ -35,7 +40,22 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
     ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
+    ...services.flatMap((service) => stackWarnings(service, isOnCloudflare)),
   ];
+}
+
+/**
+ * The warnings about a service of a stack: `docker stack deploy` does not print them. Labels without an effect are
+ * problems of their own.
+ */
+function stackWarnings(service: ServiceView, isOnCloudflare: boolean): StatusProblem[] {
+  if (!isOfStack(service)) return [];
+  return ownWarnings(service, isOnCloudflare).map((why) => ({
+    what: `service ${service.spec.name}`,
+    why,
+    next: "Change the stack file, or accept the difference: the service runs without it.",
+    sinceMs: null,
+  }));
 }
 
 /** Services whose clients get errors, whatever their checks say. */

@@ -2,7 +2,6 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
-import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import { withoutStatedFields } from "../protocol/engine/service-defaults.ts";
 import { writeService } from "../protocol/engine/write-service.ts";
@@ -11,10 +10,10 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
-import { modeWarnings } from "./mode-warnings.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { readRegistryAuth } from "./registry-auth.ts";
 import { referenceWarnings } from "./service-references.ts";
+import { ownWarnings } from "./service-warnings.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
 type ServiceFilters = Filters<(typeof serviceFilterKeys)[number]>;
@@ -110,9 +109,7 @@ async function warningsOf(
 ): Promise<string[]> {
   const service = await mesh.service(ref);
   return [
-    ...(input === "rollback"
-      ? []
-      : [...ignoredFieldWarnings(input.document), ...modeWarnings(input.spec, isOnCloudflare)]),
+    ...(input === "rollback" ? [] : ownWarnings(input, isOnCloudflare)),
     // It may have been removed since.
     ...(service.ok ? referenceWarnings(service.value, await mesh.services()) : []),
   ];

@@ -15,11 +15,13 @@ import { serverStatusOf } from "./servers.ts";
 /**
  * @param traffic null if telemetry cannot be reached
  * @param nowMs the mesh's clock, epoch milliseconds
+ * @param isOnCloudflare for the warnings about services
  */
 export function meshStatus(
   view: MeshView,
   traffic: readonly ServiceTraffic[] | null,
   nowMs: number,
+  isOnCloudflare = false,
 ): MeshStatus {
   const { info, nodes, services, tasks } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
@@ -39,7 +41,7 @@ export function meshStatus(
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     servers: view.servers.map((server) => serverStatusOf(server, nowMs)),
-    problems: problemsOf(view, traffic ?? []),
+    problems: problemsOf(view, traffic ?? [], isOnCloudflare),
     trafficKnown: traffic !== null,
   };
 }

@@ -8,6 +8,7 @@ import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
+import { stackTaskError } from "./service-warnings.ts";
 import { logsUnsupported } from "./services.ts";
 
 const taskFilterKeys = [
@@ -22,18 +23,27 @@ const taskFilterKeys = [
 ] as const;
 type TaskFilters = Filters<(typeof taskFilterKeys)[number]>;
 
-export function taskRoutes({ mesh }: ControlDeps): ControlRoutes {
+export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes {
+  const isOnCloudflare = entrySettings.balancerPort === null;
+  /** Writes tasks with the warnings of their services, each worked out once. */
+  const writer = (services: ReadonlyMap<string, ServiceView>) => {
+    const all = [...services.values()];
+    const warnings = new Map(
+      all.map((service) => [service.id, stackTaskError(service, all, isOnCloudflare)]),
+    );
+    return (task: Task) => writeTask(task, services.get(task.serviceId), warnings.get(task.serviceId) ?? "");
+  };
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), taskFilterKeys);
     for (const value of filters.get("desired-state") ?? []) checkDesired(value);
     const [tasks, services] = await Promise.all([tasksOf(mesh, filters), servicesById(mesh)]);
     const selected = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
-    return c.json(selected.map((task) => writeTask(task, services.get(task.serviceId))));
+    return c.json(selected.map(writer(services)));
   });
   routes.get("/:id", async (c) => {
     const task = unwrap(await mesh.task(c.req.param("id")));
-    return c.json(writeTask(task, (await servicesById(mesh)).get(task.serviceId)));
+    return c.json(writer(await servicesById(mesh))(task));
   });
   routes.get("/:id/logs", async (c) => {
     unwrap(await mesh.task(c.req.param("id")));

@@ -45,7 +45,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.51/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
-    expect(info).toMatch(/Managers: 1\n\s+Nodes: 3\n/);
+    expect(info).toMatch(/Managers: 2\n\s+Nodes: 4\n/);
   });
 
   test("[D2] service create shows its progress and ends with the service converged", async () => {
@@ -129,7 +129,11 @@ describe.skipIf(!hasDocker)(title, () => {
   });
 
   test("[D8] nodes are listed, inspected, drained and activated", async () => {
-    expect((await ok("node", "ls")).match(/node\d +Ready +Active/g)).toHaveLength(3);
+    const nodes = await ok("node", "ls");
+    expect(nodes.match(/node\d +Ready +Active/g)).toHaveLength(3);
+    expect(nodes).toMatch(/ \* +\S+ +Ready +Drain +Leader/);
+    expect(nodes).toMatch(/node1 +Ready +Active +Reachable/);
+    expect((await ok("node", "ls", "-q", "-f", "role=manager")).trim().split("\n")).toHaveLength(2);
     expect(await ok("node", "inspect", "--pretty", "node1")).toMatch(/Hostname:\s+node1/);
     for (const availability of ["pause", "drain", "active"]) {
       await ok("node", "update", "--availability", availability, "node3");

@@ -6,8 +6,12 @@ import { containerId, hasContainer } from "./container-id.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 
-/** @param service the task's service; undefined if it was removed while the task still stops */
-export function writeTask(task: Task, service: Service | undefined) {
+/**
+ * @param service the task's service; undefined if it was removed while the task still stops
+ * @param warning shown as the error of a running task without one
+ */
+export function writeTask(task: Task, service: Service | undefined, warning = "") {
+  const err = task.err || (task.state === "running" ? warning : "");
   // A task of a global service has its node from the start.
   const nodeId = task.nodeId ?? task.forNode ?? null;
   const ports = task.state === "running" ? hostPorts(task, service) : [];
@@ -26,7 +30,7 @@ export function writeTask(task: Task, service: Service | undefined) {
       Timestamp: timeText(task.stateSinceMs),
       State: task.state,
       Message: task.message,
-      ...(task.err !== "" && { Err: task.err }),
+      ...(err !== "" && { Err: err }),
       ...containerStatus(task),
       PortStatus: ports.length > 0 ? { Ports: ports.map(writePort) } : {},
     },

@@ -1,0 +1,46 @@
+// The warnings about a service: fields that the mesh ignores, its mode, and labels without an effect. A response to
+// a create or update has them; `docker stack deploy` drops them there, so that tasks and the status have them too.
+
+import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
+import type { ServiceView } from "../registry/api.ts";
+import { modeWarnings } from "./mode-warnings.ts";
+import { referenceWarnings } from "./service-references.ts";
+
+/** The label that `docker stack deploy` sets on each service. */
+const stackLabel = "com.docker.stack.namespace";
+
+/** True for a service that `docker stack deploy` created. */
+export function isOfStack({ spec }: Pick<ServiceView, "spec">): boolean {
+  return Object.hasOwn(spec.labels, stackLabel);
+}
+
+/** Warnings that follow from the service alone. */
+export function ownWarnings(
+  { document, spec }: Pick<ServiceView, "document" | "spec">,
+  isOnCloudflare: boolean,
+): string[] {
+  return [...ignoredFieldWarnings(document), ...modeWarnings(spec, isOnCloudflare)];
+}
+
+/** All warnings. @param services all services of the mesh */
+function serviceWarnings(
+  service: ServiceView,
+  services: readonly ServiceView[],
+  isOnCloudflare: boolean,
+): string[] {
+  return [...ownWarnings(service, isOnCloudflare), ...referenceWarnings(service, services)];
+}
+
+/**
+ * The warnings of each service of a stack, as the error of its running tasks: `docker stack ps` prints that.
+ * Empty without a warning, and for other services, whose operator has read them.
+ */
+export function stackTaskError(
+  service: ServiceView,
+  services: readonly ServiceView[],
+  isOnCloudflare: boolean,
+): string {
+  if (!isOfStack(service)) return "";
+  const warnings = serviceWarnings(service, services, isOnCloudflare);
+  return warnings.length === 0 ? "" : `warning: ${warnings.join("; ")}`;
+}

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { running, TestControl } from "./support.ts";
+
+const stack = { Labels: { "com.docker.stack.namespace": "shop" } };
+const limited = running({ Hostname: "db" });
+
+test("[A89] warnings that docker stack deploy drops are the error of running tasks, and problems of the status", async () => {
+  const control = new TestControl(1);
+  await control.create("shop_web", { ...stack, ...limited, EndpointSpec: {} });
+  const tasks = (await control.ask("GET /tasks")).json;
+  expect(
+    tasks.map(({ Status }: { Status: { State: string; Err: string } }) => [Status.State, Status.Err]),
+  ).toEqual([
+    ["running", expect.stringMatching(/^warning: TaskTemplate\.ContainerSpec\.Hostname is ignored: /)],
+    ["running", expect.stringMatching(/^warning: TaskTemplate\.ContainerSpec\.Hostname is ignored: /)],
+  ]);
+  expect((await control.ask(`GET /tasks/${tasks[0].ID}`)).json.Status.Err).toBe(tasks[0].Status.Err);
+  expect((await control.ask("GET /mesh/status")).json.problems).toEqual([
+    expect.objectContaining({
+      what: "service shop_web",
+      why: expect.stringContaining("Hostname is ignored"),
+    }),
+  ]);
+});
+
+test("[A89] a service of no stack, whose create printed its warnings, has none of them later", async () => {
+  const control = new TestControl(1);
+  await control.create("web", { ...limited, EndpointSpec: {} });
+  expect((await control.ask("GET /tasks")).json[0].Status).not.toHaveProperty("Err");
+  expect((await control.ask("GET /mesh/status")).json.problems).toEqual([]);
+});
+
+test("[A89] the own error of a task counts before a warning", async () => {
+  const control = new TestControl(1);
+  await control.create("shop_web", {
+    ...stack,
+    ...limited,
+    EndpointSpec: {},
+    Mode: { Replicated: { Replicas: 1 } },
+  });
+  const task = control.mesh.tasks()[0];
+  if (task === undefined) throw new Error("no task");
+  control.mesh.report(task, { state: "failed", err: "task: non-zero exit (3)", exitCode: 3, pid: null });
+  const errors = (await control.ask("GET /tasks")).json.map(
+    ({ Status }: { Status: { Err?: string } }) => Status.Err,
+  );
+  expect(errors).toContain("task: non-zero exit (3)");
+});
