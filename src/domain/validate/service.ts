@@ -14,9 +14,10 @@ const maxTargets = 64;
 
 const dnsComponent = /^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?$/;
 const registryPattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?$/;
-const repositoryPattern = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
+const repositoryPattern = /^[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*$/;
 const tagPattern = /^\w[\w.-]{0,127}$/;
-const digestPattern = /^[a-z0-9]+:[a-f0-9]{32,}$/;
+const digestPattern = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/;
+const imageIdPattern = /^[a-f0-9]{64}$/;
 
 /**
  * Checks that the mesh can run a spec. Messages are SwarmKit's where it has one, without the gRPC prefix,
@@ -125,10 +126,16 @@ function isReference(text: string): boolean {
   const colon = tagged.indexOf(":", tagged.lastIndexOf("/") + 1);
   const [path, tag] = colon < 0 ? [tagged, null] : [tagged.slice(0, colon), tagged.slice(colon + 1)];
   const slash = path.indexOf("/");
-  const hasRegistry = slash >= 0 && registryPattern.test(path.slice(0, slash));
+  const hasRegistry = slash >= 0 && isRegistry(path.slice(0, slash));
   return (
+    !imageIdPattern.test(path) &&
     (digest === null || digestPattern.test(digest)) &&
     (tag === null || tagPattern.test(tag)) &&
-    (repositoryPattern.test(path) || (hasRegistry && repositoryPattern.test(path.slice(slash + 1))))
+    repositoryPattern.test(hasRegistry ? path.slice(slash + 1) : path)
   );
+}
+
+/** The first part of a path is a registry's host and not a user's name if it has a dot or a port, or is localhost. */
+function isRegistry(part: string): boolean {
+  return registryPattern.test(part) && (part === "localhost" || /[.:]/.test(part));
 }

@@ -30,6 +30,27 @@ describe("specs", () => {
     expect(verdict({ name: "x".repeat(64) })).toBe("name must be 63 characters or fewer");
   });
 
+  test("[A90] the first part of an image is a registry if it has a dot or a port, or is localhost", () => {
+    for (const image of ["Registry.Example/app", "localhost/app", "HOST:5000/a__b/c-d.e_f", "team/app:V2"]) {
+      expect(verdict({ run: { image } })).toBe("fine");
+    }
+    const hex = (length: number) => "0".repeat(length);
+    const refused = [
+      "UPPER/image",
+      "team/Image",
+      "a//b",
+      "a/-b",
+      "a._b",
+      "/a",
+      "a/",
+      "registry.example/",
+      hex(64),
+    ];
+    for (const image of [...refused, `nginx@sha256:${hex(32)}`, `nginx@md5:${hex(32)}`]) {
+      expect(verdict({ run: { image } })).toBe(`ContainerSpec: "${image}" is not a valid repository/tag`);
+    }
+  });
+
   test("[K2] an image is a reference: repository, tag and digest", () => {
     const digest = `nginx:latest@sha256:${"0".repeat(64)}`;
     for (const image of ["nginx", "waggle/whoami", "registry.example:5000/team/app:1.2", digest]) {
