@@ -2,6 +2,7 @@
 // each node gets its own. On other systems the nodes share 127.0.0.1 and differ by port.
 
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import { parseIp } from "../domain/model/cidr.ts";
 import { isLoopback } from "../domain/model/dialed-host.ts";
 
@@ -34,10 +35,17 @@ export function confirmedAddresses(plan: AddressPlan, nodes: number, listen: str
 
 /** True if a socket at `listen` gets the connections to `address`: `0.0.0.0` and `::` have all addresses. */
 export function coversAddress(listen: string, address: string): boolean {
-  const ip = parseIp(listen);
-  const isUnspecified = ip?.every((byte) => byte === 0) ?? false;
-  if (!isUnspecified) return listen === address;
-  return ip?.length === 16 || parseIp(address)?.length === 4;
+  if (!isUnspecified(listen)) return listen === address;
+  return parseIp(listen)?.length === 16 || parseIp(address)?.length === 4;
+}
+
+/** The host at which other programs reach a socket at `listen`: this machine's name if it has all addresses. */
+export function advertisedHost(listen: string): string {
+  return isUnspecified(listen) ? hostname() : listen;
+}
+
+function isUnspecified(address: string): boolean {
+  return parseIp(address)?.every((byte) => byte === 0) ?? false;
 }
 
 /** Node's errors of an address that this machine does not have. */

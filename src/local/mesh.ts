@@ -7,7 +7,14 @@ import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
-import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddresses } from "./addresses.ts";
+import {
+  type AddressPlan,
+  advertisedHost,
+  bindError,
+  bindReason,
+  confirmedAddresses,
+  planAddresses,
+} from "./addresses.ts";
 import { type LocalAgent, type NodeJoinTokens, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
@@ -217,7 +224,13 @@ async function startProcesses(
     const onError = (error: Error): void =>
       log(`the control API: ${listen}:${controlPort}: ${error.message}`);
     controlListener = await Listener.open(listen, controlPort, profile, agent, { budget, onError });
-    const upstream = { agent, entryKey: secrets.entryKey, operatorToken: secrets.token, log };
+    const upstream = {
+      agent,
+      entryKey: secrets.entryKey,
+      operatorToken: secrets.token,
+      control: { host: advertisedHost(listen), port: controlPort },
+      log,
+    };
     for (const place of options.operatorListens ?? [])
       operatorListeners.push(await openOperatorListener(place, upstream));
     const { id, tokens } = await fetchSwarm(control, secrets.token);

@@ -5,6 +5,7 @@ import { chmodSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
+import { hostPort } from "../domain/model/server.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { controlIdentity, type ListenerProfile, listenerProfile } from "./listener-profile.ts";
 import { type Refusal, readRequest } from "./read-request.ts";
@@ -28,6 +29,8 @@ export type OperatorUpstream = {
   readonly agent: RuntimeAgent;
   readonly entryKey: string;
   readonly operatorToken: string;
+  /** Where agents reach the control API: responses name it, such as the line of docker swarm join-token. */
+  readonly control: { readonly host: string; readonly port: number };
   /** Logs an error of an open listener, such as a connection that cannot be accepted. */
   readonly log: (line: string) => void;
 };
@@ -48,10 +51,10 @@ export type OperatorListener = {
  */
 export async function openOperatorListener(
   listen: OperatorListen,
-  { agent, entryKey, operatorToken, log }: OperatorUpstream,
+  { agent, entryKey, operatorToken, control, log }: OperatorUpstream,
 ): Promise<OperatorListener> {
   const profile = listenerProfile(controlIdentity, entryKey);
-  const isOperator = listen.kind === "socket" || listen.clientCaFile !== undefined;
+  const isProof = listen.kind === "socket" || listen.clientCaFile !== undefined;
   const receive = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const client = {
       refuse: (refusal: Refusal) => sendRefusal(outgoing, profile, refusal),
@@ -62,7 +65,12 @@ export async function openOperatorListener(
       method: incoming.method ?? "",
       target: incoming.url ?? "",
       version: incoming.httpVersion,
-      rawHeaders: withCredentials(incoming, isOperator ? operatorToken : null),
+      rawHeaders: [
+        ...withHost(incoming, (host) =>
+          listen.kind === "socket" ? hostPort(control.host, control.port) : `${host}:${control.port}`,
+        ),
+        ...(isProof ? credentials(incoming, operatorToken) : []),
+      ],
     };
     const request = readRequest(head, profile.entryHeader(remoteAddress), "waggle");
     if ("status" in request) client.refuse(request);
@@ -85,10 +93,28 @@ export async function openOperatorListener(
   };
 }
 
-/** The request's header lines; a client's own credentials count before those of its connection. */
-function withCredentials({ rawHeaders, headers }: IncomingMessage, token: string | null): readonly string[] {
-  if (token === null || headers.authorization !== undefined) return rawHeaders;
-  return [...rawHeaders, "Authorization", `Bearer ${token}`];
+/**
+ * The request's header lines with the host of the control API's own port: agents can use neither a socket, for which
+ * the Docker CLI invents a host, nor this port.
+ *
+ * @param print writes host and port; its argument is the host that the client used
+ */
+function withHost({ rawHeaders }: IncomingMessage, print: (host: string) => string): readonly string[] {
+  return rawHeaders.map((text, index) =>
+    rawHeaders[index - 1]?.toLowerCase() === "host" && index % 2 === 1
+      ? print(text.replace(/:\d{1,5}$/, ""))
+      : text,
+  );
+}
+
+/**
+ * The header line of an operator. A client's own credentials count before those of its connection. A browser sends
+ * its certificate with the requests of any page, so that those of another site get none.
+ */
+function credentials({ headers }: IncomingMessage, token: string): readonly string[] {
+  const site = headers["sec-fetch-site"] ?? "none";
+  if (headers.authorization !== undefined || (site !== "none" && site !== "same-origin")) return [];
+  return ["Authorization", `Bearer ${token}`];
 }
 
 function sendRefusal(outgoing: ServerResponse, profile: ListenerProfile, { status, reason }: Refusal): void {

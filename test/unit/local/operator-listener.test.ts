@@ -25,7 +25,7 @@ function makeFolder(): string {
 async function open(
   listen: OperatorListen,
   respond: (incoming: IncomingMessage, outgoing: ServerResponse) => void = (incoming, outgoing) =>
-    outgoing.end(incoming.headers.authorization ?? "none"),
+    outgoing.end(`${incoming.headers.authorization ?? "none"} at ${incoming.headers.host}`),
 ): Promise<void> {
   const runtime = createServer(respond);
   await new Promise<void>((resolve) => runtime.listen(0, "127.0.0.1", resolve));
@@ -34,7 +34,8 @@ async function open(
     runtime.close();
   });
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: (runtime.address() as AddressInfo).port });
-  const upstream = { agent, entryKey: "k", operatorToken: "operator", log: () => undefined };
+  const control = { host: "192.0.2.1", port: 8787 };
+  const upstream = { agent, entryKey: "k", operatorToken: "operator", control, log: () => undefined };
   const listener = await openOperatorListener(listen, upstream);
   closing.push(() => listener.close());
 }
@@ -53,8 +54,8 @@ test("[A86] a client of the socket is an operator, unless it sends credentials o
   const path = join(makeFolder(), "mesh.sock");
   await open({ kind: "socket", path });
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect(await ask(path)).toBe("Bearer operator");
-  expect(await ask(path, { authorization: "Bearer viewer" })).toBe("Bearer viewer");
+  expect(await ask(path)).toBe("Bearer operator at 192.0.2.1:8787");
+  expect(await ask(path, { authorization: "Bearer viewer" })).toBe("Bearer viewer at 192.0.2.1:8787");
 });
 
 test("[A86] a socket that no process listens on is replaced, and another file is not", async () => {
@@ -69,10 +70,21 @@ test("[A86] a socket that no process listens on is replaced, and another file is
   linkSync(path, stale);
   await new Promise((resolve) => earlier.close(resolve));
   await open({ kind: "socket", path: stale });
-  expect(await ask(stale)).toBe("Bearer operator");
+  expect(await ask(stale)).toBe("Bearer operator at 192.0.2.1:8787");
   const file = join(folder, "file");
   writeFileSync(file, "data");
   await expect(open({ kind: "socket", path: file })).rejects.toThrow(taken);
+});
+
+test("[A91] a page of another site is no operator by the certificate of its browser", async () => {
+  const path = join(makeFolder(), "mesh.sock");
+  await open({ kind: "socket", path });
+  for (const site of ["cross-site", "same-site"]) {
+    expect(await ask(path, { "sec-fetch-site": site })).toBe("none at 192.0.2.1:8787");
+  }
+  for (const site of ["none", "same-origin"]) {
+    expect(await ask(path, { "sec-fetch-site": site })).toBe("Bearer operator at 192.0.2.1:8787");
+  }
 });
 
 test("[O250] the 408 of the runtime, before the body is complete, ends the connection", async () => {
@@ -92,27 +104,55 @@ test("[O250] the 408 of the runtime, before the body is complete, ends the conne
   expect(received).toMatch(/^HTTP\/1\.1 408 [\s\S]*\r\nconnection: close\r\n[\s\S]*\r\nno$/i);
 });
 
+test("[A92] the address in responses is that of the control API's own port", async () => {
+  const folder = makeFolder();
+  const { server, ca } = makeCertificates(folder);
+  const path = join(folder, "mesh.sock");
+  await open({ kind: "socket", path });
+  // What the Docker CLI sends over a socket.
+  expect(await ask(path, { host: "api.moby.localhost" })).toBe("Bearer operator at 192.0.2.1:8787");
+  const port = await freePort();
+  await open({ kind: "tls", address: "127.0.0.1", port, certFile: server.cert, keyFile: server.key });
+  for (const host of ["localhost", `127.0.0.1:${port}`, `[::1]:${port}`]) {
+    const at = host.replace(`:${port}`, "");
+    expect(await askTls(port, ca, undefined, { host })).toBe(`none at ${at}:8787`);
+  }
+});
+
 test("[A87] over TLS a client is an operator by its certificate, and without an authority by its token only", async () => {
-  const certificates = makeCertificates(makeFolder());
-  const { server, client } = certificates;
+  const { ca, server, client, foreign } = makeCertificates(makeFolder());
   const tls = { kind: "tls", address: "127.0.0.1", certFile: server.cert, keyFile: server.key } as const;
   const [byToken, byCertificate] = [await freePort(), await freePort()];
   await open({ ...tls, port: byToken });
-  await open({ ...tls, port: byCertificate, clientCaFile: certificates.ca });
-  expect(await askTls(byToken, certificates)).toBe("none");
-  expect(await askTls(byCertificate, certificates, client)).toBe("Bearer operator");
-  await expect(askTls(byCertificate, certificates)).rejects.toThrow();
-  await expect(askTls(byCertificate, certificates, certificates.foreign)).rejects.toThrow();
+  await open({ ...tls, port: byCertificate, clientCaFile: ca });
+  expect(await askTls(byToken, ca)).toBe("none at 127.0.0.1:8787");
+  expect(await askTls(byCertificate, ca, client)).toBe("Bearer operator at 127.0.0.1:8787");
+  await expect(askTls(byCertificate, ca)).rejects.toThrow();
+  await expect(askTls(byCertificate, ca, foreign)).rejects.toThrow();
   await expect(open({ ...tls, port: byToken, certFile: "/nonexistent" })).rejects.toThrow(
     "cannot read --tls-cert /nonexistent: ENOENT",
   );
 });
 
-function askTls(port: number, { ca }: Certificates, client?: Certificates["client"]): Promise<string> {
+function askTls(
+  port: number,
+  ca: Certificates["ca"],
+  client?: Certificates["client"],
+  headers: Record<string, string> = {},
+): Promise<string> {
   const files = client && { cert: readFileSync(client.cert), key: readFileSync(client.key) };
+  const options = {
+    host: "127.0.0.1",
+    port,
+    path: "/info",
+    ca: readFileSync(ca),
+    servername: "",
+    agent: false,
+  };
   return new Promise((resolve, reject) => {
-    const options = { host: "127.0.0.1", port, path: "/info", ca: readFileSync(ca), agent: false, ...files };
-    const sent = requestTls(options, async (response) => resolve((await response.toArray()).join("")));
+    const sent = requestTls({ ...options, ...files, headers }, async (response) =>
+      resolve((await response.toArray()).join("")),
+    );
     sent.on("error", reject).end();
   });
 }
