@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_proces
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Certificates, makeCertificates } from "../support/client-certificates.ts";
@@ -174,7 +175,7 @@ describe.skipIf(!hasDocker)(title, () => {
       TaskTemplate: { ContainerSpec: { Image: "waggle/whoami" } },
     });
     await until("the event", () => seen.includes('"Action":"create"'));
-    events.destroy();
+    (events as Readable).destroy();
     expect((await docker.getService(id).inspect()).Spec.Name).toBe("ode");
     await until("its task", async () =>
       (await docker.listContainers()).some(({ Names }) => Names[0]?.startsWith("/ode.1.")),
