@@ -24,15 +24,18 @@ const digestOf = (bytes: Buffer): string => `sha256:${createHash("sha256").updat
 function serve(port: number, archive: string): void {
   const tar = readFileSync(archive);
   const layer = gzipSync(tar);
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: process.arch === "arm64" ? "arm64" : "amd64",
-      os: "linux",
-      config: { Cmd: ["sleep", "1000"] },
-      rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-    }),
-  );
-  const manifestOf = (layerDigest: string): Buffer =>
+  /** A configuration is an image's identity: dockerd downloads no layer of one that it has. */
+  const configOf = (imageName: string): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        architecture: process.arch === "arm64" ? "arm64" : "amd64",
+        os: "linux",
+        config: { Cmd: ["sleep", "1000"], Labels: { name: imageName } },
+        rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
+      }),
+    );
+  const configs = { app: configOf("app"), slow: configOf("slow") };
+  const manifestOf = (config: Buffer, layerDigest: string): Buffer =>
     Buffer.from(
       JSON.stringify({
         schemaVersion: 2,
@@ -42,12 +45,13 @@ function serve(port: number, archive: string): void {
       }),
     );
   const manifests: Readonly<Record<string, Buffer>> = {
-    app: manifestOf(digestOf(layer)),
-    slow: manifestOf(`sha256:${"0".repeat(64)}`),
+    app: manifestOf(configs.app, digestOf(layer)),
+    slow: manifestOf(configs.slow, `sha256:${"0".repeat(64)}`),
   };
   const blobs = new Map([
     [digestOf(layer), layer],
-    [digestOf(config), config],
+    [digestOf(configs.app), configs.app],
+    [digestOf(configs.slow), configs.slow],
   ]);
   const { name, password } = imageRegistryUser;
   const credentials = `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
