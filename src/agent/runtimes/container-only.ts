@@ -19,8 +19,12 @@ const containerOnly: readonly (readonly [path: string, flag: string])[] = [
   ["ContainerSpec.Ulimits", "--ulimit"],
   ["ContainerSpec.OomScoreAdj", "--oom-score-adj"],
   ["ContainerSpec.TTY", "--tty"],
+  ["ContainerSpec.OpenStdin", "stdin_open in stack files"],
+  ["ContainerSpec.Init", "--init"],
   ["ContainerSpec.Isolation", "--isolation"],
   ["Resources.Limits", "--limit-cpu, --limit-memory, --limit-pids"],
+  ["Resources.SwapBytes", "--memory-swap"],
+  ["Resources.MemorySwappiness", "--memory-swappiness"],
   ["LogDriver", "--log-driver"],
 ];
 

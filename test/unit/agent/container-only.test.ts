@@ -15,6 +15,12 @@ test.each([
   [{ ContainerSpec: { Sysctls: { "net.core.somaxconn": "1" } } }, "--sysctl"],
   [{ ContainerSpec: { Ulimits: [{ Name: "nofile", Soft: 1, Hard: 1 }] } }, "--ulimit"],
   [{ ContainerSpec: { TTY: true } }, "--tty"],
+  [{ ContainerSpec: { OpenStdin: true } }, "stdin_open"],
+  [{ ContainerSpec: { Init: true } }, "--init"],
+  [{ ContainerSpec: { OomScoreAdj: 500 } }, "--oom-score-adj"],
+  [{ ContainerSpec: { Isolation: "hyperv" } }, "--isolation"],
+  [{ Resources: { SwapBytes: 1 << 20 } }, "--memory-swap"],
+  [{ Resources: { MemorySwappiness: 10 } }, "--memory-swappiness"],
   [{ Resources: { Limits: { MemoryBytes: 64 << 20 } } }, "--limit-memory"],
   [{ LogDriver: { Name: "syslog" } }, "--log-driver"],
 ])("[N103] a process cannot have %j, and the reason has the flag and the way out", (template, flag) => {
