@@ -2,6 +2,7 @@
 
 import { expandPlaceholders, type PlaceholderValues } from "../../domain/model/placeholders.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
+import type { EngineMount } from "../../protocol/engine/container-schema.ts";
 import { readAs } from "../../protocol/engine/read.ts";
 import { EngineTaskTemplate } from "../../protocol/engine/service-schema.ts";
 
@@ -14,7 +15,8 @@ export type TaskNode = {
 };
 
 /**
- * Reads a task's template and expands the placeholders in its environment, host name and mounts. A registry of
+ * Reads a task's template and expands the placeholders in its environment, host name and mounts, volume labels and
+ * driver options included. A registry of
  * protocol 2 sends none; then it is made of the task's `run`.
  *
  * @throws MeshError body/invalid, service/invalid
@@ -34,8 +36,23 @@ export function readTemplate(task: AssignedTask, node: TaskNode): EngineTaskTemp
         ...mount,
         Source: expand(mount.Source ?? ""),
         Target: expand(mount.Target ?? ""),
+        ...(mount.VolumeOptions && { VolumeOptions: expandVolume(mount.VolumeOptions, expand) }),
       })),
     },
+  };
+}
+
+function expandVolume(
+  options: NonNullable<EngineMount["VolumeOptions"]>,
+  expand: (text: string) => string,
+): EngineMount["VolumeOptions"] {
+  const expandAll = (texts: Readonly<Record<string, string>> | null | undefined) =>
+    Object.fromEntries(Object.entries(texts ?? {}).map(([key, text]) => [key, expand(text)]));
+  const { Labels, DriverConfig } = options;
+  return {
+    ...options,
+    ...(Labels && { Labels: expandAll(Labels) }),
+    ...(DriverConfig && { DriverConfig: { ...DriverConfig, Options: expandAll(DriverConfig.Options) } }),
   };
 }
 

@@ -81,7 +81,12 @@ function readMode(mode: EngineMode): ServiceSpec["mode"] {
 }
 
 function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: readonly number[]): RunSpec {
-  const mounts = (container.Mounts ?? []).flatMap(({ Source, Target }) => [Source ?? "", Target ?? ""]);
+  const mounts = (container.Mounts ?? []).flatMap(({ Source, Target, VolumeOptions }) => [
+    Source ?? "",
+    Target ?? "",
+    ...Object.values(VolumeOptions?.Labels ?? {}),
+    ...Object.values(VolumeOptions?.DriverConfig?.Options ?? {}),
+  ]);
   for (const text of [container.Hostname ?? "", ...(container.Env ?? []), ...mounts]) checkPlaceholders(text);
   const grace = container.StopGracePeriod;
   return {

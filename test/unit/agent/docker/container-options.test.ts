@@ -216,3 +216,22 @@ test("[N121] a registry without a template still runs the image, its arguments a
     StopTimeout: 5,
   });
 });
+
+test("[N110] placeholders are expanded in all texts of a volume", () => {
+  const volume = {
+    Labels: { task: "{{.Task.Name}}" },
+    DriverConfig: { Options: { device: "/{{.Task.Slot}}" } },
+  };
+  const mount = { Type: "volume", Source: "{{.Node.Hostname}}-data", Target: "/data", VolumeOptions: volume };
+  expect(optionsOf({ Mounts: [mount] }).HostConfig?.Mounts).toEqual([
+    {
+      Type: "volume",
+      Source: "node1-data",
+      Target: "/data",
+      VolumeOptions: {
+        Labels: { task: `my-web.2.${taskId("a")}` },
+        DriverConfig: { Options: { device: "/2" } },
+      },
+    },
+  ]);
+});
