@@ -23,6 +23,7 @@ import { agentLabel, containerOptions, taskIdLabel, taskNameLabel } from "./cont
 import { exitOf, hasEnded, runningContainer } from "./container-run.ts";
 import { type DockerDaemon, errorText, isUnreachable, statusOf } from "./daemon.ts";
 import { ImagePulls } from "./image-pulls.ts";
+import { whyNotInApi } from "./newer-api.ts";
 
 type DockerRuntimeOptions = {
   readonly daemon: DockerDaemon;
@@ -52,6 +53,8 @@ export class DockerRuntime implements Runtime {
     const { nodeId, signal, onProgress } = context;
     try {
       const template = readTemplate(task, { ...this.#options.node, id: nodeId });
+      const unknown = whyNotInApi(template, this.#options.daemon.api);
+      if (unknown !== null) return { ok: false, reason: unknown };
       const image = template.ContainerSpec?.Image ?? task.run.image;
       const failure = await this.#pulls.pull({
         image,
