@@ -13,7 +13,7 @@ import { replacementTexts } from "./replacement.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
 import type { SlotView } from "./slot-view.ts";
 import type { Slot } from "./slots.ts";
-import { updatePolicyOf } from "./update.ts";
+import { updatePolicyOf } from "./update-policy.ts";
 
 /**
  * Brings a slot as close to settled as it can be now. Returns its task that still needs a node; null if none

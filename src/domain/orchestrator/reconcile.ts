@@ -13,7 +13,9 @@
 //    replacement runs (reconcile-slot.ts). If its node comes back before that, the task stays and the
 //    replacement is stopped.
 //  - Updates. An update replaces a few slots at a time, waits while a new task does not run, and pauses or
-//    rolls back when one fails (update.ts). Tasks of lost nodes are replaced all at once.
+//    rolls back when one fails (update.ts). The first new tasks are on trial: until one of them ran for the
+//    monitor period, no further slot is touched, and the old tasks of these slots run on (trial.ts). Tasks of
+//    lost nodes are replaced all at once.
 //  - Restarts. A task that ended by itself gets a successor if the restart policy says so: at once after the
 //    first failure, with a growing delay after each further one (restart.ts). The successor is created at
 //    once, so that the slot always shows a task and the reason why it is not running, and placed when its
@@ -38,17 +40,18 @@ import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
 import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
-import { viewSlot } from "./slot-view.ts";
+import { type SlotView, viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
-import { advanceUpdate, evaluateUpdate } from "./update.ts";
+import { hasHeldTask, holdOldTask, trialOf } from "./trial.ts";
+import { advanceUpdate, beginIfNeeded, evaluateUpdate } from "./update.ts";
 import { wouldStartUpdate } from "./update-slot.ts";
 
 /**
  * Decides what to change so that the tasks match the services.
  *
  * @param at the current time (epoch milliseconds) and the source of ids for new tasks
- * @see docs/spec.md C1-C52, S1-S17
+ * @see docs/spec.md C1-C64, S1-S17
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const plan = new PlanBuilder(world, at);
@@ -137,9 +140,20 @@ function reconcileService(
   plan: PlanBuilder,
 ): readonly UnplacedTask[] {
   const constraints = parseConstraints(before.spec.constraints);
-  const views = slots.map((slot) => viewSlot(slot, before, constraints, plan.world.nodes));
-  let updatesLeft = advanceUpdate(views, before, plan);
-  const service = plan.world.services.get(before.id) ?? before;
+  const { nodes } = plan.world;
+  const plainViews = slots.map((slot) => viewSlot(slot, before, constraints, nodes));
+  const begun = beginIfNeeded(before, plainViews, plan);
+  const trial = trialOf(
+    begun,
+    slots.flatMap(({ tasks }) => tasks),
+    { nodes, nowMs: plan.nowMs },
+  );
+  const views = plainViews.map((view) => holdOldTask(view, trial, begun, nodes));
+  let updatesLeft = advanceUpdate(views, trial, begun, plan);
+  const service = plan.world.services.get(before.id) ?? begun;
+  if (!trial.isOver && trial.endsAtMs !== null && views.some((view) => waitsForTrial(view, service))) {
+    plan.wakeAt(trial.endsAtMs);
+  }
   const unplaced: UnplacedTask[] = [];
   for (const view of views) {
     if (wouldStartUpdate(view, service)) {
@@ -155,6 +169,11 @@ function reconcileService(
     else plan.setPendingReason(waiting.task, "waiting for the previous task to stop");
   }
   return unplaced;
+}
+
+/** True if the end of the trial changes something in a slot: its old task stops, or its update may start. */
+function waitsForTrial(view: SlotView, service: Service): boolean {
+  return hasHeldTask(view) || wouldStartUpdate(view, service);
 }
 
 /** False while a task's delay is running; then the plan asks to be woken at its end. */

@@ -6,7 +6,7 @@
 
 import { isNodeDown } from "../model/node.ts";
 import type { Service, UpdateProgress } from "../model/service.ts";
-import { isAlive, type Task, taskStates } from "../model/task.ts";
+import { type HealthReport, isAlive, type Task, taskStates } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
 import type { SlotView } from "./slot-view.ts";
@@ -33,7 +33,8 @@ export function isLeftEmpty({ slot, keeper }: SlotView, service: Service, nowMs:
 /** True while a slot has left the old spec and not arrived at the new one. */
 export function isInTransition(view: SlotView, service: Service, plan: PlanBuilder): boolean {
   const { slot, keeper, outgoing } = view;
-  if (keeper?.state === "running" || wouldStartUpdate(view, service)) return false;
+  if (keeper?.state === "running") return isUnhealthy(keeper);
+  if (wouldStartUpdate(view, service)) return false;
   if (service.update && updatedAtMs(slot.tasks, service, service.update) !== null) return false;
   if (outgoing?.reason === "update") return true;
   const last = slot.tasks.findLast(isWithoutSuccessor);
@@ -81,14 +82,24 @@ export function firstUpdatedTask(
   return tasks.find((task) => isOfUpdate(task) && counts(task)) ?? null;
 }
 
-/** True if a task ended by itself before it ever ran, or within `monitorMs` of its start. */
+/**
+ * True if a task ended by itself before it ever ran, or ended or became unhealthy within `monitorMs` of its
+ * start.
+ */
 export function hasFailedInUpdate(task: Task, monitorMs: number): boolean {
+  if (isUnhealthy(task)) return task.health.sinceMs - task.stateSinceMs <= monitorMs;
   if (!hasEndedByItself(task)) return false;
   const startedAtMs = ranSinceMs(task);
   return startedAtMs === null || endedAtMs(task) - startedAtMs <= monitorMs;
 }
 
-function ranSinceMs(task: Task): number | null {
+/** True for a running task whose checks fail. */
+export function isUnhealthy(task: Task): task is Task & { readonly health: HealthReport } {
+  return task.state === "running" && task.health?.verdict === "unhealthy";
+}
+
+/** When a task began to run, by the registry's clock; null if it never did. */
+export function ranSinceMs(task: Task): number | null {
   return task.ranSinceMs ?? (task.state === "running" ? task.stateSinceMs : null);
 }
 

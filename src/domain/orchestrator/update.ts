@@ -8,11 +8,13 @@
 import { MeshError } from "../model/error.ts";
 import { allocatePorts } from "../model/ports.ts";
 import { nextRunHash } from "../model/run-hash.ts";
-import type { Service, UpdatePolicy, UpdateProgress } from "../model/service.ts";
+import type { Service, UpdateProgress } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import type { SlotView } from "./slot-view.ts";
 import { nodeSlots, numberedSlots } from "./slots.ts";
+import { isOnTrial, type Trial } from "./trial.ts";
+import { minMonitorMs, updatePolicyOf } from "./update-policy.ts";
 import {
   firstUpdatedTask,
   hasFailedInUpdate,
@@ -23,33 +25,6 @@ import {
   updatedAtMs,
   wouldStartUpdate,
 } from "./update-slot.ts";
-
-/** SwarmKit's monitor period, milliseconds. */
-const defaultMonitorMs = 5_000;
-/** A monitor period that does not exceed the delay becomes the delay plus this, as in SwarmKit. */
-const monitorMarginMs = 1_000;
-/** The Docker CLI stops watching at `completed`; before that it must have seen all tasks running. */
-const minHoldMs = 1_000;
-
-/** The policy of a rollback without one of its own. */
-export const defaultRollback: UpdatePolicy = { parallelism: 1, order: "start-first" };
-
-/**
- * The policy in force, with defaults filled in: the rollback policy during a rollback, else the update
- * policy.
- */
-export function updatePolicyOf(service: Service): Required<UpdatePolicy> {
-  const isRollback = service.update?.state.startsWith("rollback") === true;
-  const policy = isRollback ? (service.spec.rollback ?? defaultRollback) : service.spec.update;
-  const { delayMs = 0, monitorMs = defaultMonitorMs } = policy;
-  return {
-    ...policy,
-    delayMs,
-    monitorMs: delayMs >= monitorMs ? delayMs + monitorMarginMs : monitorMs,
-    maxFailureRatio: policy.maxFailureRatio ?? 0,
-    failureAction: policy.failureAction ?? "pause",
-  };
-}
 
 /** The progress of an update or rollback that starts now. */
 export function beginUpdate(state: "updating" | "rollback_started", nowMs: number): UpdateProgress {
@@ -89,32 +64,11 @@ export function evaluateUpdate(service: Service, tasks: readonly Task[], plan: P
 }
 
 /**
- * Records the progress of an update: that it starts, how many slots it moves, that it is completed.
+ * Records that an update starts, if a slot has to be moved and none is in progress.
  *
- * @returns how many more slots may start their update now: the parallelism (0: all) less the slots in
- *   transition and those that were updated less than the delay ago; 0 while the update is paused
+ * @returns the service as it is from here on
  */
-export function advanceUpdate(views: readonly SlotView[], before: Service, plan: PlanBuilder): number {
-  const service = beginIfNeeded(before, views, plan);
-  const { update } = service;
-  if (!update || !isUpdating(service)) return 0;
-  const { parallelism, delayMs, monitorMs } = updatePolicyOf(service);
-  const updateTimesMs = views.flatMap(({ slot }) => updatedAtMs(slot.tasks, service, update) ?? []);
-  const waiting = views.filter((view) => wouldStartUpdate(view, service)).length;
-  const inTransition = views.filter((view) => isInTransition(view, service, plan)).length;
-  const slots = Math.max(update.slots, waiting + inTransition);
-  const counted = slots === update.slots ? service : setProgress(service, { slots }, plan);
-  if (views.every((view) => isUpdateDone(view, service, plan.nowMs))) {
-    const monitoredUntilMs = Math.max(...updateTimesMs.map((atMs) => atMs + Math.max(monitorMs, minHoldMs)));
-    completeUpdate(counted, Math.max(update.sinceMs + minHoldMs, monitoredUntilMs), plan);
-  }
-  if (parallelism === 0) return Number.POSITIVE_INFINITY;
-  const delaysEndMs = updateTimesMs.map((atMs) => atMs + delayMs).filter((endMs) => endMs > plan.nowMs);
-  if (waiting > 0) for (const endMs of delaysEndMs) plan.wakeAt(endMs);
-  return parallelism - inTransition - delaysEndMs.length;
-}
-
-function beginIfNeeded(service: Service, views: readonly SlotView[], plan: PlanBuilder): Service {
+export function beginIfNeeded(service: Service, views: readonly SlotView[], plan: PlanBuilder): Service {
   const { update } = service;
   if (update && update.completedAtMs === null) return service;
   // After a completed update, a slot in which it failed is restarted by the restart policy. Only a slot it
@@ -124,6 +78,44 @@ function beginIfNeeded(service: Service, views: readonly SlotView[], plan: PlanB
     : (view: SlotView) => hasOutdatedTask(view) && !isLeftEmpty(view, service, plan.nowMs);
   if (!views.some(needsUpdate)) return service;
   return setProgress(service, beginUpdate("updating", plan.nowMs), plan);
+}
+
+/**
+ * Records the progress of an update: how many slots it moves, that it is completed.
+ *
+ * @returns how many more slots may start their update now: the parallelism (0: all) less the slots in
+ *   transition, those on trial and those that were updated less than the delay ago; 0 while the update is
+ *   paused
+ */
+export function advanceUpdate(
+  views: readonly SlotView[],
+  trial: Trial,
+  service: Service,
+  plan: PlanBuilder,
+): number {
+  const { update } = service;
+  if (!update || !isUpdating(service)) return 0;
+  const { parallelism, delayMs, monitorMs } = updatePolicyOf(service);
+  const updates = views.map((view) => ({
+    view,
+    atMs: updatedAtMs(view.slot.tasks, service, update),
+    isInTransition: isInTransition(view, service, plan),
+  }));
+  const waiting = views.filter((view) => wouldStartUpdate(view, service)).length;
+  const inTransition = updates.filter((slot) => slot.isInTransition).length;
+  const slots = Math.max(update.slots, waiting + inTransition);
+  const counted = slots === update.slots ? service : setProgress(service, { slots }, plan);
+  if (views.every((view) => isUpdateDone(view, service, plan.nowMs))) {
+    const monitoredUntilMs = updates.flatMap(({ atMs }) => (atMs === null ? [] : [atMs + monitorMs]));
+    completeUpdate(counted, Math.max(update.sinceMs + minMonitorMs, ...monitoredUntilMs), plan);
+  }
+  if (parallelism === 0) return Number.POSITIVE_INFINITY;
+  const isHeld = ({ view, atMs, isInTransition: isMoving }: (typeof updates)[number]) => {
+    const isDelayed = atMs !== null && atMs + delayMs > plan.nowMs;
+    if (isDelayed && waiting > 0) plan.wakeAt(atMs + delayMs);
+    return isMoving || isDelayed || isOnTrial(view, trial);
+  };
+  return parallelism - updates.filter(isHeld).length;
 }
 
 function completeUpdate(service: Service, atMs: number, plan: PlanBuilder): void {

@@ -1,7 +1,7 @@
 // The defaults of a service: those that dockerd states in every Spec, and those that `insertDefaults=true` shows.
 
 import type { ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
-import { defaultRollback } from "../../domain/orchestrator/update.ts";
+import { defaultRollback } from "../../domain/orchestrator/update-policy.ts";
 
 /** SwarmKit's default of `Monitor`, which is also the mesh's, milliseconds. */
 const defaultMonitorMs = 5_000;

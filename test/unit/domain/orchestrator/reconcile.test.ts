@@ -158,7 +158,7 @@ describe("updates", () => {
       expect(next.length).toBe(1);
       expect(wanted(world).length).toBe(4);
       order.push(next[0]?.slot ?? 0);
-      world = reconciled(reported(world, next[0], "running"));
+      world = reconciled(reported(world, next[0], "running"), now + 5_000);
     }
     expect(order).toEqual([1, 2, 3]);
     expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2", "web:2", "web:2"]);
