@@ -29,7 +29,13 @@ export type EngineSpec = {
     ForceUpdate?: number;
     [key: string]: unknown;
   };
-  Mode?: { Replicated?: { Replicas?: number }; Global?: Record<string, never>; [key: string]: unknown };
+  Mode?: {
+    Replicated?: { Replicas?: number };
+    Global?: Record<string, never>;
+    ReplicatedJob?: { MaxConcurrent?: number; TotalCompletions?: number };
+    GlobalJob?: Record<string, never>;
+    [key: string]: unknown;
+  };
   UpdateConfig?: { Parallelism?: number; Order?: string; [key: string]: unknown };
   EndpointSpec?: { Mode?: string; Ports?: EnginePortConfig[] };
   [key: string]: unknown;
@@ -46,7 +52,7 @@ export type EngineService = {
   PreviousSpec?: EngineSpec;
   Endpoint?: { Ports?: EnginePortConfig[] };
   UpdateStatus?: { State?: string; Message?: string };
-  ServiceStatus?: { RunningTasks?: number; DesiredTasks?: number };
+  ServiceStatus?: { RunningTasks?: number; DesiredTasks?: number; CompletedTasks?: number };
 };
 
 export type EngineTask = {

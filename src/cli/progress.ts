@@ -58,6 +58,7 @@ export function serviceProgress(
   tasks: readonly EngineTask[],
   nodes: readonly EngineNode[],
 ): ServiceProgress {
+  if (service.Spec.Mode?.ReplicatedJob || service.Spec.Mode?.GlobalJob) return jobProgress(service, tasks);
   const hostnames = new Map(
     nodes
       .filter((node) => node.Status?.State !== "down")
@@ -93,6 +94,18 @@ export function progressLines(progress: ServiceProgress, columns: number | null)
     ...slots.map((slot) => slotLine(slot, labelWidth, columns !== null)),
   ];
   return columns === null ? lines : lines.map((line) => line.slice(0, Math.max(1, columns - 1)));
+}
+
+/** The progress of a job's current iteration, to which the tasks belong. */
+function jobProgress({ Spec: { Mode } }: EngineService, tasks: readonly EngineTask[]): ServiceProgress {
+  // The first slot of a replicated job is 0, which is not written.
+  const keyOf = ({ Slot, NodeID }: EngineTask) => (Mode?.ReplicatedJob ? (Slot ?? 0) : (NodeID ?? ""));
+  const slots = new Map(tasks.map((task) => [keyOf(task), false]));
+  for (const task of tasks) if (task.Status.State === "complete") slots.set(keyOf(task), true);
+  const completed = [...slots.values()].filter(Boolean).length;
+  const desired = Mode?.ReplicatedJob?.TotalCompletions ?? Math.max(1, slots.size);
+  const failed = tasks.flatMap((task) => (task.Status.Err ? [slotOf(String(keyOf(task)), task)] : []));
+  return { title: "job progress", running: completed, desired, slots: failed.slice(0, maxErrorLines) };
 }
 
 function replicatedSlots(tasks: readonly EngineTask[], replicas: number): SlotProgress[] {

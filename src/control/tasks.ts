@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
-import { shownDesired, type Task, taskName, taskStates } from "../domain/model/task.ts";
+import { shownDesiredState, type Task, taskName, taskStates } from "../domain/model/task.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
@@ -78,12 +78,17 @@ function matches(filters: TaskFilters, task: Task, service: ServiceView | undefi
     matchesFilter(filters, "id", (value) => task.id.startsWith(value)) &&
     matchesFilter(filters, "name", (value) => name.startsWith(value)) &&
     matchesFilter(filters, "label", labelTest(service?.spec.labels ?? {})) &&
-    matchesFilter(filters, "desired-state", (value) => shownDesired(task) === value.toLowerCase()) &&
+    matchesFilter(filters, "desired-state", (value) => shownDesiredState(task) === value.toLowerCase()) &&
     matchesFilter(filters, "runtime", (value) => value === "container") &&
     matchesFilter(
       filters,
       "_up-to-date",
-      (value) => (value === "true") === (task.runHash === service?.runHash),
+      (value) => (value === "true") === (service !== undefined && isUpToDate(task, service)),
     )
   );
+}
+
+/** True for a task of the service's current spec, or of the current iteration of a job. */
+function isUpToDate(task: Task, { runHash, job }: ServiceView): boolean {
+  return job === undefined ? task.runHash === runHash : task.jobIteration === job.iteration;
 }

@@ -87,8 +87,10 @@ type ServiceChange = {
 
 function scale(service: ServiceView, params: ActionParams): ServiceChange {
   const { mode, name } = service.spec;
-  if (mode.kind !== "replicated")
+  if (mode.kind === "global")
     throw operatorError("mode/precondition", `${name} is global: it has one task on each node`);
+  if (mode.kind !== "replicated")
+    throw operatorError("mode/precondition", `${name} is a job: scaling it would run it again`);
   const text = params.replicas ?? "";
   if (!/^\d{1,5}$/.test(text) || Number(text) > 10_000) {
     throw operatorError("replicas/invalid", `cannot read "${text}" as a number of tasks: write 0 to 10000`);

@@ -80,7 +80,7 @@ export const StatusService = z.object({
   id: z.string(),
   name: z.string(),
   image: z.string(),
-  mode: z.enum(["replicated", "global"]),
+  mode: z.enum(["replicated", "global", "replicated-job", "global-job"]),
   running: z.number().int().nonnegative(),
   desired: z.number().int().nonnegative(),
   ports: z.array(z.object({ target: port, published: port, mode: z.enum(["ingress", "host"]) })),

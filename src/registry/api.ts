@@ -48,7 +48,12 @@ export type MeshInfo = {
 };
 
 /** A service with its numbers of running and desired slots. */
-export type ServiceView = Service & { readonly running: number; readonly desiredTasks: number };
+/** A service with its numbers of running and desired slots, and of slots that completed in its job's iteration. */
+export type ServiceView = Service & {
+  readonly running: number;
+  readonly desiredTasks: number;
+  readonly completed: number;
+};
 
 export type NodeChange = {
   readonly availability: Availability;

@@ -175,7 +175,7 @@ export class Registry implements RegistryOperations {
     return toResult(() => {
       const world = this.#transactions.world();
       const service = findService(world, ref);
-      return serviceViews(world, [service])[0] ?? { ...service, running: 0, desiredTasks: 0 };
+      return serviceViews(world, [service])[0] ?? { ...service, running: 0, desiredTasks: 0, completed: 0 };
     });
   }
 

@@ -4,7 +4,7 @@ import { exclusiveHostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { allocatePorts } from "../domain/model/ports.ts";
 import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
-import type { Service, ServiceSpec } from "../domain/model/service.ts";
+import { isJob, type Service, type ServiceSpec } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
@@ -43,6 +43,7 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
     ...(sealedAuth !== undefined && { sealedAuth }),
     ports: allocatePorts(spec.ports, [], others),
     runHash: runHash(spec, document),
+    ...(isJob(spec.mode) && { job: { iteration: 0, startedAtMs: draft.nowMs } }),
     version: 1,
     createdAtMs: draft.nowMs,
     updatedAtMs: draft.nowMs,
@@ -56,7 +57,7 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
  * Replaces a service's spec by `input`, or by the previous spec. This ends an update in progress.
  *
  * An equal spec resumes a paused update and raises no version: a command that changes nothing must not put
- * another command out of sequence.
+ * another command out of sequence. A job runs again with every update, as in Swarm.
  *
  * @throws MeshError service/not-found, service/sequence, service/invalid, service/precondition,
  *   service/too-large
@@ -74,7 +75,8 @@ export function updateService(
   const sealedAuth = sealedAuthOf(draft, input, service);
   validateSpec(spec);
   checkUnchangeable(service, spec);
-  if (sameData({ spec, document }, { spec: service.spec, document: service.document })) {
+  const isSame = sameData({ spec, document }, { spec: service.spec, document: service.document });
+  if (isSame && service.job === undefined) {
     return input === "rollback" ? service : resume(draft, withAuth(draft, service, sealedAuth), actor);
   }
   const others = [...draft.world.services.values()].filter(({ id }) => id !== service.id);
@@ -92,7 +94,9 @@ export function updateService(
     ...(sealedAuth !== undefined && { sealedAuth }),
     ports: allocatePorts(spec.ports, service.ports, others),
     runHash: nextRunHash(service, spec, document),
-    update: input === "rollback" ? beginUpdate("rollback_started", draft.nowMs) : null,
+    ...(service.job
+      ? { job: { iteration: service.job.iteration + 1, startedAtMs: draft.nowMs } }
+      : { update: input === "rollback" ? beginUpdate("rollback_started", draft.nowMs) : null }),
     version: service.version + 1,
     updatedAtMs: draft.nowMs,
   };
@@ -152,10 +156,15 @@ export function removeService(draft: Draft, ref: string, actor: string): void {
  * unknown.
  */
 export function serviceViews(world: World, services: readonly Service[]): readonly ServiceView[] {
-  const slots = new Map(services.map(({ id }) => [id, { running: new Set(), desired: new Set() }]));
+  const iterations = new Map(services.map(({ id, job }) => [id, job?.iteration]));
+  const slots = new Map(
+    services.map(({ id }) => [id, { running: new Set(), desired: new Set(), completed: new Set() }]),
+  );
   for (const task of world.tasks.values()) {
     const counts = slots.get(task.serviceId);
-    if (counts === undefined || task.desired !== "running" || !isAlive(task)) continue;
+    if (counts === undefined || task.jobIteration !== iterations.get(task.serviceId)) continue;
+    if (task.jobIteration !== undefined && task.state === "complete") counts.completed.add(slotOf(task));
+    if (task.desired !== "running" || !isAlive(task)) continue;
     counts.desired.add(slotOf(task));
     const isNodeUp = world.nodes.get(task.nodeId ?? "")?.state !== "down";
     if (task.state === "running" && isNodeUp) counts.running.add(slotOf(task));
@@ -164,7 +173,8 @@ export function serviceViews(world: World, services: readonly Service[]): readon
     const { mode } = service.spec;
     const counts = slots.get(service.id);
     const desiredTasks = mode.kind === "replicated" ? mode.replicas : (counts?.desired.size ?? 0);
-    return { ...service, running: counts?.running.size ?? 0, desiredTasks };
+    const completed = counts?.completed.size ?? 0;
+    return { ...service, running: counts?.running.size ?? 0, desiredTasks, completed };
   });
 }
 

@@ -7,6 +7,7 @@ import type { EnginePortConfig, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
 import { formatFlag } from "../format.ts";
+import { capitalize } from "../output.ts";
 import { readService } from "./api.ts";
 import { imageText, modeName } from "./view.ts";
 
@@ -40,7 +41,7 @@ function prettyService(service: EngineService): string[] {
     field("ID", service.ID),
     field("Name", spec.Name),
     ...list("Labels:", labels),
-    field("Service Mode", modeName(service) === "global" ? "Global" : "Replicated"),
+    field("Service Mode", modeTitle(modeName(service))),
     ...optional(" Replicas", spec.Mode?.Replicated?.Replicas),
     ...updateLines(service),
     ...list("Placement:", placement.length === 0 ? [] : [field(" Constraints", `[${placement.join(" ")}]`)]),
@@ -93,4 +94,9 @@ function wordsOf(words: readonly string[] | undefined): string | undefined {
 
 function durationOf(ns: number | undefined): string | undefined {
   return ns === undefined ? undefined : printDurationNs(ns);
+}
+
+/** `Replicated`, `Global`, `ReplicatedJob`, `GlobalJob`. */
+function modeTitle(mode: string): string {
+  return mode.split(" ").map(capitalize).join("");
 }

@@ -24,15 +24,24 @@ export function taskPorts(task: EngineTask): string {
   return ports.map((port) => `*:${publishedOf(port)}->${port.TargetPort}/${protocolOf(port)}`).join(",");
 }
 
-/** `replicated`, `global`. */
+/** `replicated`, `global`, `replicated job`, `global job`. */
 export function modeName(service: EngineService): string {
-  return service.Spec.Mode?.Global ? "global" : "replicated";
+  const { Global, GlobalJob, ReplicatedJob } = service.Spec.Mode ?? {};
+  if (ReplicatedJob) return "replicated job";
+  if (GlobalJob) return "global job";
+  return Global ? "global" : "replicated";
 }
 
-/** `2/3`, `2/3 (max 1 per node)`. */
+/** `2/3`, `2/3 (max 1 per node)`; of a job `1/1 (3/3 completed)`. */
 export function replicasText(service: EngineService): string {
   const running = service.ServiceStatus?.RunningTasks ?? 0;
   const desired = service.ServiceStatus?.DesiredTasks ?? service.Spec.Mode?.Replicated?.Replicas ?? 0;
+  const completed = service.ServiceStatus?.CompletedTasks ?? 0;
+  const { ReplicatedJob, GlobalJob } = service.Spec.Mode ?? {};
+  if (ReplicatedJob || GlobalJob) {
+    const completions = ReplicatedJob?.TotalCompletions ?? desired + completed;
+    return `${running}/${desired} (${completed}/${completions} completed)`;
+  }
   const max = service.Spec.TaskTemplate.Placement?.MaxReplicas ?? 0;
   return max > 0 ? `${running}/${desired} (max ${max} per node)` : `${running}/${desired}`;
 }

@@ -83,12 +83,20 @@ export type RunSpec = {
   readonly targets: readonly number[];
 };
 
+export type ServiceMode =
+  | { readonly kind: "replicated"; readonly replicas: number }
+  | { readonly kind: "global" }
+  /** Runs to completion `completions` times, at most `maxConcurrent` at a time. */
+  | { readonly kind: "replicated-job"; readonly completions: number; readonly maxConcurrent: number }
+  /** Runs to completion once on each node. */
+  | { readonly kind: "global-job" };
+
 /** The part of the operator's document that the mesh acts on. */
 export type ServiceSpec = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly run: RunSpec;
-  readonly mode: { readonly kind: "replicated"; readonly replicas: number } | { readonly kind: "global" };
+  readonly mode: ServiceMode;
   readonly ports: readonly PortRequest[];
   /** `node.role==worker`, `node.labels.zone!=a`; all must hold. */
   readonly constraints: readonly string[];
@@ -121,7 +129,24 @@ export type Service = {
   readonly runHash: string;
   /** The last update; absent or null without an update since the spec last changed. */
   readonly update?: UpdateProgress | null;
+  /** Of a job: which iteration runs, from 0, and since when. Every update begins another one. */
+  readonly job?: { readonly iteration: number; readonly startedAtMs: number };
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 };
+
+/** True for a service whose tasks run to completion. */
+export function isJob({ kind }: ServiceMode): boolean {
+  return kind === "replicated-job" || kind === "global-job";
+}
+
+/** True if the service's slots are nodes. */
+export function isPerNode({ kind }: ServiceMode): boolean {
+  return kind === "global" || kind === "global-job";
+}
+
+/** How often a replicated job completes; null for other services. */
+export function completionsOf(mode: ServiceMode): number | null {
+  return mode.kind === "replicated-job" ? mode.completions : null;
+}

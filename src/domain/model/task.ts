@@ -56,6 +56,8 @@ export type Task = {
   /** The Engine API's TaskTemplate from which the task was created, unchanged. */
   readonly document: unknown;
   readonly runHash: string;
+  /** The iteration of the job that it belongs to; absent for a task that is not a job's. */
+  readonly jobIteration?: number;
   /** The desired state; written by the registry only. */
   readonly desired: DesiredState;
   /** The observed state; written by the node's agent once the task is assigned. */
@@ -101,15 +103,18 @@ export function isWanted(task: Pick<Task, "state" | "desired">): boolean {
   return task.desired === "running" && isAlive(task);
 }
 
+/**
+ * The desired state as Docker shows it: a job's task should complete, and a dead task that has no successor
+ * should stay shut down.
+ */
+export function shownDesiredState(task: Pick<Task, "state" | "desired" | "jobIteration">): string {
+  if (task.desired !== "running") return task.desired;
+  const isJobTask = task.jobIteration !== undefined;
+  if (isAlive(task)) return isJobTask ? "complete" : "running";
+  return isJobTask && task.state === "complete" ? "complete" : "shutdown";
+}
+
 /** `my-web.1`, or `my-web.<node id>` for a task of a global service. */
 export function taskName(serviceName: string, task: Pick<Task, "slot" | "nodeId" | "forNode">): string {
   return `${serviceName}.${task.slot > 0 ? task.slot : (task.nodeId ?? task.forNode ?? 0)}`;
-}
-
-/**
- * The desired state that an operator sees. A task that ended is not wanted any more, whatever the registry last
- * wanted of it: SwarmKit sets `shutdown` then, and clients that wait count the tasks whose desired state is running.
- */
-export function shownDesired(task: Pick<Task, "state" | "desired">): Task["desired"] {
-  return task.desired === "running" && !isAlive(task) ? "shutdown" : task.desired;
 }

@@ -62,6 +62,7 @@ export class PlanBuilder {
       run: service.spec.run,
       document: (service.document as { TaskTemplate?: unknown } | null)?.TaskTemplate ?? null,
       runHash: service.runHash,
+      ...(service.job && { jobIteration: service.job.iteration }),
       desired: "running",
       state: "pending",
       message: "pending task scheduling",

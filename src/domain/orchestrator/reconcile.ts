@@ -16,6 +16,7 @@
 //    rolls back when one fails (update.ts). The first new tasks are on trial: until one of them ran for the
 //    monitor period, no further slot is touched, and the old tasks of these slots run on (trial.ts). Tasks of
 //    lost nodes are replaced all at once.
+//  - Jobs. A slot of a job completes once (reconcile-job.ts).
 //  - Restarts. A task that ended by itself gets a successor if the restart policy says so: at once after the
 //    first failure, with a growing delay after each further one (restart.ts). The successor is created at
 //    once, so that the slot always shows a task and the reason why it is not running, and placed when its
@@ -32,12 +33,13 @@
 
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
-import type { Service } from "../model/service.ts";
+import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import { placeTasks, type UnplacedTask } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
+import { reconcileJob } from "./reconcile-job.ts";
 import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
 import { type SlotView, viewSlot } from "./slot-view.ts";
@@ -51,7 +53,7 @@ import { wouldStartUpdate } from "./update-slot.ts";
  * Decides what to change so that the tasks match the services.
  *
  * @param at the current time (epoch milliseconds) and the source of ids for new tasks
- * @see docs/spec.md C1-C64, S1-S17
+ * @see docs/spec.md C1-C69, S1-S17
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const plan = new PlanBuilder(world, at);
@@ -59,6 +61,10 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
   const unplaced: UnplacedTask[] = [];
   for (const before of world.services.values()) {
     const tasks = serviceTasks.get(before.id) ?? [];
+    if (isJob(before.spec.mode)) {
+      unplaced.push(...reconcileJob(before, tasks, plan));
+      continue;
+    }
     const service = evaluateUpdate(before, tasks, plan);
     const slots = wantedSlots(service, tasks, plan);
     unplaced.push(...reconcileService(slots, service, plan));
@@ -94,10 +100,9 @@ function wantedSlots(service: Service, tasks: readonly Task[], plan: PlanBuilder
     ...slot,
     tasks: trimHistory(slot.tasks, service.spec.restart, plan),
   });
-  if (service.spec.mode.kind === "global") {
-    return globalSlots(service, nodeSlots(tasks, nodes).map(trim), plan);
-  }
-  const { replicas } = service.spec.mode;
+  const { mode } = service.spec;
+  if (mode.kind !== "replicated") return globalSlots(service, nodeSlots(tasks, nodes).map(trim), plan);
+  const { replicas } = mode;
   const slots = numberedSlots(tasks).map(trim);
   const surplus = new Set(surplusSlots(slots, replicas, nodes));
   for (const slot of surplus) {

@@ -3,7 +3,13 @@
 import { checkLabels } from "../labels/labels.ts";
 import { parseConstraints } from "../model/constraint.ts";
 import { invalidAs } from "../model/error.ts";
-import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "../model/service.ts";
+import {
+  isJob,
+  type PortRequest,
+  type RunSpec,
+  type ServiceSpec,
+  type UpdatePolicy,
+} from "../model/service.ts";
 
 const invalid = invalidAs("service/invalid");
 
@@ -30,6 +36,7 @@ export function validateSpec(spec: ServiceSpec): void {
   checkRun(spec.run);
   checkMode(spec.mode);
   checkStatic(spec);
+  checkJob(spec);
   for (const port of spec.ports) checkPort(port);
   parseConstraints(spec.constraints);
   checkLabels(spec.labels);
@@ -56,10 +63,22 @@ function checkRun(run: RunSpec): void {
 }
 
 function checkMode(mode: ServiceSpec["mode"]): void {
-  if (mode.kind === "global") return;
-  const { replicas } = mode;
+  if (mode.kind === "replicated-job") {
+    checkTaskCount("TotalCompletions", mode.completions);
+    checkTaskCount("MaxConcurrent", mode.maxConcurrent);
+  }
+  if (mode.kind === "replicated") checkTaskCount("replicas", mode.replicas);
+}
+
+function checkTaskCount(name: string, replicas: number): void {
   if (Number.isInteger(replicas) && replicas >= 0 && replicas <= maxReplicas) return;
-  throw invalid(`replicas is ${replicas}: use a whole number from 0 to ${maxReplicas}`);
+  throw invalid(`${name} is ${replicas}: use a whole number from 0 to ${maxReplicas}`);
+}
+
+/** The tasks of a job end, so that no route can lead to them. */
+function checkJob({ mode, ports }: ServiceSpec): void {
+  if (!isJob(mode) || ports.length === 0) return;
+  throw invalid("Jobs may not publish ports: requests need a task that stays up");
 }
 
 /** A service of static servers runs no tasks: no agent has its image. */

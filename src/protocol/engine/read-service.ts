@@ -3,7 +3,14 @@
 
 import { probeOf } from "../../domain/labels/labels.ts";
 import { checkPlaceholders } from "../../domain/model/placeholders.ts";
-import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
+import {
+  isJob,
+  type RestartPolicy,
+  type RunSpec,
+  type ServiceMode,
+  type ServiceSpec,
+  type UpdatePolicy,
+} from "../../domain/model/service.ts";
 import type { EngineContainer } from "./container-schema.ts";
 import { withFieldNames } from "./field-names.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
@@ -27,7 +34,7 @@ type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknow
  * @param body a parsed body
  * @param defaultName the name of a service without one
  * @returns `document`: the same JSON, unread fields included, with the names of fields in Docker's case, and with
- *   the number of replicas always set, because the Docker CLI cannot read a replicated service without it
+ *   the counts of its mode always set, because the Docker CLI cannot read a service without them
  * @throws MeshError body/invalid, label/invalid
  * @see docs/decisions/0001-engine-api.md
  */
@@ -42,6 +49,9 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
   }
   const labels = engineSpec.Labels ?? {};
   const mode = readMode(engineSpec.Mode ?? {});
+  if (isJob(mode) && engineSpec.UpdateConfig) {
+    throw invalidBody("rpc error: code = InvalidArgument desc = Jobs may not have an update config");
+  }
   const ports = readPorts(engineSpec.EndpointSpec?.Ports ?? [], engineSpec.EndpointSpec?.Mode ?? "");
   const targets = [...new Set(ports.map(({ target }) => target))].sort((a, b) => a - b);
   const reservations = template.Resources?.Reservations;
@@ -59,7 +69,7 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     ...(engineSpec.RollbackConfig && { rollback: readUpdate("RollbackConfig", engineSpec.RollbackConfig) }),
     forceUpdate: template.ForceUpdate ?? 0,
   };
-  return { spec, document: mode.kind === "global" ? json : withReplicas(json, mode.replicas) };
+  return { spec, document: withCounts(json, mode) };
 }
 
 /** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */
@@ -69,15 +79,19 @@ function withName(json: unknown, defaultName: string): unknown {
 }
 
 function readMode(mode: EngineMode): ServiceSpec["mode"] {
-  const job = mode.ReplicatedJob ? "ReplicatedJob" : mode.GlobalJob ? "GlobalJob" : null;
-  if (job !== null) {
-    throw invalidBody(
-      `service mode ${job} is not supported: the mesh runs Replicated and Global services only`,
-    );
+  const { Replicated, Global, ReplicatedJob, GlobalJob } = mode;
+  if ([Replicated, Global, ReplicatedJob, GlobalJob].filter(Boolean).length > 1) {
+    throw invalidBody("must specify only one service mode");
   }
-  if (mode.Global && mode.Replicated) throw invalidBody("must specify only one service mode");
-  if (mode.Global) return { kind: "global" };
-  return { kind: "replicated", replicas: mode.Replicated?.Replicas ?? 1 };
+  if (Global) return { kind: "global" };
+  if (GlobalJob) return { kind: "global-job" };
+  if (!ReplicatedJob) return { kind: "replicated", replicas: Replicated?.Replicas ?? 1 };
+  const maxConcurrent = ReplicatedJob.MaxConcurrent ?? 1;
+  return {
+    kind: "replicated-job",
+    completions: ReplicatedJob.TotalCompletions ?? maxConcurrent,
+    maxConcurrent,
+  };
 }
 
 function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: readonly number[]): RunSpec {
@@ -134,7 +148,13 @@ function oneOf<T extends string>(field: string, text: string, known: readonly T[
   throw invalidBody(`${field} is ${quoteValue(text)}: use ${known.join(", ")}`);
 }
 
-function withReplicas(json: unknown, replicas: number): unknown {
+/** The document with the counts of its mode, without which the Docker CLI cannot read it. */
+function withCounts(json: unknown, mode: ServiceMode): unknown {
   const { Mode, ...rest } = json as { Mode?: { Replicated?: object | null } | null };
-  return { ...rest, Mode: { ...Mode, Replicated: { ...Mode?.Replicated, Replicas: replicas } } };
+  if (mode.kind === "replicated") {
+    return { ...rest, Mode: { ...Mode, Replicated: { ...Mode?.Replicated, Replicas: mode.replicas } } };
+  }
+  if (mode.kind !== "replicated-job") return json;
+  const counts = { MaxConcurrent: mode.maxConcurrent, TotalCompletions: mode.completions };
+  return { ...rest, Mode: { ReplicatedJob: counts } };
 }

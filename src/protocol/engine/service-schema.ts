@@ -37,7 +37,7 @@ const anything = z.object({}).nullish();
 const Mode = z.object({
   Replicated: z.object({ Replicas: whole.nullish() }).nullish(),
   Global: anything,
-  ReplicatedJob: anything,
+  ReplicatedJob: z.object({ MaxConcurrent: whole.nullish(), TotalCompletions: whole.nullish() }).nullish(),
   GlobalJob: anything,
 });
 export type EngineMode = z.infer<typeof Mode>;

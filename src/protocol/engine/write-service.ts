@@ -4,8 +4,8 @@ import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/
 import { withDefaults, withStatedFields } from "./service-defaults.ts";
 import { timeText } from "./units.ts";
 
-/** Numbers of running and desired slots. */
-type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
+/** Numbers of running, desired and, of a job, completed slots. */
+type ServiceCounts = { readonly running: number; readonly desiredTasks: number; readonly completed: number };
 
 /**
  * The Engine API's Service. Its Spec is the document as it was sent, with the fields that dockerd always states:
@@ -32,10 +32,20 @@ export function writeService(service: Service, counts: ServiceCounts | null, ins
       ...(service.ports.length > 0 && { Ports: service.ports.map(writePort) }),
     },
     ...(service.update && { UpdateStatus: writeUpdate(service.update) }),
-    ...(counts && {
-      ServiceStatus: { RunningTasks: counts.running, DesiredTasks: counts.desiredTasks, CompletedTasks: 0 },
+    ...(counts && { ServiceStatus: writeCounts(service, counts) }),
+    ...(service.job && {
+      JobStatus: {
+        JobIteration: { Index: service.job.iteration },
+        LastExecution: timeText(service.job.startedAtMs),
+      },
     }),
   };
+}
+
+/** As in SwarmKit, the desired tasks of a replicated job are those that may run at a time. */
+function writeCounts({ spec: { mode } }: Service, { running, desiredTasks, completed }: ServiceCounts) {
+  const desired = mode.kind === "replicated-job" ? mode.maxConcurrent : desiredTasks;
+  return { RunningTasks: running, DesiredTasks: desired, CompletedTasks: completed };
 }
 
 function writeUpdate({ state, message, startedAtMs, completedAtMs }: UpdateProgress) {

@@ -1,7 +1,7 @@
 // Writes a task as the Engine API's Task.
 
 import type { PublishedPort, Service } from "../../domain/model/service.ts";
-import { shownDesired, type Task } from "../../domain/model/task.ts";
+import { shownDesiredState, type Task } from "../../domain/model/task.ts";
 import { containerId, hasContainer } from "./container-id.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
@@ -24,7 +24,7 @@ export function writeTask(task: Task, service: Service | undefined, warning = ""
     Spec: task.document,
     ServiceID: task.serviceId,
     // As in Docker, a task of a global service has no slot, and a task that is not placed has no node.
-    ...(task.slot > 0 && { Slot: task.slot }),
+    ...writeSlot(task),
     ...(nodeId !== null && { NodeID: nodeId }),
     Status: {
       Timestamp: timeText(task.stateSinceMs),
@@ -34,8 +34,15 @@ export function writeTask(task: Task, service: Service | undefined, warning = ""
       ...containerStatus(task),
       PortStatus: ports.length > 0 ? { Ports: ports.map(writePort) } : {},
     },
-    DesiredState: shownDesired(task),
+    DesiredState: shownDesiredState(task),
+    ...(task.jobIteration !== undefined && { JobIteration: { Index: task.jobIteration } }),
   };
+}
+
+/** SwarmKit numbers the slots of a job from 0, and the Docker CLI's progress of a job counts from there. */
+function writeSlot({ slot, jobIteration }: Task) {
+  const shown = jobIteration === undefined ? slot : slot - 1;
+  return shown > 0 ? { Slot: shown } : {};
 }
 
 /** Its container and process; absent until it was started. */

@@ -13,7 +13,9 @@ function viewOf(
   services: readonly Service[],
   tasks: readonly Task[],
 ): DashboardView {
-  const serviceViews = services.map((service): ServiceView => ({ ...service, running: 0, desiredTasks: 0 }));
+  const serviceViews = services.map(
+    (service): ServiceView => ({ ...service, running: 0, completed: 0, desiredTasks: 0 }),
+  );
   const info = {
     id: "m",
     name: "test",

@@ -170,15 +170,11 @@ test.each([
   ],
   ["an endpoint mode", { EndpointSpec: { Mode: "anycast" } }, 'EndpointSpec.Mode is "anycast": use vip'],
   [
-    "a replicated job",
-    { Mode: { ReplicatedJob: {} } },
-    "service mode ReplicatedJob is not supported: the mesh runs Replicated and Global services only",
+    "a job with an update config",
+    { Mode: { ReplicatedJob: {} }, UpdateConfig: { Parallelism: 1 } },
+    "rpc error: code = InvalidArgument desc = Jobs may not have an update config",
   ],
-  [
-    "a global job",
-    { Mode: { GlobalJob: {} } },
-    "service mode GlobalJob is not supported: the mesh runs Replicated and Global services only",
-  ],
+  ["two job modes", { Mode: { GlobalJob: {}, ReplicatedJob: {} } }, "must specify only one service mode"],
   ["two modes", { Mode: { Global: {}, Replicated: {} } }, "must specify only one service mode"],
   [
     "replicas in words",
@@ -320,3 +316,18 @@ function refusalOf(work: () => unknown): string {
   }
   throw new Error("nothing was refused");
 }
+
+test("[C67] a job's counts are read, with one at a time as the default, and always written", () => {
+  const modeOf = (Mode: object) => {
+    const { spec: read, document } = readServiceSpec({ ...spec("job"), Mode });
+    return [read.mode, (document as { Mode: unknown }).Mode];
+  };
+  const counts = (completions: number, maxConcurrent: number) => [
+    { kind: "replicated-job", completions, maxConcurrent },
+    { ReplicatedJob: { MaxConcurrent: maxConcurrent, TotalCompletions: completions } },
+  ];
+  expect(modeOf({ ReplicatedJob: {} })).toEqual(counts(1, 1));
+  expect(modeOf({ ReplicatedJob: { MaxConcurrent: 3 } })).toEqual(counts(3, 3));
+  expect(modeOf({ ReplicatedJob: { TotalCompletions: 5 } })).toEqual(counts(5, 1));
+  expect(modeOf({ GlobalJob: {} })).toEqual([{ kind: "global-job" }, { GlobalJob: {} }]);
+});

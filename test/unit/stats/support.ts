@@ -34,7 +34,7 @@ export function aReport(parts: Parts = {}): StatsReport {
       tasks: { running, desired: tasks.length },
     },
     nodes,
-    services: services.map((service) => ({ ...service, running, desiredTasks: tasks.length })),
+    services: services.map((service) => ({ ...service, running, desiredTasks: tasks.length, completed: 0 })),
     tasks,
     servers,
     traffic,

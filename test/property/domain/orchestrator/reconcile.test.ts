@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import { canTakeTasks } from "../../../../src/domain/model/node.ts";
-import type { Service } from "../../../../src/domain/model/service.ts";
+import { isJob, type Service } from "../../../../src/domain/model/service.ts";
 import { isAlive, isWanted, type Task, taskStates } from "../../../../src/domain/model/task.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
 import { isEmpty, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
@@ -62,7 +62,7 @@ describe("after every event", () => {
   test("[C4] a replicated service has as many slots as replicas, each with a wanted task or a dead one that is not restarted", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
-        if (service.spec.mode.kind === "global") continue;
+        if (service.spec.mode.kind !== "replicated") continue;
         const slots = [...slotsOf(service, world).values()];
         expect(slots.length).toBe(service.spec.mode.replicas);
         for (const slot of slots) expect(slot.wanted.length > 0 || slot.isNotRestarted).toBe(true);
@@ -112,7 +112,7 @@ describe("after every event", () => {
   test("[C8] a global service has one slot for each node that is ready, active and meets its constraints", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
-        if (service.spec.mode.kind === "replicated") continue;
+        if (service.spec.mode.kind !== "global") continue;
         const slots = slotsOf(service, world);
         for (const node of world.nodes.values()) {
           const slot = slots.get(node.id);
@@ -190,6 +190,36 @@ describe("after every event", () => {
     });
   });
 
+  test("[C66] a job has no more active tasks than its maximum, one in a slot, and never repeats a completed slot", () => {
+    always(({ world }) => {
+      for (const service of world.services.values()) {
+        const { mode } = service.spec;
+        if (!isJob(mode)) continue;
+        const tasks = [...world.tasks.values()].filter(
+          (task) =>
+            task.serviceId === service.id &&
+            task.jobIteration === service.job?.iteration &&
+            task.desired !== "remove",
+        );
+        const bySlot = Map.groupBy(tasks, (task) =>
+          mode.kind === "global-job" ? (task.nodeId ?? task.forNode ?? "") : String(task.slot),
+        );
+        const isOnUpNode = ({ nodeId }: Task) =>
+          nodeId === null || (world.nodes.get(nodeId)?.state ?? "down") !== "down";
+        for (const slot of bySlot.values()) {
+          expect(slot.filter(isWanted).filter(isOnUpNode).length).toBeLessThanOrEqual(1);
+          if (slot.some(({ state }) => state === "complete")) {
+            expect(slot.filter(isWanted).filter(isOnUpNode)).toEqual([]);
+          }
+        }
+        if (mode.kind !== "replicated-job") continue;
+        const active = tasks.filter((task) => isAlive(task) && isOnUpNode(task));
+        const returned = [...bySlot.values()].filter((slot) => slot.filter(isAlive).length > 1).length;
+        expect(active.length).toBeLessThanOrEqual(mode.maxConcurrent + returned);
+      }
+    });
+  });
+
   test("[S1] no node exceeds its replicas per node, reserved memory and cores, or host-mode ports", () => {
     always(({ plan, world }) => {
       for (const task of plan.tasks) {
@@ -240,7 +270,7 @@ describe("bounded churn in a calm mesh", () => {
         (task) =>
           task.nodeId === lost &&
           isWanted(task) &&
-          world.services.get(task.serviceId)?.spec.mode.kind === "replicated",
+          world.services.get(task.serviceId)?.spec.mode.kind.startsWith("replicated"),
       );
       expect(made.map(slotName).sort()).toEqual(own.map(slotName).sort());
     });
@@ -342,7 +372,7 @@ function replicated({ world }: SimulatedMesh) {
   const all = [...world.services.values()];
   const at = all.findIndex(({ spec }) => spec.mode.kind === "replicated");
   const service = all[at];
-  if (service === undefined || service.spec.mode.kind === "global") return undefined;
+  if (service === undefined || service.spec.mode.kind !== "replicated") return undefined;
   return { ...service, spec: { ...service.spec, mode: service.spec.mode }, at };
 }
 

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
-import type { Service } from "../../../../src/domain/model/service.ts";
+import { isJob, isPerNode, type Service } from "../../../../src/domain/model/service.ts";
 import { isAlive, isWanted, type Task } from "../../../../src/domain/model/task.ts";
 import { applyReport, type ReportedState } from "../../../../src/domain/model/task-report.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
@@ -43,6 +43,16 @@ const specs: fc.Arbitrary<SpecOver> = fc.record(
     mode: fc.oneof(
       { weight: 4, arbitrary: fc.nat(5).map((replicas) => ({ kind: "replicated", replicas }) as const) },
       { weight: 1, arbitrary: fc.constant({ kind: "global" } as const) },
+      { weight: 1, arbitrary: fc.constant({ kind: "global-job" } as const) },
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(fc.nat(4), fc.nat(3))
+          .map(
+            ([completions, maxConcurrent]) =>
+              ({ kind: "replicated-job", completions, maxConcurrent }) as const,
+          ),
+      },
     ),
     constraints: fc.constantFrom([], [], ["node.labels.zone==a"], ["node.labels.zone!=a"]),
     maxPerNode: fc.constantFrom(0, 0, 1, 2),
@@ -196,20 +206,21 @@ export class SimulatedMesh {
   #create(spec: SpecOver): void {
     if (this.world.services.size >= 4) return;
     this.#serviceCount += 1;
-    this.#set(
-      "services",
-      aService({ ...spec, name: `svc${this.#serviceCount}` }, { id: this.#newServiceId() }),
-    );
+    const service = aService({ ...spec, name: `svc${this.#serviceCount}` }, { id: this.#newServiceId() });
+    const job = { iteration: 0, startedAtMs: this.nowMs };
+    this.#set("services", isJob(service.spec.mode) ? { ...service, job } : service);
   }
 
   #update(service: Service, over: SpecOver): void {
     const { replicas, ...rest } = over;
+    const { kind } = service.spec.mode;
+    const { job } = service;
     const changed = {
-      ...updated(service, service.spec.mode.kind === "global" ? rest : over),
+      ...updated(service, kind === "replicated" ? over : rest),
       previous: { spec: service.spec, document: service.document },
-      update: null,
+      ...(job ? { job: { iteration: job.iteration + 1, startedAtMs: this.nowMs } } : { update: null }),
     };
-    this.#set("services", replicas !== undefined && service.spec.mode.kind === "global" ? service : changed);
+    this.#set("services", replicas !== undefined && kind !== "replicated" ? service : changed);
   }
 
   #addNode(): void {
@@ -289,7 +300,7 @@ export function slotsOf(service: Service, { nodes, tasks }: World): ReadonlyMap<
   const constraints = parseConstraints(service.spec.constraints);
   const groups = Map.groupBy(
     [...tasks.values()].filter((task) => task.serviceId === service.id && task.desired !== "remove"),
-    (task) => (service.spec.mode.kind === "global" ? (task.nodeId ?? task.forNode ?? "") : String(task.slot)),
+    (task) => (isPerNode(service.spec.mode) ? (task.nodeId ?? task.forNode ?? "") : String(task.slot)),
   );
   const slots = [...groups].map(([key, all]): [string, TestSlot] => {
     const wanted = all.filter(isWanted);
