@@ -60,16 +60,34 @@ export function parseConstraint(text: string): Constraint {
 }
 
 function isKnown(key: string): boolean {
-  const labelled = [nodeLabels, engineLabels].some(
-    (prefix) => key.startsWith(prefix) && key.length > prefix.length,
-  );
-  return labelled || plainKeys.includes(key);
+  return isLabelKey(key) || plainKeys.includes(key);
+}
+
+/** @param key in lower case */
+function isLabelKey(key: string): boolean {
+  return [nodeLabels, engineLabels].some((prefix) => key.startsWith(prefix) && key.length > prefix.length);
 }
 
 function holds({ key, equal, value }: Constraint, node: MeshNode): boolean {
   const lowerKey = key.toLowerCase();
   if (lowerKey === "node.ip") return matchesIp(value, node.address, equal);
   return (value.toLowerCase() === property(lowerKey, key, node).toLowerCase()) === equal;
+}
+
+/**
+ * Checks the descriptor of a placement preference. SwarmKit accepts any other text and ignores it.
+ *
+ * @throws MeshError `constraint/invalid` unless it is `node.labels.NAME` or `engine.labels.NAME`
+ */
+export function checkSpreadDescriptor(text: string): void {
+  const key = text.toLowerCase();
+  if (isLabelKey(key)) return;
+  throw invalid(`spread descriptor '${text}' is invalid: use ${nodeLabels}NAME or ${engineLabels}NAME`);
+}
+
+/** The value of a node's label by which tasks are spread; empty for a node without the label. */
+export function spreadValue(descriptor: string, node: MeshNode): string {
+  return property(descriptor.toLowerCase(), descriptor, node);
 }
 
 function property(lowerKey: string, key: string, node: MeshNode): string {

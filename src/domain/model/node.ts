@@ -33,7 +33,12 @@ export type MeshNode = {
   readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: { readonly os: string; readonly arch: string };
-  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly resources: {
+    readonly nanoCpus: number;
+    readonly memoryBytes: number;
+    /** Number of units by kind of resource: `{ gpu: 2 }`. Absent, as of agents of this version: it has none. */
+    readonly generic?: Readonly<Record<string, number>>;
+  };
   /** The engine version that `docker node ls` prints. */
   readonly engineVersion: string;
   /** Absent until its agent says hello. */

@@ -100,9 +100,16 @@ export type ServiceSpec = {
   readonly ports: readonly PortRequest[];
   /** `node.role==worker`, `node.labels.zone!=a`; all must hold. */
   readonly constraints: readonly string[];
+  /** Node labels over whose values tasks are spread: `node.labels.zone`; the first counts most. Absent: none. */
+  readonly spreadOver?: readonly string[];
   /** 0: no limit. */
   readonly maxPerNode: number;
-  readonly reservations: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly reservations: {
+    readonly nanoCpus: number;
+    readonly memoryBytes: number;
+    /** Number of units by kind of resource: `{ gpu: 2 }`. Absent: none. */
+    readonly generic?: Readonly<Record<string, number>>;
+  };
   readonly restart: RestartPolicy;
   readonly update: UpdatePolicy;
   readonly rollback?: UpdatePolicy;

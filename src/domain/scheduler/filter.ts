@@ -46,6 +46,9 @@ export function failedCapacityFilter(
   if (reservations.memoryBytes > 0 && info.memoryBytes + reservations.memoryBytes > memoryBytes) {
     return "resources";
   }
+  const isShort = ([kind, count]: [string, number]) =>
+    (info.generic.get(kind) ?? 0) + count > (info.node.resources.generic?.[kind] ?? 0);
+  if (Object.entries(reservations.generic ?? {}).some(isShort)) return "resources";
   // A successor may share the node with the task it replaces, whose port and whose place among the replicas
   // it takes.
   const outgoingTasks = info.node.id === outgoingNodeId ? 1 : 0;

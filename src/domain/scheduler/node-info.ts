@@ -22,6 +22,8 @@ export type NodeInfo = {
    */
   nanoCpus: number;
   memoryBytes: number;
+  /** Units by kind of generic resource. */
+  readonly generic: Map<string, number>;
 };
 
 /** What a service's tasks require of a node. */
@@ -46,7 +48,15 @@ export function nodeInfos({ nodes, services }: World, tasks: Iterable<Task>): re
 }
 
 function emptyNodeInfo(node: MeshNode): NodeInfo {
-  return { node, tasks: 0, tasksOf: new Map(), hostPorts: new Map(), nanoCpus: 0, memoryBytes: 0 };
+  return {
+    node,
+    tasks: 0,
+    tasksOf: new Map(),
+    hostPorts: new Map(),
+    nanoCpus: 0,
+    memoryBytes: 0,
+    generic: new Map(),
+  };
 }
 
 /** Adds one live task of a service to a node; an unwanted task counts only by its reservations. */
@@ -58,6 +68,9 @@ export function addTask(
 ): void {
   info.nanoCpus += service.spec.reservations.nanoCpus;
   info.memoryBytes += service.spec.reservations.memoryBytes;
+  for (const [kind, count] of Object.entries(service.spec.reservations.generic ?? {})) {
+    info.generic.set(kind, (info.generic.get(kind) ?? 0) + count);
+  }
   if (!isWantedTask) return;
   info.tasks += 1;
   info.tasksOf.set(service.id, (info.tasksOf.get(service.id) ?? 0) + 1);

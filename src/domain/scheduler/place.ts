@@ -1,12 +1,13 @@
 // Placement: chooses a node for each unplaced task, or gives the reason why no node can take it.
 //
-// Tasks are spread as in SwarmKit: of the nodes that pass all filters, the one with the fewest tasks of the
-// service; of those the one with the fewest tasks in all; of those the first by host name. A node on which
+// Tasks are spread as in SwarmKit: of the nodes that pass all filters, those whose labels have the values with
+// the fewest tasks of the service, by each placement preference in turn; of those the one with the fewest tasks
+// of the service; of those the one with the fewest tasks in all; of those the first by host name. A node on which
 // the current version of the service keeps failing comes last, however few tasks it has. Running tasks are
 // never moved to rebalance nodes.
 
 import { compareStrings } from "../model/compare.ts";
-import { nodeMatches, parseConstraints } from "../model/constraint.ts";
+import { nodeMatches, parseConstraints, spreadValue } from "../model/constraint.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
@@ -37,7 +38,7 @@ export type Placement =
  * @param tasks all tasks of the mesh as they are now, which decide how full each node is
  * @param world the nodes and services, and the tasks that failed recently
  * @returns one placement per unplaced task; those without a node come last
- * @see docs/spec.md S1-S17
+ * @see docs/spec.md S1-S20
  */
 export function placeTasks(
   unplaced: readonly UnplacedTask[],
@@ -59,6 +60,7 @@ export function placeTasks(
       unplaceable.push({ ...waiting, choice });
     } else {
       candidate.serviceTasks += 1;
+      for (const group of candidate.groups) group.serviceTasks += 1;
       addTask(candidate.info, service, choice.requirements.hostPorts, true);
       placed.push({ task, node: candidate.info.node });
     }
@@ -87,7 +89,11 @@ type NodeCandidate = {
   readonly isFailing: boolean;
   /** Wanted tasks of this service on it. */
   serviceTasks: number;
+  /** The nodes with which it shares the value of each placement preference, most important first. */
+  readonly groups: readonly SpreadGroup[];
 };
+/** The nodes that share the values of the first placement preferences. */
+type SpreadGroup = { serviceTasks: number };
 
 function nodeChoice(
   service: Service,
@@ -96,14 +102,33 @@ function nodeChoice(
 ): NodeChoice {
   const constraints = parseConstraints(service.spec.constraints);
   const requirements = { service, constraints, hostPorts: hostPortsOf(service) };
+  const groups = new Map<string, SpreadGroup>();
   const candidates = infos
     .filter(({ node }) => canTakeTasks(node) && nodeMatches(constraints, node))
     .map((info) => ({
       info,
       isFailing: (failures?.get(info.node.id) ?? 0) >= maxFailures,
       serviceTasks: info.tasksOf.get(service.id) ?? 0,
+      groups: joinGroups(info, service, groups),
     }));
   return { requirements, candidates, isExhausted: false, reason: null };
+}
+
+/** The groups of a node by the service's placement preferences; counts its tasks in each of them. */
+function joinGroups(
+  { node, tasksOf }: NodeInfo,
+  { id, spec }: Service,
+  groups: Map<string, SpreadGroup>,
+): readonly SpreadGroup[] {
+  const values: string[] = [];
+  return (spec.spreadOver ?? []).map((descriptor) => {
+    values.push(spreadValue(descriptor, node));
+    const key = JSON.stringify(values);
+    const group = groups.get(key) ?? { serviceTasks: 0 };
+    groups.set(key, group);
+    group.serviceTasks += tasksOf.get(id) ?? 0;
+    return group;
+  });
 }
 
 /**
@@ -125,26 +150,47 @@ function recentFailures(world: World, nowMs: number): ReadonlyMap<string, Readon
 function chooseNode(choice: NodeChoice, { task, outgoingNodeId }: UnplacedTask): NodeCandidate | null {
   // For a task with a predecessor one node is less full than for the others, so it may fit all the same.
   if (choice.isExhausted && outgoingNodeId === null && task.forNode === undefined) return null;
+  const outgoing =
+    outgoingNodeId === null
+      ? undefined
+      : choice.candidates.find(({ info }) => info.node.id === outgoingNodeId);
   let best: NodeCandidate | null = null;
-  let lowestLoad = Number.POSITIVE_INFINITY;
   for (const candidate of choice.candidates) {
     const { info } = candidate;
     if (task.forNode !== undefined && task.forNode !== info.node.id) continue;
-    const load = nodeLoad(candidate, info.node.id === outgoingNodeId);
-    // Candidates are sorted by host name, so an equal load does not win.
-    if (load >= lowestLoad) continue;
+    // Candidates are sorted by host name, so an equal one does not win.
+    if (best !== null && !isPreferred(candidate, best, outgoing)) continue;
     if (failedCapacityFilter(info, choice.requirements, outgoingNodeId) !== null) continue;
     best = candidate;
-    lowestLoad = load;
   }
   if (best === null && task.forNode === undefined) choice.isExhausted = true;
   return best;
 }
 
-/** The three criteria of a choice as one number: failing, tasks of the service, tasks in all. */
-function nodeLoad({ info, isFailing, serviceTasks }: NodeCandidate, hasOutgoing: boolean): number {
+/**
+ * Compares two nodes: failing, tasks of the service among the nodes with the same label values, tasks of the
+ * service, tasks in all.
+ *
+ * @param outgoing the node of the task that is replaced, which does not count
+ */
+function isPreferred(a: NodeCandidate, b: NodeCandidate, outgoing: NodeCandidate | undefined): boolean {
+  if (a.isFailing !== b.isFailing) return b.isFailing;
+  for (let level = 0; level < a.groups.length; level += 1) {
+    const difference = groupTasks(a, level, outgoing) - groupTasks(b, level, outgoing);
+    if (difference !== 0) return difference < 0;
+  }
+  return nodeLoad(a, a === outgoing) < nodeLoad(b, b === outgoing);
+}
+
+function groupTasks({ groups }: NodeCandidate, level: number, outgoing: NodeCandidate | undefined): number {
+  const group = groups[level];
+  return (group?.serviceTasks ?? 0) - (group !== undefined && outgoing?.groups[level] === group ? 1 : 0);
+}
+
+/** Tasks of the service, then tasks in all, as one number. */
+function nodeLoad({ info, serviceTasks }: NodeCandidate, hasOutgoing: boolean): number {
   const outgoing = hasOutgoing ? 1 : 0;
-  return (isFailing ? 2 ** 50 : 0) + (serviceTasks - outgoing) * 2 ** 25 + (info.tasks - outgoing);
+  return (serviceTasks - outgoing) * 2 ** 25 + (info.tasks - outgoing);
 }
 
 function noNodeReason(

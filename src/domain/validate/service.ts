@@ -1,7 +1,7 @@
 // Validation of a service spec by itself; the registry checks for conflicts with other services.
 
 import { checkLabels } from "../labels/labels.ts";
-import { parseConstraints } from "../model/constraint.ts";
+import { checkSpreadDescriptor, parseConstraints } from "../model/constraint.ts";
 import { invalidAs } from "../model/error.ts";
 import {
   isJob,
@@ -39,6 +39,7 @@ export function validateSpec(spec: ServiceSpec): void {
   checkJob(spec);
   for (const port of spec.ports) checkPort(port);
   parseConstraints(spec.constraints);
+  for (const descriptor of spec.spreadOver ?? []) checkSpreadDescriptor(descriptor);
   checkLabels(spec.labels);
   checkPolicies(spec);
   checkReservations(spec.reservations);
@@ -121,7 +122,8 @@ function checkUpdatePolicy(name: string, policy: UpdatePolicy): void {
 }
 
 /** SwarmKit's lower bounds: 0 (no reservation), or at least a thousandth of a core and 4 MiB. */
-function checkReservations({ nanoCpus, memoryBytes }: ServiceSpec["reservations"]): void {
+function checkReservations({ nanoCpus, memoryBytes, generic = {} }: ServiceSpec["reservations"]): void {
+  for (const [kind, count] of Object.entries(generic)) checkCount(`generic-resource ${kind}`, count);
   if (nanoCpus !== 0 && !(nanoCpus >= 1e6)) {
     throw invalid(`invalid cpu value ${nanoCpus / 1e9}: Must be at least 0.001`);
   }

@@ -6,7 +6,9 @@
 import { z } from "zod";
 
 /** Without NUL, which no operating system accepts in an argument or a variable. */
-const text = z.string().refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
+export const text = z
+  .string()
+  .refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
 export const texts = z.array(text);
 export const whole = z.int();
 export const nanos = z.int();
@@ -114,11 +116,24 @@ export const ContainerSpec = z.object({
 });
 export type EngineContainer = z.infer<typeof ContainerSpec>;
 
+/** A number of units of a kind, or one unit by its name. */
+const GenericResource = z.object({
+  DiscreteResourceSpec: z.object({ Kind: text, Value: whole }).nullish(),
+  NamedResourceSpec: z.object({ Kind: text, Value: text }).nullish(),
+});
+export type EngineGenericResource = z.infer<typeof GenericResource>;
+
 export const Resources = z.object({
   Limits: z
     .object({ NanoCPUs: whole.nullish(), MemoryBytes: whole.nullish(), Pids: whole.nullish() })
     .nullish(),
-  Reservations: z.object({ NanoCPUs: whole.nullish(), MemoryBytes: whole.nullish() }).nullish(),
+  Reservations: z
+    .object({
+      NanoCPUs: whole.nullish(),
+      MemoryBytes: whole.nullish(),
+      GenericResources: z.array(GenericResource).nullish(),
+    })
+    .nullish(),
   SwapBytes: whole.nullish(),
   MemorySwappiness: whole.nullish(),
 });

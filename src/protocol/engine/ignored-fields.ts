@@ -7,8 +7,6 @@ const ignoredFields: readonly (readonly [path: string, note: string])[] = [
   ["Networks", "tasks are reached through the mesh, not over a network of their own"],
   ["TaskTemplate.ContainerSpec.Secrets", "give them to the image on each node"],
   ["TaskTemplate.ContainerSpec.Configs", "give them to the image on each node"],
-  ["TaskTemplate.Resources.Reservations.GenericResources", "only CPU and memory are reserved"],
-  ["TaskTemplate.Placement.Preferences", "tasks are spread over all nodes that fit"],
   ["TaskTemplate.Placement.Platforms", "use constraints on node.platform.os and node.platform.arch"],
 ];
 

@@ -11,7 +11,7 @@ import {
   type ServiceSpec,
   type UpdatePolicy,
 } from "../../domain/model/service.ts";
-import type { EngineContainer } from "./container-schema.ts";
+import type { EngineContainer, EngineGenericResource } from "./container-schema.ts";
 import { withFieldNames } from "./field-names.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
@@ -55,6 +55,10 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
   const ports = readPorts(engineSpec.EndpointSpec?.Ports ?? [], engineSpec.EndpointSpec?.Mode ?? "");
   const targets = [...new Set(ports.map(({ target }) => target))].sort((a, b) => a - b);
   const reservations = template.Resources?.Reservations;
+  const generic = readGeneric(reservations?.GenericResources ?? []);
+  const spreadOver = (template.Placement?.Preferences ?? []).flatMap(
+    ({ Spread }) => Spread?.SpreadDescriptor ?? [],
+  );
   const spec: ServiceSpec = {
     name: engineSpec.Name ?? "",
     labels,
@@ -62,8 +66,13 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     mode,
     ports,
     constraints: template.Placement?.Constraints ?? [],
+    ...(spreadOver.length > 0 && { spreadOver }),
     maxPerNode: template.Placement?.MaxReplicas ?? 0,
-    reservations: { nanoCpus: reservations?.NanoCPUs ?? 0, memoryBytes: reservations?.MemoryBytes ?? 0 },
+    reservations: {
+      nanoCpus: reservations?.NanoCPUs ?? 0,
+      memoryBytes: reservations?.MemoryBytes ?? 0,
+      ...(generic && { generic }),
+    },
     restart: readRestart(template.RestartPolicy ?? {}),
     update: readUpdate("UpdateConfig", engineSpec.UpdateConfig ?? {}),
     ...(engineSpec.RollbackConfig && { rollback: readUpdate("RollbackConfig", engineSpec.RollbackConfig) }),
@@ -76,6 +85,16 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
 function withName(json: unknown, defaultName: string): unknown {
   if (defaultName === "" || typeof json !== "object" || json === null || Array.isArray(json)) return json;
   return (json as { Name?: unknown }).Name ? json : { ...json, Name: defaultName };
+}
+
+/** The number of units by kind; null without any. A named unit counts as one of its kind. */
+function readGeneric(resources: readonly EngineGenericResource[]): Readonly<Record<string, number>> | null {
+  const counts = new Map<string, number>();
+  for (const { DiscreteResourceSpec: discrete, NamedResourceSpec: named } of resources) {
+    if (discrete) counts.set(discrete.Kind, (counts.get(discrete.Kind) ?? 0) + discrete.Value);
+    if (named) counts.set(named.Kind, (counts.get(named.Kind) ?? 0) + 1);
+  }
+  return counts.size === 0 ? null : Object.fromEntries(counts);
 }
 
 function readMode(mode: EngineMode): ServiceSpec["mode"] {

@@ -3,7 +3,7 @@
 // Go writes empty values as null, so every field may be absent or null.
 
 import { z } from "zod";
-import { ContainerSpec, LogDriver, nanos, Resources, texts, whole } from "./container-schema.ts";
+import { ContainerSpec, LogDriver, nanos, Resources, text, texts, whole } from "./container-schema.ts";
 
 const Port = z.object({
   Name: z.string().nullish(),
@@ -27,7 +27,13 @@ export const EngineTaskTemplate = z.object({
   ContainerSpec: ContainerSpec.nullish(),
   Resources: Resources.nullish(),
   RestartPolicy: RestartPolicy.nullish(),
-  Placement: z.object({ Constraints: texts.nullish(), MaxReplicas: whole.nullish() }).nullish(),
+  Placement: z
+    .object({
+      Constraints: texts.nullish(),
+      Preferences: z.array(z.object({ Spread: z.object({ SpreadDescriptor: text }).nullish() })).nullish(),
+      MaxReplicas: whole.nullish(),
+    })
+    .nullish(),
   ForceUpdate: whole.nullish(),
   LogDriver: LogDriver.nullish(),
 });

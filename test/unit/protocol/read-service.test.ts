@@ -234,10 +234,6 @@ test.each([
   ["TaskTemplate.Networks", running({}, { Networks: [{ Target: "front" }] })],
   ["TaskTemplate.ContainerSpec.Secrets", running({ Secrets: [{ SecretName: "a" }] })],
   ["TaskTemplate.ContainerSpec.Configs", running({ Configs: [{ ConfigName: "a" }] })],
-  [
-    "TaskTemplate.Placement.Preferences",
-    running({}, { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "a" } }] } }),
-  ],
 ])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
@@ -330,4 +326,28 @@ test("[C67] a job's counts are read, with one at a time as the default, and alwa
   expect(modeOf({ ReplicatedJob: { MaxConcurrent: 3 } })).toEqual(counts(3, 3));
   expect(modeOf({ ReplicatedJob: { TotalCompletions: 5 } })).toEqual(counts(5, 1));
   expect(modeOf({ GlobalJob: {} })).toEqual([{ kind: "global-job" }, { GlobalJob: {} }]);
+});
+
+test("[S18] [S20] placement preferences and generic resources are read, and cause no warning", () => {
+  const sent = spec(
+    "my-web",
+    running(
+      {},
+      {
+        Placement: { Preferences: [{ Spread: { SpreadDescriptor: "node.labels.zone" } }] },
+        Resources: {
+          Reservations: {
+            GenericResources: [
+              { DiscreteResourceSpec: { Kind: "gpu", Value: 2 } },
+              { NamedResourceSpec: { Kind: "gpu", Value: "UUID1" } },
+            ],
+          },
+        },
+      },
+    ),
+  );
+  const { spec: read, document } = readServiceSpec(sent);
+  expect(read.spreadOver).toEqual(["node.labels.zone"]);
+  expect(read.reservations.generic).toEqual({ gpu: 3 });
+  expect(ignoredFieldWarnings(document)).toEqual([]);
 });

@@ -4,7 +4,8 @@ import type { MeshNode } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
 import type { Task } from "../../../../src/domain/model/task.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
-import { aNode, aService, aTask, aWorld, ids, now } from "../../../support/world.ts";
+import { validateSpec } from "../../../../src/domain/validate/service.ts";
+import { aNode, aService, aSpec, aTask, aWorld, ids, now } from "../../../support/world.ts";
 
 const node1 = aNode({ hostname: "node1" });
 const node2 = aNode({ hostname: "node2" });
@@ -81,6 +82,87 @@ describe("spread", () => {
     const existing = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
     expect(reconcile(aWorld(three, [service], existing), { nowMs: now, newId: ids() }).tasks).toEqual([]);
   });
+});
+
+describe("placement preferences", () => {
+  const zoned = (hostname: string, zone: string, rack: string) => aNode({ hostname, labels: { zone, rack } });
+
+  test("[S18] tasks are spread over the values of a label before they are spread over nodes", () => {
+    const nodes = [zoned("node1", "a", "1"), zoned("node2", "a", "2"), zoned("node3", "b", "1")];
+    const service = aService({ replicas: 4, spreadOver: ["node.labels.zone"] });
+    expect(placed(nodes, [service], [])).toEqual([
+      "my-web.1 node1",
+      "my-web.2 node3",
+      "my-web.3 node2",
+      "my-web.4 node3",
+    ]);
+    expect(placed(nodes, [aService({ replicas: 4 })], [])).toEqual([
+      "my-web.1 node1",
+      "my-web.2 node2",
+      "my-web.3 node3",
+      "my-web.4 node1",
+    ]);
+  });
+
+  test("[S18] several preferences apply in order, and nodes without a label are a value of their own", () => {
+    const nodes = [
+      zoned("node1", "a", "1"),
+      zoned("node2", "a", "2"),
+      zoned("node3", "a", "2"),
+      zoned("node4", "b", "1"),
+      aNode({ hostname: "node5" }),
+    ];
+    const service = aService({ replicas: 6, spreadOver: ["node.labels.zone", "node.labels.rack"] });
+    expect(placed(nodes, [service], [])).toEqual([
+      "my-web.1 node1",
+      "my-web.2 node4",
+      "my-web.3 node5",
+      "my-web.4 node2",
+      "my-web.5 node4",
+      "my-web.6 node5",
+    ]);
+  });
+
+  test("[S18] a full value is passed by, and a replaced task does not count for its value", () => {
+    const nodes = [zoned("node1", "a", "1"), zoned("node2", "b", "1"), zoned("node3", "b", "2")];
+    const limited = aService({ replicas: 3, maxPerNode: 1, spreadOver: ["node.labels.zone"] });
+    expect(placed(nodes, [limited], []).sort()).toEqual([
+      "my-web.1 node1",
+      "my-web.2 node2",
+      "my-web.3 node3",
+    ]);
+    const service = aService({ replicas: 2, spreadOver: ["node.labels.zone"] });
+    const old = [
+      aTask(service, { slot: 1, nodeId: nodes[0]?.id ?? null }),
+      aTask(service, { slot: 2, nodeId: nodes[1]?.id ?? null, runHash: "old" }),
+    ];
+    expect(placed(nodes, [service], old)).toEqual(["my-web.2 node2"]);
+  });
+
+  test("[S19] a preference that names no label is refused", () => {
+    expect(() =>
+      validateSpec(aSpec({ spreadOver: ["node.labels.zone", "engine.labels.disk"] })),
+    ).not.toThrow();
+    for (const text of ["zone", "node.hostname", "node.labels."]) {
+      expect(() => validateSpec(aSpec({ spreadOver: [text] }))).toThrow(
+        `spread descriptor '${text}' is invalid: use node.labels.NAME or engine.labels.NAME`,
+      );
+    }
+  });
+});
+
+test("[S20] generic resources are reserved by number; a node that reports none has none", () => {
+  const generic = { gpu: 2 };
+  const reservations = { nanoCpus: 0, memoryBytes: 0, generic };
+  const service = aService({ replicas: 3, reservations });
+  const resources = { ...node1.resources, generic: { gpu: 5 } };
+  const world = aWorld([node2, { ...node1, resources }], [service]);
+  const plan = reconcile(world, { nowMs: now, newId: ids() });
+  expect(plan.tasks.map(({ nodeId, err }) => [nodeId, err])).toEqual([
+    [node1.id, ""],
+    [node1.id, ""],
+    [null, "no suitable node (insufficient resources on 2 nodes)"],
+  ]);
 });
 
 describe("reasons", () => {
