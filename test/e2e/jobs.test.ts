@@ -17,7 +17,7 @@ describe.skipIf(!hasDocker)(title, () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "waggle-jobs-"));
-    const images = { "my/step": { command: ["/bin/sh", "-c", "exit ${CODE:-0}"] } };
+    const images = { "my/step": { command: ["/bin/sh", "-c", "exit $((CODE))"] } };
     writeFileSync(join(folder, "images.json"), JSON.stringify(images));
     mesh = await MeshProcess.start(["--empty", "--images", join(folder, "images.json")]);
   });

@@ -32,7 +32,7 @@
 // takes time in proportion to the unplaced tasks times the nodes.
 
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
-import { canTakeTasks } from "../model/node.ts";
+import { canTakeTasks, isNodeDown } from "../model/node.ts";
 import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
@@ -42,6 +42,7 @@ import { PlanBuilder } from "./plan-builder.ts";
 import { reconcileJob } from "./reconcile-job.ts";
 import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
+import { replacingHeldUntilMs } from "./return-of-nodes.ts";
 import { type SlotView, viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
@@ -53,7 +54,7 @@ import { wouldStartUpdate } from "./update-slot.ts";
  * Decides what to change so that the tasks match the services.
  *
  * @param at the current time (epoch milliseconds) and the source of ids for new tasks
- * @see docs/spec.md C1-C69, S1-S17
+ * @see docs/spec.md C1-C69, S1-S22
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const plan = new PlanBuilder(world, at);
@@ -70,7 +71,17 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     unplaced.push(...reconcileService(slots, service, plan));
   }
   const due = unplaced.filter(({ task }) => isDue(task, plan));
-  for (const placement of placeTasks(due, plan.allTasks(), plan)) {
+  const heldUntilMs = replacingHeldUntilMs(world.nodes.values(), at.nowMs);
+  const isHeld = ({ outgoingNodeId }: UnplacedTask) => {
+    const node = world.nodes.get(outgoingNodeId ?? "");
+    return heldUntilMs !== null && node !== undefined && isNodeDown(node);
+  };
+  for (const { task } of due.filter(isHeld)) {
+    plan.setPendingReason(task, "waiting for more nodes to return");
+    if (heldUntilMs !== null) plan.wakeAt(heldUntilMs);
+  }
+  const placeable = due.filter((waiting) => !isHeld(waiting));
+  for (const placement of placeTasks(placeable, plan.allTasks(), plan)) {
     if (placement.node !== null) plan.assign(placement.task, placement.node);
     else plan.setPendingReason(placement.task, placement.reason);
   }

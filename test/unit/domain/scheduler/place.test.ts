@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { nodeMatches, parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import type { MeshNode } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
-import type { Task } from "../../../../src/domain/model/task.ts";
+import { isWanted, type Task } from "../../../../src/domain/model/task.ts";
+import type { World } from "../../../../src/domain/model/world.ts";
+import { applyPlan } from "../../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
 import { validateSpec } from "../../../../src/domain/validate/service.ts";
 import { aNode, aService, aSpec, aTask, aWorld, ids, now } from "../../../support/world.ts";
@@ -325,3 +327,60 @@ function reasons(
   const plan = reconcile(aWorld(nodes, services, tasks), { nowMs: now, newId: ids("new") });
   return plan.tasks.filter(({ state }) => state === "pending").map(({ err }) => err);
 }
+
+describe("the return of nodes", () => {
+  const lost = three.map((node) => ({ ...node, state: "down" as const, stateSinceMs: now - 60_000 }));
+  const service = aService({ replicas: 6 });
+  const tasks = [1, 2, 3, 4, 5, 6].map((slot) =>
+    aTask(service, { slot, nodeId: [node1, node2, node3][slot % 3]?.id ?? null }),
+  );
+  const settle = (world: World, nowMs: number, newId: () => string) => {
+    let settled = world;
+    for (let round = 0; round < 5; round += 1)
+      settled = applyPlan(settled, reconcile(settled, { nowMs, newId }));
+    return settled;
+  };
+  const back = (world: World, node: MeshNode, stateSinceMs: number): World => ({
+    ...world,
+    nodes: new Map(world.nodes).set(node.id, { ...node, state: "ready", stateSinceMs }),
+  });
+  const perNode = ({ tasks: all }: World) => {
+    const live = [...all.values()].filter((task) => isWanted(task) && task.nodeId !== null);
+    return three.map(({ id }) => live.filter(({ nodeId }) => nodeId === id).length);
+  };
+
+  test("[S21] after the loss of all nodes the first one that returns does not get the tasks of the others", () => {
+    const newId = ids("new");
+    let world = settle(aWorld(lost, [service], tasks), now, newId);
+    for (const [index, node] of three.entries()) {
+      const nowMs = now + index * 2_000;
+      // The machine restarted: its tasks are gone, and its agent starts what it is assigned at once.
+      const reported = new Map(world.tasks);
+      for (const task of world.tasks.values()) {
+        if (task.nodeId === node.id && task.state === "running")
+          reported.set(task.id, { ...task, state: "failed", endedAtMs: nowMs });
+      }
+      world = settle(back({ ...world, tasks: reported }, node, nowMs), nowMs, newId);
+      const started = new Map(world.tasks);
+      for (const task of world.tasks.values()) {
+        if (task.state === "assigned") started.set(task.id, { ...task, state: "running", ranSinceMs: nowMs });
+      }
+      world = settle({ ...world, tasks: started }, nowMs, newId);
+    }
+    world = settle(world, now + 600_000, newId);
+    expect(perNode(world)).toEqual([2, 2, 2]);
+  });
+
+  test("[S22] five seconds after the first node its own and all other tasks run there; a single lost node delays nothing", () => {
+    const newId = ids("new");
+    const first = settle(back(settle(aWorld(lost, [service], tasks), now, newId), node1, now), now, newId);
+    const reasons = (world: World) =>
+      [...world.tasks.values()].filter(({ state }) => state === "pending").map(({ err }) => err);
+    expect(new Set(reasons(first))).toEqual(new Set(["waiting for more nodes to return"]));
+    expect(reconcile(first, { nowMs: now, newId }).wakeAtMs).toBe(now + 5_000);
+    expect(reasons(settle(first, now + 4_999, newId))).toHaveLength(4);
+    expect(reasons(settle(first, now + 5_000, newId))).toEqual([]);
+    const oneLost = aWorld([{ ...node1, state: "down" }, node2, node3], [service], tasks);
+    expect(reasons(settle(oneLost, now, newId))).toEqual([]);
+  });
+});
