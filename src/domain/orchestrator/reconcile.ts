@@ -32,7 +32,7 @@
 // takes time in proportion to the unplaced tasks times the nodes.
 
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
-import { canTakeTasks, isNodeDown } from "../model/node.ts";
+import { canTakeTasks } from "../model/node.ts";
 import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
@@ -42,7 +42,7 @@ import { PlanBuilder } from "./plan-builder.ts";
 import { reconcileJob } from "./reconcile-job.ts";
 import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
-import { replacingHeldUntilMs } from "./return-of-nodes.ts";
+import { nodesThatMayReturn } from "./return-of-nodes.ts";
 import { type SlotView, viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
@@ -71,16 +71,14 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     unplaced.push(...reconcileService(slots, service, plan));
   }
   const due = unplaced.filter(({ task }) => isDue(task, plan));
-  const heldUntilMs = replacingHeldUntilMs(world.nodes.values(), at.nowMs);
-  const isHeld = ({ outgoingNodeId }: UnplacedTask) => {
-    const node = world.nodes.get(outgoingNodeId ?? "");
-    return heldUntilMs !== null && node !== undefined && isNodeDown(node);
-  };
-  for (const { task } of due.filter(isHeld)) {
-    plan.setPendingReason(task, "waiting for more nodes to return");
-    if (heldUntilMs !== null) plan.wakeAt(heldUntilMs);
+  const held = nodesThatMayReturn(world.nodes.values(), at.nowMs);
+  const placeable: UnplacedTask[] = [];
+  for (const waiting of due) {
+    if (held?.ids.has(waiting.outgoingNodeId ?? "")) {
+      plan.setPendingReason(waiting.task, "waiting for more nodes to return");
+      plan.wakeAt(held.untilMs);
+    } else placeable.push(waiting);
   }
-  const placeable = due.filter((waiting) => !isHeld(waiting));
   for (const placement of placeTasks(placeable, plan.allTasks(), plan)) {
     if (placement.node !== null) plan.assign(placement.task, placement.node);
     else plan.setPendingReason(placement.task, placement.reason);

@@ -9,19 +9,24 @@ import { canTakeTasks, isNodeDown, type MeshNode } from "../model/node.ts";
 /** How long the first node that returns waits for the others, milliseconds: an agent's heartbeat interval. */
 const returnWindowMs = 5_000;
 
+/** Nodes whose tasks are not replaced before a time, epoch milliseconds. */
+export type HeldNodes = { readonly ids: ReadonlySet<string>; readonly untilMs: number };
+
 /**
- * Until when the tasks of lost nodes are not replaced because nodes are returning: null unless every node that can take tasks
- * became ready less than `returnWindowMs` ago and an active one is lost. A single lost node delays nothing.
+ * The nodes that may still return: lost, active ones, while every node that can take tasks became ready after
+ * they were lost, and less than `returnWindowMs` ago. Null without any: a single lost node delays nothing.
  *
  * @see docs/spec.md S21-S22
  */
-export function replacingHeldUntilMs(nodes: Iterable<MeshNode>, nowMs: number): number | null {
+export function nodesThatMayReturn(nodes: Iterable<MeshNode>, nowMs: number): HeldNodes | null {
   let firstReadyMs = Number.POSITIVE_INFINITY;
-  let isAnyLost = false;
+  const lost: MeshNode[] = [];
   for (const node of nodes) {
     if (canTakeTasks(node)) firstReadyMs = Math.min(firstReadyMs, node.stateSinceMs);
-    else if (node.availability === "active" && isNodeDown(node)) isAnyLost = true;
+    else if (node.availability === "active" && isNodeDown(node)) lost.push(node);
   }
   const untilMs = firstReadyMs + returnWindowMs;
-  return isAnyLost && untilMs < Number.POSITIVE_INFINITY && untilMs > nowMs ? untilMs : null;
+  if (!Number.isFinite(untilMs) || untilMs <= nowMs) return null;
+  const ids = new Set(lost.filter((node) => node.stateSinceMs < firstReadyMs).map(({ id }) => id));
+  return ids.size === 0 ? null : { ids, untilMs };
 }

@@ -380,6 +380,10 @@ describe("the return of nodes", () => {
     expect(reconcile(first, { nowMs: now, newId }).wakeAtMs).toBe(now + 5_000);
     expect(reasons(settle(first, now + 4_999, newId))).toHaveLength(4);
     expect(reasons(settle(first, now + 5_000, newId))).toEqual([]);
+    const two = settle(back(first, node2, now + 1), now + 1, newId);
+    const isLost = { ...node2, state: "down", stateSinceMs: now + 2 } as const;
+    const lostAgain = { ...two, nodes: new Map(two.nodes).set(node2.id, isLost) };
+    expect(reasons(settle(lostAgain, now + 2, newId))).toHaveLength(2);
     const oneLost = aWorld([{ ...node1, state: "down" }, node2, node3], [service], tasks);
     expect(reasons(settle(oneLost, now, newId))).toEqual([]);
   });
