@@ -13,7 +13,7 @@ import { isWanted, type Task } from "../model/task.ts";
 import { bestTask, type TaskToReplace } from "./replacement.ts";
 import type { SlotView } from "./slot-view.ts";
 import { updatePolicyOf } from "./update-policy.ts";
-import { isUnhealthy, ranSinceMs } from "./update-slot.ts";
+import { hasRunInUpdate, isUnhealthy, ranSinceMs, wouldStartUpdate } from "./update-slot.ts";
 
 /** Whether a service's current spec is on trial, and until when if no task ends or becomes unhealthy. */
 export type Trial = { readonly isOver: true } | { readonly isOver: false; readonly endsAtMs: number | null };
@@ -42,9 +42,14 @@ export function trialOf(
   return endsAtMs !== null && endsAtMs <= nowMs ? { isOver: true } : { isOver: false, endsAtMs };
 }
 
-/** True if the slot's new task runs and its spec is not proven: the slot still counts as being updated. */
-export function isOnTrial({ keeper }: SlotView, trial: Trial): boolean {
-  return !trial.isOver && keeper?.state === "running";
+/**
+ * True if a slot still counts as being updated although its new task ran: the spec is not proven. That task
+ * runs, or was lost with its node and is being replaced. One that ended by itself leaves the decision to the
+ * failure action. A task that never ran does not count: no node may fit it for a long time.
+ */
+export function isOnTrial(view: SlotView, trial: Trial, service: Service): boolean {
+  if (trial.isOver || wouldStartUpdate(view, service)) return false;
+  return view.keeper?.state === "running" || hasRunInUpdate(view, service);
 }
 
 /** The view in which the old task of a slot on trial is outgoing, so that it keeps running. */
@@ -54,7 +59,8 @@ export function holdOldTask(
   service: Service,
   nodes: ReadonlyMap<string, MeshNode>,
 ): SlotView {
-  if (!isOnTrial(view, trial) || updatePolicyOf(service).order === "stop-first") return view;
+  if (trial.isOver || view.keeper?.state !== "running") return view;
+  if (updatePolicyOf(service).order === "stop-first") return view;
   const old = view.othersToReplace.filter(
     ({ task, reason }) => reason === "update" && task.state === "running",
   );

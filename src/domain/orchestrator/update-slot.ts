@@ -1,22 +1,21 @@
 // How far an update is in one slot: not started, between the old spec and the new one, or done.
 //
 // Everything is read from the slot's tasks: the outcome of an update in a slot is that of the first task it
-// created there. Nothing depends on whether a task has been placed yet, so that two calls on the same world
+// created there and did not have to stop. Nothing depends on whether a task has been placed yet, so that two calls on the same world
 // agree, and how long a task ran is measured by the registry's clock alone.
 
 import { isNodeDown } from "../model/node.ts";
 import type { Service, UpdateProgress } from "../model/service.ts";
-import { type HealthReport, isAlive, type Task, taskStates } from "../model/task.ts";
+import { type HealthReport, isAlive, isWanted, type Task, taskStates } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
 import type { SlotView } from "./slot-view.ts";
 
 /** True if reconciling this slot would start its update, which counts against the update's parallelism. */
 export function wouldStartUpdate({ slot, keeper, outgoing }: SlotView, service: Service): boolean {
-  const isStarted = slot.tasks.some(
-    (task) => isWithoutSuccessor(task) && hasEndedWithCurrentSpec(task, service),
-  );
-  return keeper === null && outgoing?.reason === "update" && !isStarted;
+  if (keeper !== null || outgoing?.reason !== "update") return false;
+  const isToRestart = (task: Task) => isWithoutSuccessor(task) && hasEndedWithCurrentSpec(task, service);
+  return !slot.tasks.some(isToRestart) && !hasEndedInUpdate(slot.tasks, service);
 }
 
 /** True while a slot has a task of an older spec and no running task of the current one. */
@@ -34,8 +33,7 @@ export function isLeftEmpty({ slot, keeper }: SlotView, service: Service, nowMs:
 export function isInTransition(view: SlotView, service: Service, plan: PlanBuilder): boolean {
   const { slot, keeper, outgoing } = view;
   if (keeper?.state === "running") return isUnhealthy(keeper);
-  if (wouldStartUpdate(view, service)) return false;
-  if (service.update && updatedAtMs(slot.tasks, service, service.update) !== null) return false;
+  if (wouldStartUpdate(view, service) || isTried(view, service)) return false;
   if (outgoing?.reason === "update") return true;
   const last = slot.tasks.findLast(isWithoutSuccessor);
   if (isLeftEmpty(view, service, plan.nowMs)) return last?.state !== "complete";
@@ -47,11 +45,34 @@ export function isInTransition(view: SlotView, service: Service, plan: PlanBuild
 
 /** True if the update has nothing left to do in a slot: a task of the new spec runs, or one was tried. */
 export function isUpdateDone(view: SlotView, service: Service, nowMs: number): boolean {
-  const { slot, keeper } = view;
-  if (keeper?.state === "running") return true;
+  if (view.keeper?.state === "running") return true;
   if (wouldStartUpdate(view, service)) return false;
-  if (service.update && updatedAtMs(slot.tasks, service, service.update) !== null) return true;
-  return isLeftEmpty(view, service, nowMs);
+  return isTried(view, service) || isLeftEmpty(view, service, nowMs);
+}
+
+/**
+ * True if a task of the update ran or ended by itself in a slot. While a task of an older spec runs, only one
+ * that ended by itself counts: one that was stopped because its node was lost says nothing.
+ */
+function isTried({ slot, outgoing }: SlotView, service: Service): boolean {
+  const { update } = service;
+  if (!update) return false;
+  const isOldRunning = outgoing !== null && outgoing.task.runHash !== service.runHash;
+  if (isOldRunning) return hasEndedInUpdate(slot.tasks, service);
+  return updatedAtMs(slot.tasks, service, update) !== null;
+}
+
+/** True if a task of the update ran in a slot, and none of them ended by itself. */
+export function hasRunInUpdate({ slot }: SlotView, service: Service): boolean {
+  const { update } = service;
+  if (!update || hasEndedInUpdate(slot.tasks, service)) return false;
+  return updatedAtMs(slot.tasks, service, update) !== null;
+}
+
+/** True if a task that the update created in a slot ended by itself. */
+function hasEndedInUpdate(tasks: readonly Task[], service: Service): boolean {
+  const { update } = service;
+  return update ? tasks.some((task) => hasEndedByItself(task) && isOfUpdate(task, service, update)) : false;
 }
 
 /**
@@ -64,22 +85,25 @@ export function updatedAtMs(tasks: readonly Task[], service: Service, update: Up
   return ranSinceMs(task) ?? (isAlive(task) ? null : endedAtMs(task));
 }
 
+/** The first task of the update in a slot that ran, may still run, or ended by itself. */
+function firstUpdatedTask(tasks: readonly Task[], service: Service, update: UpdateProgress): Task | null {
+  const counts = (task: Task) => ranSinceMs(task) !== null || hasEndedByItself(task) || isWanted(task);
+  return tasks.find((task) => isOfUpdate(task, service, update) && counts(task)) ?? null;
+}
+
 /**
- * The first task the update created in a slot; later ones are restarts and say nothing about the update. A
- * task that was stopped before it ran, because its node was lost, does not count.
+ * The task that decides whether the update failed in a slot: the first one that was not stopped. Later ones
+ * are restarts. A stopped one was lost with its node or superseded, and says nothing about its spec.
  */
-export function firstUpdatedTask(
-  tasks: readonly Task[],
-  service: Service,
-  { sinceMs }: UpdateProgress,
-): Task | null {
-  const counts = (task: Task) =>
-    ranSinceMs(task) !== null || hasEndedByItself(task) || (task.desired === "running" && isAlive(task));
-  const isOfUpdate = (task: Task) =>
-    task.runHash === service.runHash &&
-    task.createdAtMs >= sinceMs &&
-    (isAlive(task) || endedAtMs(task) > sinceMs);
-  return tasks.find((task) => isOfUpdate(task) && counts(task)) ?? null;
+export function decisiveTask(tasks: readonly Task[], service: Service, update: UpdateProgress): Task | null {
+  const counts = (task: Task) => hasEndedByItself(task) || isWanted(task);
+  return tasks.find((task) => isOfUpdate(task, service, update) && counts(task)) ?? null;
+}
+
+/** True if an update, and not an earlier one to the same spec, created a task. */
+function isOfUpdate(task: Task, service: Service, { sinceMs }: UpdateProgress): boolean {
+  if (task.runHash !== service.runHash || task.createdAtMs < sinceMs) return false;
+  return isAlive(task) || endedAtMs(task) > sinceMs;
 }
 
 /**
@@ -107,6 +131,7 @@ function endedAtMs(task: Task): number {
   return task.endedAtMs ?? task.stateSinceMs;
 }
 
+/** True if a task of the service's current spec ended by itself. */
 function hasEndedWithCurrentSpec(task: Task, service: Service): boolean {
   return hasEndedByItself(task) && task.runHash === service.runHash;
 }

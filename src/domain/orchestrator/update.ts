@@ -16,7 +16,7 @@ import { nodeSlots, numberedSlots } from "./slots.ts";
 import { isOnTrial, type Trial } from "./trial.ts";
 import { minMonitorMs, updatePolicyOf } from "./update-policy.ts";
 import {
-  firstUpdatedTask,
+  decisiveTask,
   hasFailedInUpdate,
   hasOutdatedTask,
   isInTransition,
@@ -50,7 +50,7 @@ export function evaluateUpdate(service: Service, tasks: readonly Task[], plan: P
   const isGlobal = service.spec.mode.kind === "global";
   const slots = isGlobal ? nodeSlots(tasks, plan.world.nodes) : numberedSlots(tasks);
   const failed = slots
-    .flatMap((slot) => firstUpdatedTask(slot.tasks, service, update) ?? [])
+    .flatMap((slot) => decisiveTask(slot.tasks, service, update) ?? [])
     .filter((task) => hasFailedInUpdate(task, monitorMs));
   const [first] = failed;
   if (first === undefined || failureAction === "continue") return service;
@@ -113,7 +113,7 @@ export function advanceUpdate(
   const isHeld = ({ view, atMs, isInTransition: isMoving }: (typeof updates)[number]) => {
     const isDelayed = atMs !== null && atMs + delayMs > plan.nowMs;
     if (isDelayed && waiting > 0) plan.wakeAt(atMs + delayMs);
-    return isMoving || isDelayed || isOnTrial(view, trial);
+    return isMoving || isDelayed || isOnTrial(view, trial, service);
   };
   return parallelism - updates.filter(isHeld).length;
 }

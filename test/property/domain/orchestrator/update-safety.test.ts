@@ -69,7 +69,7 @@ class UpdatedMesh {
   constructor(policy: UpdatePolicy) {
     this.policy = policy;
     const nodes = [1, 2, 3].map((n) => aNode({ hostname: `node${n}` }));
-    const old = { ...aService({ replicas, update: policy }) };
+    const old = aService({ replicas, update: policy, rollback: policy });
     const tasks = [1, 2, 3, 4].map((slot) => aTask(old, { slot, nodeId: nodes[slot % 3]?.id ?? null }));
     this.world = aWorld(nodes, [old], tasks);
     this.apply({ what: "update", version: 2, replicas });

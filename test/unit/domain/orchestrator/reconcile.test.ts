@@ -12,6 +12,10 @@ const node1 = aNode({ hostname: "node1" });
 const node2 = aNode({ hostname: "node2" });
 const node3 = aNode({ hostname: "node3" });
 const three = [node1, node2, node3];
+const node4 = aNode({ hostname: "node4" });
+const node5 = aNode({ hostname: "node5" });
+/** A node that keeps its tasks and gets no other ones. */
+const paused = (node: MeshNode): MeshNode => ({ ...node, availability: "pause" });
 const down: Partial<MeshNode> = { state: "down", stateSinceMs: now - 1_000 };
 
 describe("slots", () => {
@@ -223,6 +227,99 @@ describe("updates", () => {
     expect(moving.map(({ slot }) => slot)).toEqual([1]);
   });
 
+  for (const [which, oldNode] of [
+    ["another", paused(node1)],
+    ["the same", node1],
+  ] as const) {
+    test(`[C68] a slot whose new task was lost with its node, its old one running on ${which} node, is not updated`, () => {
+      const before = aService({ replicas: 1, update: { delayMs: 2_000, monitorMs: 300 } });
+      const service = updated(before, { run: { image: "web:2" } });
+      let world = settled(aWorld([oldNode, node2, node3], [service], [aTask(before)]));
+      const lost = latestOf(world, service);
+      expect(lost.nodeId === node1.id).toBe(oldNode === node1);
+      world = settled(reported(world, lost, "running"));
+      world = settled(withNode(world, lost.nodeId, { availability: "drain" }));
+      world = settled(world, now + 2_000);
+      expect(latestOf(world, service).id).not.toBe(lost.id);
+      world = settled(world, now + 60_000);
+      expect(world.services.get(service.id)?.update?.state).toBe("updating");
+      expect(wanted(world).map(({ state }) => state)).toEqual(["running", "assigned"]);
+      world = settled(reported(world, latestOf(world, service), "running", now + 60_000), now + 60_000);
+      world = settled(world, now + 63_000);
+      expect(world.services.get(service.id)?.update?.state).toBe("completed");
+      expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2"]);
+    });
+  }
+
+  test("[C68] a slot is not updated by the stopped tasks of an earlier update to the same spec", () => {
+    const to = (world: World, image: string): World => {
+      const [service = old] = world.services.values();
+      const next = { ...updated(service, { run: { image } }), update: null };
+      return { ...world, services: new Map([[next.id, next]]) };
+    };
+    const latest = (world: World) => {
+      const [service = old] = world.services.values();
+      return latestOf(world, service);
+    };
+    let world = settled(to(aWorld(three, [old], tasks), "web:2"));
+    world = settled(reported(world, latest(world), "rejected"));
+    world = settled(reported(world, latest(world), "running"));
+    world = settled(to(world, "web:3"));
+    world = settled(to(world, "web:2"));
+    const moving = wanted(world).filter(({ run }) => run.image === "web:2");
+    expect(moving.map(({ slot, state }) => [slot, state])).toEqual([[1, "assigned"]]);
+  });
+
+  for (const [order, which, nodes] of [
+    ["start-first", "another", [paused(node1), paused(node2), paused(node3), node4, node5]],
+    ["start-first", "the old task's", [node1, paused(node2), paused(node3), node5]],
+    ["stop-first", "the old task's", [node1, paused(node2), paused(node3), node5]],
+  ] as const) {
+    test(`[C69] with ${order} no second slot is on trial after ${which} node is lost with the first new task`, () => {
+      const service = updated(old, { run: { image: "web:2" }, update: { order } });
+      let world = reconciled(aWorld(nodes, [service], tasks));
+      if (order === "stop-first") world = reconciled(reported(world, tasks[0], "shutdown"));
+      const lost = latestOf(world, service);
+      expect(lost.nodeId).toBe(which === "another" ? node4.id : node1.id);
+      world = settled(reported(world, lost, "running"));
+      world = withNode(world, lost.nodeId, { ...down, stateSinceMs: now });
+      for (const [atMs, state] of [
+        [now + 1_000, "assigned"],
+        [now + 60_000, "running"],
+        [now + 64_999, "running"],
+      ] as const) {
+        if (state === "running") world = reported(world, latestOf(world, service), state, now + 60_000);
+        world = settled(world, atMs);
+        const isNew = ({ id: taskId, run }: Task) => run.image === "web:2" && taskId !== lost.id;
+        const onTrial = wanted(world).filter(isNew);
+        expect(onTrial.map(({ slot, state: observed }) => [slot, observed])).toEqual([[1, state]]);
+      }
+      world = settled(world, now + 65_000);
+      expect(latestOf(world, service)).toMatchObject({ slot: 2, run: { image: "web:2" } });
+    });
+  }
+
+  test("[C69] a failure of the task that replaces a lost one pauses the update at its first slot", () => {
+    const service = updated(old, { run: { image: "web:2" } });
+    let world = settled(aWorld([...three.map(paused), node4, node5], [service], tasks));
+    const lost = latestOf(world, service);
+    world = settled(withNode(reported(world, lost, "running"), lost.nodeId, down), now + 1_000);
+    world = settled(reported(world, latestOf(world, service), "rejected", now + 2_000), now + 2_000);
+    world = settled(reported(world, latestOf(world, service), "running", now + 3_000), now + 60_000);
+    expect(world.services.get(service.id)?.update?.state).toBe("paused");
+    expect(wanted(world).filter(({ runHash }) => runHash === service.runHash)).toMatchObject([{ slot: 1 }]);
+  });
+
+  test("[C69] a slot for which no node fits, and whose new task never ran, does not hold up the trial", () => {
+    const service = updated(old, { run: { image: "web:2" }, replicas: 4, maxPerNode: 1 });
+    const world = settled(aWorld(three, [service], tasks));
+    const next = wanted(world).filter(({ run }) => run.image === "web:2");
+    expect(next.map(({ slot, state }) => [slot, state])).toEqual([
+      [1, "assigned"],
+      [4, "pending"],
+    ]);
+  });
+
   test("[C34] parallelism 0 updates all slots at once", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { parallelism: 0 } });
     expect(created(planOf(aWorld(three, [service], tasks))).length).toBe(3);
@@ -420,6 +517,26 @@ let newIds = ids("s");
 /** The world with its plan applied. */
 function reconciled(world: World, nowMs = now): World {
   return applyPlan(world, reconcile(world, { nowMs, newId: newIds }));
+}
+
+/** The world with its plan applied, after which another plan is empty. */
+function settled(world: World, nowMs = now): World {
+  const after = reconciled(world, nowMs);
+  expect(reconcile(after, { nowMs, newId: newIds })).toMatchObject({ tasks: [], removed: [], services: [] });
+  return after;
+}
+
+function withNode(world: World, nodeId: string | null, change: Partial<MeshNode>): World {
+  const node = world.nodes.get(nodeId ?? "");
+  if (node === undefined) throw new Error("no such node");
+  return { ...world, nodes: new Map(world.nodes).set(node.id, { ...node, ...change }) };
+}
+
+/** The newest task that the service wants and made from its current spec. */
+function latestOf(world: World, { runHash }: Service): Task {
+  const task = wanted(world).findLast((one) => one.runHash === runHash);
+  if (task === undefined) throw new Error("no such task");
+  return task;
 }
 
 function created(plan: Plan): readonly Task[] {
