@@ -3,8 +3,9 @@
 //
 //  - A replicated job has as many slots as completions, and at most `maxConcurrent` of them are active at a
 //    time. A global job has one slot on every node that is ready, active and meets its constraints.
-//  - A slot whose task completed is done. A task that failed is followed by another one if the restart policy
-//    says so; `any` means `on-failure`, because a completed task is never run again.
+//  - A slot is done once a task of it completed, even one that should have stopped because its node was lost.
+//    A task that failed is followed by another one if the restart policy says so; `any` means `on-failure`,
+//    because a completed task is never run again.
 //  - Live tasks of an earlier iteration are removed at once. Dead ones stay as history.
 //  - A task whose node drains, is down or no longer meets a constraint is stopped, and its slot gets another
 //    one: after the end of the first, unless its node is down.
@@ -35,9 +36,14 @@ export function reconcileJob(
   const constraints = parseConstraints(service.spec.constraints);
   const slots = jobSlots(service, constraints, tasks, plan).map((slot) => jobSlot(slot, service, plan));
   for (const { current } of slots) {
-    for (const task of current) stopMisplaced(task, service, constraints, plan);
+    const isDone = current.some(({ state }) => state === "complete");
+    for (const task of current) {
+      if (isDone && isWanted(task)) plan.stop(task, "its slot is completed");
+      else stopMisplaced(task, service, constraints, plan);
+    }
   }
-  let startsLeft = maxActive(service) - slots.filter(({ current }) => current.some(isActiveIn(plan))).length;
+  let startsLeft =
+    maxActive(service) - slots.flatMap(({ current }) => current).filter(isActiveIn(plan)).length;
   const unplaced: UnplacedTask[] = [];
   for (const { slot, current } of slots) {
     const task = liveTask(current, plan) ?? (startsLeft > 0 ? startNext(slot, current, service, plan) : null);

@@ -491,6 +491,37 @@ describe("global services", () => {
   });
 });
 
+describe("jobs whose node was lost", () => {
+  const job = aService({ mode: { kind: "replicated-job", completions: 2, maxConcurrent: 1 } });
+  /** The first node runs slot 1 and is down; the task's replacement is placed on another one. */
+  const lost = () => {
+    const world = settled(aWorld(three, [{ ...job, job: { iteration: 0, startedAtMs: now } }]));
+    const first = latestOf(world, job);
+    const without = settled(withNode(reported(world, first, "running"), first.nodeId, down));
+    return { first, replacement: latestOf(without, job), world: without };
+  };
+
+  test("[C66] a returned task ends before another one starts; one that started before it came back goes on", () => {
+    const { first, replacement, world } = lost();
+    const returned = settled(withNode(world, first.nodeId, { state: "ready" }));
+    const done = settled(reported(returned, replacement, "complete"));
+    expect(wanted(done)).toEqual([]);
+    const ended = settled(reported(done, first, "shutdown"));
+    expect(wanted(ended)).toMatchObject([{ slot: 2, state: "assigned" }]);
+    const began = settled(reported(world, replacement, "complete"));
+    expect(wanted(settled(withNode(began, first.nodeId, { state: "ready" })))).toEqual(wanted(began));
+  });
+
+  test("[C66] a slot that a returned task completed is done, and the task's replacement is stopped", () => {
+    const { first, replacement, world } = lost();
+    const returned = settled(withNode(world, first.nodeId, { state: "ready" }));
+    const done = settled(reported(returned, first, "complete"));
+    expect(done.tasks.get(replacement.id)).toMatchObject({ desired: "shutdown", state: "assigned" });
+    const ended = settled(reported(done, replacement, "shutdown"));
+    expect(wanted(ended).map(({ slot }) => slot)).toEqual([2]);
+  });
+});
+
 test("[C49] the events of a plan say what it does and why", () => {
   const service = aService({ replicas: 1 });
   const plan = planOf(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
