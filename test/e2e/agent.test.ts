@@ -48,7 +48,7 @@ describe("joining", () => {
     expect(registry.joins).toBe(1);
     expect(registry.upgrades[1]).toMatchObject({
       "x-waggle-node": registry.nodeId,
-      "x-waggle-protocol": "2",
+      "x-waggle-protocol": "3",
     });
     expect(first.lines.join("\n")).not.toMatch(/ccccc|SWMTKN/);
   });
