@@ -28,7 +28,7 @@ const HealthConfig = z.object({
 const Driver = z.object({ Name: text.nullish(), Options: textMap.nullish() });
 
 /** The same shape in a service spec and in a container's HostConfig; dockerd checks the rest. */
-const EngineMount = z.object({
+export const EngineMount = z.object({
   Type: text.nullish(),
   Source: text.nullish(),
   Target: text.nullish(),

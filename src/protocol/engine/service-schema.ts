@@ -22,18 +22,18 @@ const RestartPolicy = z.object({
 });
 export type EngineRestart = z.infer<typeof RestartPolicy>;
 
+export const EnginePlacement = z.object({
+  Constraints: texts.nullish(),
+  Preferences: z.array(z.object({ Spread: z.object({ SpreadDescriptor: text }).nullish() })).nullish(),
+  MaxReplicas: whole.nullish(),
+});
+
 export const EngineTaskTemplate = z.object({
   Runtime: z.string().nullish(),
   ContainerSpec: ContainerSpec.nullish(),
   Resources: Resources.nullish(),
   RestartPolicy: RestartPolicy.nullish(),
-  Placement: z
-    .object({
-      Constraints: texts.nullish(),
-      Preferences: z.array(z.object({ Spread: z.object({ SpreadDescriptor: text }).nullish() })).nullish(),
-      MaxReplicas: whole.nullish(),
-    })
-    .nullish(),
+  Placement: EnginePlacement.nullish(),
   ForceUpdate: whole.nullish(),
   LogDriver: LogDriver.nullish(),
 });
