@@ -28,7 +28,7 @@ import { acquireStateDir, readMembership, writeMembership } from "./state-dir.ts
 import { StopRequest } from "./stop-request.ts";
 import { TaskRecords } from "./task-records.ts";
 import { Tasks } from "./tasks.ts";
-import { wait } from "./wait.ts";
+import { wait, waitForAbort } from "./wait.ts";
 
 export { type AgentOptions, defaultAgentOptions } from "./options.ts";
 
@@ -412,9 +412,4 @@ function fatalError(code: MeshError["code"], message: string): MeshError {
 /** Resolves with the reason if the ingress cannot start; never if it can, or if there is no ingress. */
 function failureOf(ingress: Promise<unknown> | null): Promise<Error> {
   return new Promise((resolve) => ingress?.catch((error: Error) => resolve(error)));
-}
-
-function waitForAbort(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -9,7 +9,7 @@ import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { ProbeSpec } from "../domain/model/service.ts";
 import type { Endpoint } from "../domain/model/task.ts";
-import { addressOfOrigin } from "./runtimes/ports.ts";
+import { endpointOfOrigin } from "./gateway/task-connection.ts";
 
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 
@@ -37,7 +37,7 @@ export const probeTask: TaskProber = async (endpoints, probe, signal) => {
 };
 
 function probeOrigin(origin: string, probe: ProbeSpec, signal: AbortSignal): Promise<ProbeResult> {
-  const address = addressOfOrigin(origin);
+  const address = endpointOfOrigin(origin);
   return probe.kind === "tcp" ? probeTcp(address, signal) : probeHttp(address, probe.path, signal);
 }
 

@@ -12,9 +12,9 @@ import type { ProbeSpec } from "../domain/model/service.ts";
 import { type HealthReport, isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
+import { endpointOfOrigin } from "./gateway/task-connection.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
-import { addressOfOrigin } from "./runtimes/ports.ts";
 import type {
   EndedRun,
   ExitStatus,
@@ -25,6 +25,7 @@ import type {
 } from "./runtimes/runtime.ts";
 import type { TaskRecord } from "./task-records.ts";
 import { exitCodeOf, type TerminalStatus, terminalStatusOf } from "./terminal-status.ts";
+import { waitForAbort } from "./wait.ts";
 
 /** Equal results in a row that change a verdict; HAProxy's defaults. */
 const healthPolicy = { rise: 2, fall: 3 } as const;
@@ -144,7 +145,7 @@ export class TaskRun {
     if (this.#running === null) return null;
     const isStopping = this.#stopAtMs !== null && this.#context.nowMs() >= this.#stopAtMs;
     const ports = new Map(
-      this.#running.endpoints.map(({ target, origin }) => [target, addressOfOrigin(origin)]),
+      this.#running.endpoints.map(({ target, origin }) => [target, endpointOfOrigin(origin)]),
     );
     return { ports, accepts: !isStopping, ...(this.limit && { limit: this.limit }) };
   }
@@ -235,7 +236,7 @@ export class TaskRun {
     const context = { nodeId, signal, onProgress: (message: string) => this.#showProgress(message) };
     for (let attempt = 0; !signal.aborted; attempt++) {
       const preparing = this.#context.runtime.prepare(this.task, context);
-      const prepared = await Promise.race([preparing, aborted(signal)]);
+      const prepared = await Promise.race([preparing, waitForAbort(signal).then(() => null)]);
       const retryMs = prepareRetryMs[attempt];
       if (prepared === null) {
         void preparing.then((late) => (late.ok ? late.plan.discard?.() : undefined)).catch(() => {});
@@ -331,7 +332,7 @@ export class TaskRun {
    */
   async #watchHealth(running: RunningTask, probe: ProbeSpec, signal: AbortSignal): Promise<SupervisionEnd> {
     const { nowMs, prober } = this.#context;
-    await Promise.race([running.healthcheck?.passed, aborted(signal)]);
+    await Promise.race([running.healthcheck?.passed, waitForAbort(signal)]);
     if (signal.aborted) return new Promise(() => {});
     if (this.task.run.targets.length === 0) this.#advance("running", "started");
     let startingMs = 0;
@@ -466,12 +467,6 @@ function terminalStatusUnseen(stopping: boolean): TerminalStatus {
   if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
   const err = "task: exited while the agent was not running";
   return { state: "failed", message: "started", err, exitCode: null };
-}
-
-/** Resolves to null when the signal aborts. */
-function aborted(signal: AbortSignal): Promise<null> {
-  if (signal.aborted) return Promise.resolve(null);
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(null), { once: true }));
 }
 
 function healthReportOf(health: Health): HealthReport {

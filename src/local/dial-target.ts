@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { WebSocket } from "ws";
 import { ByteSocket, byteSocketOptions } from "../agent/byte-socket.ts";
-import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
+import { endpointOfOrigin, keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
 import { wait } from "../agent/wait.ts";
 import type { TableGateway } from "../domain/table/table.ts";
 import {
@@ -210,10 +210,8 @@ function requestTunnel(sent: ClientRequest, mark: string, attempt: DialAttempt):
 
 /** @param origin `http://10.0.0.5:5432`; over TLS with `https:` */
 function connectToOrigin(origin: string, attempt: DialAttempt): void {
-  const { protocol, hostname, port } = new URL(origin);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const isTls = protocol === "https:";
-  const address = { host, port: Number(port) || (isTls ? 443 : 80) };
+  const { host, port, tls: isTls = false } = endpointOfOrigin(origin);
+  const address = { host, port };
   const socket = isTls
     ? connectTls({ ...address, ...(isIP(host) === 0 && { servername: host }) })
     : connect(address);

@@ -3,6 +3,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { Gateway, type GatewayTask } from "../agent/gateway/gateway.ts";
+import { endpointOfOrigin } from "../agent/gateway/task-connection.ts";
 import type { RoutingTable, TableServer } from "../domain/table/table.ts";
 import { exitKeyId, exitNodeId, nodeKeyText } from "../gateway/attempt.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
@@ -56,9 +57,6 @@ export class ServerExit {
 
 /** A server serves every target port of its service at its one address. */
 function asTask({ origin }: TableServer, ports: readonly { readonly target: number }[]): GatewayTask {
-  const { protocol, hostname, port } = new URL(origin);
-  const tls = protocol === "https:";
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const endpoint = { host, port: Number(port) || (tls ? 443 : 80), tls };
+  const endpoint = endpointOfOrigin(origin);
   return { ports: new Map(ports.map(({ target }) => [target, endpoint])), accepts: true };
 }

@@ -12,6 +12,16 @@ export type TaskEndpoint = {
   readonly tls?: boolean;
 };
 
+/** @param origin `http://10.0.0.5:5432`; over TLS with `https:` */
+export function endpointOfOrigin(origin: string): TaskEndpoint {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  // `URL` leaves out the port that is the protocol's own.
+  return protocol === "https:"
+    ? { host, port: Number(port || 443), tls: true }
+    : { host, port: Number(port || 80) };
+}
+
 /** A task that does not accept a connection in this time counts as one that refuses it, milliseconds. */
 const connectTimeoutMs = 3_000;
 

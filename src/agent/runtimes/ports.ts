@@ -39,12 +39,6 @@ export function httpOrigin(host: string, port: number): string {
   return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
-/** Host and port of such an origin; `URL` leaves out port 80. */
-export function addressOfOrigin(origin: string): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(origin);
-  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
-}
-
 /** Allocates free ports of one address. */
 export class PortAllocator {
   readonly #host: string;
