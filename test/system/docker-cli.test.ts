@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dockerOk } from "../support/docker-ok.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -23,11 +24,7 @@ describe.skipIf(!hasDocker)(title, () => {
     await mesh?.remove();
   });
 
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out, err } = await mesh.docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}${err}`).toBe(0);
-    return out;
-  }
+  const ok = (...args: string[]) => dockerOk(mesh, ...args);
 
   async function refused(...args: string[]): Promise<string> {
     const { code, out, err } = await mesh.docker(...args);

@@ -8,6 +8,7 @@ import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Certificates, makeCertificates } from "../support/client-certificates.ts";
+import { dockerOk } from "../support/docker-ok.ts";
 import { type CommandResult, freePort, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -60,11 +61,7 @@ describe.skipIf(!hasDocker)(title, () => {
     });
   }
 
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out, err } = await mesh.docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}${err}`).toBe(0);
-    return out;
-  }
+  const ok = (...args: string[]) => dockerOk(mesh, ...args);
 
   test("[A86] a Unix socket of mode 0600 makes its owner an operator", async () => {
     expect(statSync(socketPath).mode & 0o777).toBe(0o600);

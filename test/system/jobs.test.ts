@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dockerOk } from "../support/docker-ok.ts";
 import { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -27,11 +28,7 @@ describe.skipIf(!hasDocker)(title, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out, err } = await mesh.docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}${err}`).toBe(0);
-    return out;
-  }
+  const ok = (...args: string[]) => dockerOk(mesh, ...args);
 
   test("[V31] a replicated job completes, is listed, and runs again with each update", async () => {
     const flags = ["--mode", "replicated-job", "--replicas", "3", "--max-concurrent", "1"];

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dockerOk } from "../support/docker-ok.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 
 const hasDocker = spawnSync("docker", ["--version"]).status === 0;
@@ -35,11 +36,7 @@ describe.skipIf(!hasDocker)(title, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out, err } = await mesh.docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}${err}`).toBe(0);
-    return out;
-  }
+  const ok = (...args: string[]) => dockerOk(mesh, ...args);
 
   /** How many slots of a service have a running task. */
   async function runningSlots(service: string): Promise<number> {
