@@ -32,7 +32,7 @@ import { wait, waitForAbort } from "./wait.ts";
 
 export { type AgentOptions, defaultAgentOptions } from "./options.ts";
 
-/** How often long logs are rotated and old folders of tasks removed, milliseconds. */
+/** How often old folders of tasks are removed, milliseconds. */
 const housekeepingMs = 10_000;
 /** How often a leaving agent checks whether its tasks have been replaced, milliseconds. */
 const leavePollMs = 50;
@@ -171,10 +171,7 @@ class NodeAgent {
   }
 
   async run(): Promise<void> {
-    const housekeeping = setInterval(() => {
-      this.#rotateLogs();
-      this.#tasks.removeExpiredFolders();
-    }, housekeepingMs);
+    const housekeeping = setInterval(() => this.#tasks.removeExpiredFolders(), housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
       if (this.#options.kind !== "balancer")
@@ -383,14 +380,6 @@ class NodeAgent {
       return this.#tasks.detachAll();
     }
     await this.#tasks.stopAll();
-  }
-
-  #rotateLogs(): void {
-    try {
-      this.#records.rotateLogs();
-    } catch (error) {
-      this.#options.log(`cannot rotate the logs of tasks: ${(error as Error).message}`);
-    }
   }
 }
 

@@ -9,7 +9,7 @@ import type { z } from "zod";
  * @param mode permissions; by default only the owner can read the file
  * @throws the system's error, with a message that names the file; the old content is still there
  */
-export function writeFileAtomically(path: string, text: string, mode = 0o600): void {
+export function writeFileAtomically(path: string, text: string | Uint8Array, mode = 0o600): void {
   const draft = `${path}.${process.pid}.new`;
   try {
     writeFileSync(draft, text, { mode });

@@ -2,7 +2,7 @@
 //
 //   tasks/<id>/task.json    a task whose end the registry has not confirmed
 //   tasks/<id>/ended.json   a task whose end it has confirmed; kept for a while with its log
-//   tasks/<id>/log          the task's output; `log.1` has the older part after a rotation
+//   tasks/<id>/log…         the task's output, see logs/
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,6 @@ import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import { type EndedTask, expiredTasks } from "./ended-tasks.ts";
 import { readJsonFile, writeFileAtomically } from "./files.ts";
-import { rotateLog } from "./log-file.ts";
 
 export const TaskRecord = z.object({
   /** The node it was assigned to. A machine that has joined again reports only the tasks of its new node. */
@@ -101,7 +100,7 @@ export class TaskRecords {
     };
     // On a full disk this makes room for the summary.
     for (const name of readdirSync(dir)) {
-      if (!["ended.json", "task.json", "log", "log.1"].includes(name))
+      if (!["ended.json", "task.json"].includes(name) && !/^log(\.|$)/.test(name))
         rmSync(join(dir, name), { recursive: true, force: true });
     }
     try {
@@ -128,11 +127,6 @@ export class TaskRecords {
     const expired = expiredTasks(this.#ended(), servicesHere, nowMs).map(({ id }) => id);
     for (const id of expired) rmSync(this.dirOf(id), { recursive: true, force: true });
     return expired;
-  }
-
-  /** Rotates long logs of all tasks. */
-  rotateLogs(): void {
-    for (const id of this.#ids()) rotateLog(join(this.dirOf(id), "log"));
   }
 
   #ended(): readonly EndedTask[] {

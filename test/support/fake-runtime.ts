@@ -7,6 +7,7 @@ import type {
   RunningTask,
   Runtime,
 } from "../../src/agent/runtimes/runtime.ts";
+import type { LogLine } from "../../src/gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../src/protocol/agent.ts";
 
 /** A clock that tests advance. Timers fire in order. */
@@ -71,6 +72,8 @@ export class FakeRuntime implements Runtime {
   prepared: Promise<void> = Promise.resolve();
   discarded = 0;
   healthcheck: Healthcheck | null = null;
+  /** The output of every task. */
+  logs: readonly LogLine[] = [];
 
   get running(): FakeProcess[] {
     return this.processes.filter(({ isRunning }) => isRunning);
@@ -94,6 +97,10 @@ export class FakeRuntime implements Runtime {
 
   async find(): Promise<RunningTask | null> {
     return null;
+  }
+
+  async *readLogs(): AsyncIterable<LogLine> {
+    yield* this.logs;
   }
 
   async #start(task: AssignedTask): Promise<RunningTask> {

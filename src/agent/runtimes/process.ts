@@ -1,6 +1,6 @@
 // The process runtime: each task is a process of this machine with its own ports.
 //
-// A task has its own process group and writes its output into a file. It keeps running when the agent is
+// A task has its own process group and writes its output into two files. It keeps running when the agent is
 // killed or replaced; the next agent finds it by process id and start time.
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -8,8 +8,10 @@ import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } fro
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
+import type { LogLine, LogStream } from "../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import type { EngineTaskTemplate } from "../../protocol/engine/service-schema.ts";
+import { type LogQuery, logFiles, TaskLogs } from "../logs/task-logs.ts";
 import { findByEnvironment, identify, isRunning, ProcessIdentity, signalGroup } from "../process-identity.ts";
 import { whyNotAsProcess } from "./container-only.ts";
 import {
@@ -53,9 +55,15 @@ type ProcessHandle = z.infer<typeof ProcessHandle>;
 
 export class ProcessRuntime implements Runtime {
   readonly #options: ProcessRuntimeOptions;
+  readonly #logs: TaskLogs;
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
+    this.#logs = new TaskLogs(options.taskDir);
+  }
+
+  readLogs(taskId: string, query: LogQuery): AsyncIterable<LogLine> {
+    return this.#logs.read(taskId, query);
   }
 
   async prepare(assigned: AssignedTask, { nodeId }: Pick<PrepareContext, "nodeId">): Promise<PrepareResult> {
@@ -102,7 +110,7 @@ export class ProcessRuntime implements Runtime {
     }
     if (!isRunning(handle)) return null;
     this.#options.ports.reserve(handle.ports.map(({ port }) => port));
-    return this.#running(handle, watchExit(handle));
+    return this.#running(task.id, handle, watchExit(handle));
   }
 
   async #start(task: AssignedTask, image: ProcessImage): Promise<RunningTask> {
@@ -111,16 +119,19 @@ export class ProcessRuntime implements Runtime {
     try {
       const environment = this.#environmentOf(task, allocatedPorts);
       writeFiles(environment.taskDir, image.files(environment, task));
-      const logFile = join(taskDir(task.id), "log");
+      const logs = {
+        stdout: join(taskDir(task.id), logFiles.stdout),
+        stderr: join(taskDir(task.id), logFiles.stderr),
+      };
       const child = launch(commandLine(task, image, environment), {
         cwd: task.run.dir || image.dir || environment.taskDir,
         env: environmentVariables(task, image, environment, this.#options.env),
-        logFile,
+        logs,
       });
       const pid = await waitForSpawn(child);
       const started = identify(pid)?.started ?? "";
-      const exit = waitForExit(child, logFile);
-      return this.#running({ pid, started, ports: [...environment.ports] }, exit);
+      const exit = waitForExit(child, logs);
+      return this.#running(task.id, { pid, started, ports: [...environment.ports] }, exit);
     } catch (error) {
       ports.release(allocatedPorts);
       throw error;
@@ -133,11 +144,13 @@ export class ProcessRuntime implements Runtime {
     return { taskDir: taskDir(task.id), nodeName, host, ports: portPairs };
   }
 
-  #running(handle: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
+  #running(taskId: string, handle: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
     const { host, ports } = this.#options;
+    this.#logs.watch(taskId);
     const exited = exit.then((status) => {
       // Processes that the task started must not outlive it.
       signalGroup(handle.pid, "SIGKILL");
+      this.#logs.end(taskId);
       ports.release(handle.ports.map(({ port }) => port));
       return status;
     });
@@ -219,20 +232,23 @@ function writeFiles(taskDir: string, files: Readonly<Record<string, string>>): v
   }
 }
 
-type LaunchOptions = { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly logFile: string };
+type LogPaths = Readonly<Record<LogStream, string>>;
+type LaunchOptions = { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly logs: LogPaths };
 
-function launch(
-  [program = "", ...args]: readonly string[],
-  { cwd, env, logFile }: LaunchOptions,
-): ChildProcess {
-  const log = openSync(logFile, "a", 0o600);
+function launch([program = "", ...args]: readonly string[], { cwd, env, logs }: LaunchOptions): ChildProcess {
+  const out = openSync(logs.stdout, "a", 0o600);
   try {
-    const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", log, log] });
-    // An agent that keeps its tasks must be able to exit before them.
-    child.unref();
-    return child;
+    const err = openSync(logs.stderr, "a", 0o600);
+    try {
+      const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", out, err] });
+      // An agent that keeps its tasks must be able to exit before them.
+      child.unref();
+      return child;
+    } finally {
+      closeSync(err);
+    }
   } finally {
-    closeSync(log);
+    closeSync(out);
   }
 }
 
@@ -243,11 +259,14 @@ function waitForSpawn(child: ChildProcess): Promise<number> {
   });
 }
 
-function waitForExit(child: ChildProcess, logFile: string): Promise<ExitStatus> {
+function waitForExit(child: ChildProcess, logs: LogPaths): Promise<ExitStatus> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
       const isPortTaken =
-        code !== 0 && /EADDRINUSE|address already in use/i.test(readLogTail(logFile, 4_096));
+        code !== 0 &&
+        Object.values(logs).some((file) =>
+          /EADDRINUSE|address already in use/i.test(readLogTail(file, 4_096)),
+        );
       resolve({ code, signal, isPortTaken });
     });
   });

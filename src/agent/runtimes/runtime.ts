@@ -2,7 +2,9 @@
 
 import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { Endpoint } from "../../domain/model/task.ts";
+import type { LogLine } from "../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
+import type { LogQuery } from "../logs/task-logs.ts";
 
 export interface Runtime {
   /**
@@ -17,6 +19,8 @@ export interface Runtime {
    * @returns null if the runtime knows nothing of the task
    */
   find(task: AssignedTask, handle: unknown): Promise<RunningTask | EndedRun | null>;
+  /** The lines of a task's output, oldest first, also of one that has ended. A task without output has none. */
+  readLogs(taskId: string, query: LogQuery): AsyncIterable<LogLine>;
   /**
    * Ends what runs for this agent without a record, because its state folder was lost. Absent: the runtime
    * cannot know.

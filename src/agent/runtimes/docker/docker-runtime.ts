@@ -7,8 +7,10 @@ import type { Container, ContainerInspectInfo } from "dockerode";
 import { z } from "zod";
 import { MeshError } from "../../../domain/model/error.ts";
 import type { ProbeSpec } from "../../../domain/model/service.ts";
+import type { LogLine } from "../../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../../protocol/agent.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
+import type { LogQuery } from "../../logs/task-logs.ts";
 import type {
   EndedRun,
   LaunchPlan,
@@ -19,6 +21,7 @@ import type {
 } from "../runtime.ts";
 import { readTemplate, type TaskNode } from "../task-template.ts";
 import { ContainerEvents } from "./container-events.ts";
+import { readContainerLogs } from "./container-logs.ts";
 import { agentLabel, containerOptions, taskIdLabel, taskNameLabel } from "./container-options.ts";
 import { exitOf, hasEnded, runningContainer } from "./container-run.ts";
 import { type DockerDaemon, errorText, isUnreachable, statusOf } from "./daemon.ts";
@@ -93,6 +96,12 @@ export class DockerRuntime implements Runtime {
       return null;
     }
     return runningContainer(container, inspected, task.run.targets, this.#events);
+  }
+
+  async *readLogs(taskId: string, query: LogQuery): AsyncGenerator<LogLine, void, void> {
+    const [found] = await this.#containersOf(`${taskIdLabel}=${taskId}`);
+    if (found === undefined) return;
+    yield* readContainerLogs(this.#options.daemon.docker.getContainer(found.Id), query);
   }
 
   async removeStrays(recordedIds: ReadonlySet<string>): Promise<readonly string[]> {
