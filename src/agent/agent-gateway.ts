@@ -32,7 +32,10 @@ export class AgentGateway {
    * @throws MeshError gateway/conflict if the port cannot be opened, gateway/invalid for a certificate that
    *   cannot be used, address/invalid
    */
-  static async open(options: AgentOptions, task: GatewayOptions["task"]): Promise<AgentGateway> {
+  static async open(
+    options: AgentOptions,
+    parts: Pick<GatewayOptions, "task" | "logs">,
+  ): Promise<AgentGateway> {
     const { stateDir, log } = options;
     const saved = readGatewayState(stateDir);
     const access = new GatewayAccess(saved?.keys ?? []);
@@ -40,7 +43,7 @@ export class AgentGateway {
     const gateway = await openGateway(options, saved?.port ?? 0, {
       ...(gatewayTls !== undefined && { tls: readCertificate(gatewayTls) }),
       keys: () => access.keys,
-      task,
+      ...parts,
       clocks: {
         wallMs: Date.now,
         registryMs: () => access.registryMs(),

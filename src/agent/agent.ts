@@ -10,8 +10,10 @@ import type { AgentMessage, JoinReply, ListenersReport, NodeDescription } from "
 import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
+import { logKeyOf, type NodeKey } from "./gateway/proof.ts";
 import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
+import { logBody } from "./logs/log-body.ts";
 import { describeNode, nodePlatform } from "./node-description.ts";
 import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
@@ -143,6 +145,7 @@ class NodeAgent {
   readonly #reporter: Reporter;
   #gateway: AgentGateway | null = null;
   #membership: JoinReply | null = null;
+  #logKeys: readonly NodeKey[] = [];
   #session: Session | null = null;
   #isLeaving = false;
   #ingress: Promise<RunningIngress> | null = null;
@@ -175,7 +178,13 @@ class NodeAgent {
     try {
       await this.#tasks.restore(this.#runtime);
       if (this.#options.kind !== "balancer")
-        this.#gateway = await AgentGateway.open(this.#options, (id) => this.#tasks.gatewayTask(id));
+        this.#gateway = await AgentGateway.open(this.#options, {
+          task: (id) => this.#tasks.gatewayTask(id),
+          logs: {
+            keys: () => this.#logKeys,
+            body: (target, signal) => logBody(this.#runtime, target, signal),
+          },
+        });
       await this.#runNodes();
     } finally {
       clearInterval(housekeeping);
@@ -194,6 +203,7 @@ class NodeAgent {
     for (let sessions = 1; ; sessions++) {
       if (this.#membership === null) await this.#join();
       if (this.#membership === null) return this.#stopOrDetachTasks();
+      this.#logKeys = [logKeyOf(this.#membership.credential)];
       this.#startIngress(this.#membership);
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;

@@ -46,16 +46,24 @@ export const attemptWindowMs = 30_000;
  * - `reserve`: connects to the task, and keeps the connection for the attempt `once` of the same id;
  * - `tunnel`: connects to the task, and passes bytes both ways after a response 101; if that is a WebSocket's, as
  *   the messages of byte-messages.ts;
- * - `hello`: says that it is the gateway of the node.
+ * - `hello`: says that it is the gateway of the node;
+ * - `logs`: sends lines of tasks' output, see logs/log-request.ts.
  */
-export type AttemptKind = "once" | "repeat" | "reserve" | "tunnel" | "hello";
+export type AttemptKind = "once" | "repeat" | "reserve" | "tunnel" | "hello" | "logs";
 
-const kinds: ReadonlySet<string> = new Set<AttemptKind>(["once", "repeat", "reserve", "tunnel", "hello"]);
+const kinds: ReadonlySet<string> = new Set<AttemptKind>([
+  "once",
+  "repeat",
+  "reserve",
+  "tunnel",
+  "hello",
+  "logs",
+]);
 
 /**
  * What became of an attempt:
  * - `task`: the response is the task's;
- * - `ready`: a `reserve` or `hello` succeeded;
+ * - `ready`: a `reserve`, `hello` or `logs` succeeded;
  * - `refused`: nothing accepts connections at the task's port; not delivered;
  * - `gone`: the node has no such task, or it is stopping; not delivered;
  * - `full`: the task has its maximum of open requests; not delivered;
@@ -83,9 +91,9 @@ export function isUndelivered(outcome: GatewayOutcome): outcome is "refused" | "
 export type GatewayAttempt = {
   /** Id of the key of the mesh whose node key proves the attempt. */
   readonly keyId: string;
-  /** Empty for `hello`. */
+  /** Empty for `hello` and `logs`. */
   readonly taskId: string;
-  /** The task's target port; 0 for `hello`. */
+  /** The task's target port; 0 for `hello` and `logs`. */
   readonly port: number;
   /** Unique among the attempts of all routers: `[\w.-]`, at most 64 characters. */
   readonly id: string;
@@ -161,6 +169,12 @@ export function readOutcome(text: string | null, mark: string): GatewayOutcome |
 export function nodeKeyText(nodeId: string): string {
   return `waggle gateway ${nodeId}`;
 }
+
+/** Id of the key that proves attempts `logs`, and nothing else. Routers have no such key. */
+export const logKeyId = "logs";
+
+/** The text whose HMAC under the SHA-256 of a node's credential is the key for attempts `logs`, 32 bytes. */
+export const logKeyText = "waggle logs";
 
 /** Id of the key by which the data plane of a machine proves attempts to the exit of that machine. */
 export const exitKeyId = "exit";

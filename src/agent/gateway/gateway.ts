@@ -2,6 +2,7 @@
 
 import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { type GatewayOutcome, gatewayHeader, printOutcome } from "../../gateway/attempt.ts";
 import { listenBacklog } from "../listen-backlog.ts";
 import { AttemptClock } from "./attempt-clock.ts";
@@ -27,11 +28,21 @@ export type GatewayTask = {
   readonly limit?: RequestLimit;
 };
 
+/** What a gateway sends for attempts `logs`. */
+type GatewayLogs = {
+  /** The key that proves such an attempt; empty before the node has joined. */
+  readonly keys: () => readonly NodeKey[];
+  /** The lines; null if the target asks for no logs. The signal ends them. */
+  readonly body: (target: string, signal: AbortSignal) => Readable | null;
+};
+
 export type GatewayOptions = {
   /** The keys of this node, one for each key of the mesh. */
   readonly keys: () => readonly NodeKey[];
   /** Null if the node has no such task. */
   readonly task: (taskId: string) => GatewayTask | null;
+  /** Absent: the node has no logs. */
+  readonly logs?: GatewayLogs;
   readonly clocks: {
     /** Epoch milliseconds. */
     readonly wallMs: () => number;
@@ -49,6 +60,9 @@ export type GatewayOptions = {
 
 /** An attempt that counts. */
 type Proven = { readonly exchange: GatewayExchange; readonly head: AttemptHead; readonly mark: string };
+
+/** Open streams of logs at a time; each holds some hundred KiB. */
+const maxLogStreams = 64;
 
 /** At least so long between two lines of the log about refused requests, milliseconds. */
 const refusalLogMs = 10_000;
@@ -76,6 +90,7 @@ export class Gateway {
   readonly #reservations = new Reservations();
   readonly #toTasks = new TaskConnections();
   readonly #fromRouters: RouterConnections;
+  #logStreams = 0;
   #refusalLoggedMs = Number.NEGATIVE_INFINITY;
   #isClosing = false;
 
@@ -132,7 +147,8 @@ export class Gateway {
       this.#refuse(exchange, head);
       return false;
     }
-    const proof = checkProof(head.attempt, head.request, head.proof, this.#options.keys());
+    const keys = head.attempt.kind === "logs" ? this.#options.logs?.keys() : this.#options.keys();
+    const proof = checkProof(head.attempt, head.request, head.proof, keys ?? []);
     if (proof.mark === null) {
       this.#refuse(exchange, { status: 403, reason: proof.reason });
       return false;
@@ -190,10 +206,40 @@ export class Gateway {
       );
     } else if (attempt.kind === "hello") {
       answer(proven, "ready", "");
+    } else if (attempt.kind === "logs") {
+      this.#sendLogs(proven);
     } else {
       this.#deliver(proven);
     }
     return true;
+  }
+
+  #sendLogs(proven: Proven): void {
+    const { exchange, head, mark } = proven;
+    if (this.#logStreams >= maxLogStreams) {
+      answer(
+        proven,
+        "full",
+        `This node sends logs to ${maxLogStreams} readers; try again when one has ended.`,
+      );
+      return;
+    }
+    const reading = new AbortController();
+    const body = this.#options.logs?.body(head.request.target, reading.signal) ?? null;
+    if (body === null) {
+      answer(proven, "gone", "This node has no such logs; mesh and agent may be of different releases.");
+      return;
+    }
+    this.#logStreams += 1;
+    exchange.onClose = () => {
+      exchange.onClose = ignore;
+      this.#logStreams -= 1;
+      reading.abort();
+      body.destroy();
+    };
+    const rawHeaders = ["Content-Type", "application/octet-stream", "Cache-Control", "no-store"];
+    rawHeaders.push(gatewayHeader, printOutcome("ready", mark));
+    exchange.respond({ status: 200, reason: "OK", rawHeaders }, body);
   }
 
   #deliver(proven: Proven): void {

@@ -1,15 +1,28 @@
 // Checks the proof of an attempt with the keys of this node, and makes the mark of its response.
 
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import { type GatewayAttempt, type ProvenRequest, proofBytes, provenText } from "../../gateway/attempt.ts";
+import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import {
+  type GatewayAttempt,
+  logKeyId,
+  logKeyText,
+  type ProvenRequest,
+  proofBytes,
+  provenText,
+} from "../../gateway/attempt.ts";
 
-/** A key of this node: the HMAC of `nodeKeyText` under a key of the mesh. */
+/** A key of this node: the HMAC of `nodeKeyText` under a key of the mesh, or the one of `logKeyOf`. */
 export type NodeKey = {
-  /** Id of the mesh key. */
+  /** Id of the mesh key, or `logKeyId`. */
   readonly id: string;
   /** 32 bytes. The same key is the same buffer, whose contents do not change. */
   readonly key: Buffer;
 };
+
+/** The key that proves attempts `logs`. Only the registry and the node itself can make it. */
+export function logKeyOf(credential: string): NodeKey {
+  const secret = createHash("sha256").update(credential).digest();
+  return { id: logKeyId, key: createHmac("sha256", secret).update(logKeyText).digest() };
+}
 
 /** The mark of an attempt, or why its proof is worth nothing. */
 export type ProofCheck = { readonly mark: string } | { readonly mark: null; readonly reason: string };
