@@ -148,6 +148,7 @@ function controlDeps(env: Env): ControlDeps {
     forward,
     watchEvents: (sinceSeq) => watchEvents(forward, sinceSeq),
     connector: () => connectorOf(env),
+    dialGateway: gatewayDialerOf(env),
     openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
   };
 }

@@ -8,6 +8,7 @@ import type { ControlConnection, ControlDeps, ControlEnv, ControlRoutes } from "
 import { engineEventRoutes } from "./engine-events.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
 import { errorHandler, problem } from "./errors.ts";
+import { logRoutes } from "./logs/log-routes.ts";
 import { metricsRoutes } from "./metrics/route.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -57,6 +58,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/nodes", nodeRoutes(deps));
   app.route("/services", serviceRoutes(deps));
   app.route("/tasks", taskRoutes(deps));
+  app.route("/", logRoutes(deps));
   app.route("/", swarmResourceRoutes(deps));
   app.route("/events", engineEventRoutes(deps));
   app.route("/containers", containerRoutes(deps));

@@ -2,6 +2,7 @@
 
 import type { Hono } from "hono";
 import type { EntrySettings } from "../explain/entry.ts";
+import type { DialGateway } from "../proxy/plane.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { CounterSink, TelemetryApi } from "../telemetry/telemetry.ts";
 import type { Connector } from "./connect.ts";
@@ -34,6 +35,8 @@ export type ControlDeps = {
   readonly connector?: () => Connector;
   /** The events of the mesh as they happen; absent: GET /events sends stored ones only. */
   readonly watchEvents?: WatchEvents;
+  /** Sends a signed request to the gateway of a node. */
+  readonly dialGateway: DialGateway;
   /** Logs an internal error; absent for the console. */
   readonly log?: (record: Readonly<Record<string, unknown>>) => void;
 };

@@ -8,7 +8,7 @@ import { writeService } from "../protocol/engine/write-service.ts";
 import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
-import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
+import { badRequest, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { readRegistryAuth } from "./registry-auth.ts";
@@ -53,10 +53,6 @@ export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): Cont
     unwrapForDocker(await mesh.removeService(c.req.param("ref"), "operator"));
     return c.body(null, 200);
   });
-  routes.get("/:ref/logs", async (c) => {
-    unwrap(await mesh.service(c.req.param("ref")));
-    throw logsUnsupported();
-  });
   return routes;
 }
 
@@ -74,14 +70,6 @@ function withRegistryAuth(
   registryAuth: ServiceSpecInput["registryAuth"],
 ): ServiceSpecInput {
   return registryAuth === undefined ? input : { ...input, registryAuth };
-}
-
-/** The refusal of a request for logs. */
-export function logsUnsupported(): Error {
-  return httpError(
-    501,
-    "the mesh has no logs: each node keeps those of its tasks in its agent's state folder, in tasks/TASK_ID/log",
-  );
 }
 
 function matches(filters: ServiceFilters, { id, spec }: ServiceView): boolean {

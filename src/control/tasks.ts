@@ -9,7 +9,6 @@ import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { stackTaskError } from "./service-warnings.ts";
-import { logsUnsupported } from "./services.ts";
 
 const taskFilterKeys = [
   "_up-to-date",
@@ -44,10 +43,6 @@ export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes 
   routes.get("/:id", async (c) => {
     const task = unwrap(await mesh.task(c.req.param("id")));
     return c.json(writer(await servicesById(mesh))(task));
-  });
-  routes.get("/:id/logs", async (c) => {
-    unwrap(await mesh.task(c.req.param("id")));
-    throw logsUnsupported();
   });
   return routes;
 }

@@ -10,6 +10,7 @@ import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { TableGateway } from "../domain/table/table.ts";
 import type { MeshKey } from "./gateway-keys.ts";
+import type { LogCall, LogTarget } from "./log-calls.ts";
 import type { SessionRole } from "./sessions.ts";
 
 export type TableResponse = { readonly version: number; readonly text: string | null };
@@ -147,6 +148,9 @@ export const operations = {
   /** Tasks that match the filter, history included, oldest first. */
   tasks: read<(filter: TaskFilter) => Result<readonly Task[]>>(),
   task: read<(ref: string) => Result<Task>>(),
+
+  /** Signs requests for logs of tasks, each for the gateway of one node; in their order. */
+  signLogs: read<(targets: readonly LogTarget[]) => readonly LogCall[]>(),
 
   joinTokens: read<() => JoinTokens>(),
   rotateJoinTokens:

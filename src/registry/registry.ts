@@ -35,6 +35,7 @@ import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
 import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
+import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask, findTasks } from "./refs.ts";
@@ -222,6 +223,11 @@ export class Registry implements RegistryOperations {
 
   task(ref: string): Result<Task> {
     return toResult(() => findTask(this.#transactions.world(), ref));
+  }
+
+  signLogs(targets: readonly LogTarget[]): readonly LogCall[] {
+    const { nodes } = this.#transactions.world();
+    return signLogCalls(targets, nodes, (nodeId) => this.#store.credentialHash(nodeId), this.#deps.clock());
   }
 
   joinTokens(): JoinTokens {

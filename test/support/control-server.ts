@@ -38,6 +38,7 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
     now: () => Date.now(),
     entrySettings: { domain: "", balancerPort: 8000 },
     newId: randomId,
+    dialGateway: async () => new Response(null, { status: 503 }),
     forward: async () => new Response("no sockets here", { status: 426 }),
   });
   const server = await serve((request) => app.fetch(request));

@@ -22,6 +22,7 @@ export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Prom
     entrySettings: { domain: "", balancerPort: null },
     now: () => Date.now(),
     newId: () => "test",
+    dialGateway: async () => new Response(null, { status: 503 }),
     forward: async () => new Response(null, { status: 503 }),
   });
   return serve((request) => app.fetch(request, { sharesOrigin: false, client: null }));

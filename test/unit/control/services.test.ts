@@ -364,16 +364,5 @@ test("[A19] task counts are only in responses with status=true", async () => {
   expect(await counts("?status=false")).toBeUndefined();
 });
 
-test("[A20] the refusal of logs says where they are", async () => {
-  const control = new TestControl();
-  await control.create("my-web");
-  const [task] = control.mesh.tasks();
-  for (const path of ["/services/my-web/logs?stdout=1", `/tasks/${task?.id}/logs`]) {
-    const { status, json } = await control.ask(`GET ${path}`);
-    expect(status).toBe(501);
-    expect(json.message).toContain("tasks/TASK_ID/log");
-  }
-});
-
 type Shown = { Spec: { Name: string }; Endpoint: { Ports: Port[] } };
 type Port = { PublishedPort: number };

@@ -20,6 +20,7 @@ export type RequestOptions = {
 export type TestResponse = {
   readonly status: number;
   readonly headers: Headers;
+  readonly bytes: Uint8Array;
   readonly text: string;
   /** The body as JSON; null if it is empty. */
   // biome-ignore lint/suspicious/noExplicitAny: tests read responses of every shape
@@ -48,6 +49,7 @@ export class TestControl {
       entrySettings: { domain: "mesh.example.com", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#idCount}`,
+      dialGateway: async () => new Response(null, { status: 503 }),
       forward: async (request) => {
         this.upgrades.push(request);
         return Response.json({ message: "from the object" }, { status: 418 });
@@ -72,13 +74,15 @@ export class TestControl {
       } as RequestInit),
       { client },
     );
-    const responseText = await response.text();
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const responseText = new TextDecoder().decode(bytes);
     // A stream of events has a line of JSON each.
     const isJson =
       response.headers.get("content-type") === "application/json" && !/\n./.test(responseText.trim());
     return {
       status: response.status,
       headers: response.headers,
+      bytes,
       text: responseText,
       json: isJson && responseText !== "" ? JSON.parse(responseText) : null,
     };

@@ -63,6 +63,7 @@ export class TestDashboard {
       entrySettings: { domain: "", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#idCount}`,
+      dialGateway: async () => new Response(null, { status: 503 }),
       forward: async (request) => {
         this.upgrades.push(request);
         return new Response("from the object", { status: 418 });

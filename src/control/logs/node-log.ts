@@ -1,0 +1,108 @@
+// Reads the lines of tasks from the gateway of their node.
+
+import { gatewayHeader, readOutcome } from "../../gateway/attempt.ts";
+import { logKeepAliveMs, readLogFrames, type TaskLine } from "../../gateway/logs/log-frames.ts";
+import type { DialGateway } from "../../proxy/plane.ts";
+import type { LogCall } from "../../registry/log-calls.ts";
+
+/** Time for a gateway to begin its response, milliseconds. */
+const logDialTimeoutMs = 5_000;
+/** A stream that sends nothing at all for this long has broken, milliseconds. */
+const logSilenceMs = 3 * logKeepAliveMs;
+
+/** Why the logs of a node cannot be read: a clause for an operator that names the node. */
+export class NodeLogError extends Error {}
+
+/**
+ * The lines of the tasks in a signed call, in lists as they arrive; an empty list when there is nothing new.
+ *
+ * @param tasks number of tasks in the call
+ * @param slots limits how many gateways are dialed at a time
+ * @throws NodeLogError
+ */
+export async function* readNodeLog(
+  call: LogCall,
+  tasks: number,
+  dialGateway: DialGateway,
+  slots: DialSlots,
+): AsyncGenerator<readonly TaskLine[], void, void> {
+  if (call.gateway === null) throw new NodeLogError(call.reason);
+  const { nodeName } = call;
+  const { body, abort } = await slots.use(() => dial(call, dialGateway));
+  try {
+    yield* readLogFrames(notSilent(body, nodeName), tasks);
+  } catch (error) {
+    if (error instanceof NodeLogError) throw error;
+    throw new NodeLogError(`node ${nodeName} broke its logs off: ${(error as Error).message}`);
+  } finally {
+    abort();
+  }
+}
+
+type OpenLog = { readonly body: ReadableStream<Uint8Array>; readonly abort: () => void };
+
+async function dial(
+  call: LogCall & { readonly gateway: object },
+  dialGateway: DialGateway,
+): Promise<OpenLog> {
+  const { nodeName, nodeId, gateway, headers, mark } = call;
+  const dialing = new AbortController();
+  const timer = setTimeout(() => dialing.abort(), logDialTimeoutMs);
+  const init = {
+    method: "GET",
+    headers: new Headers(headers),
+    redirect: "manual",
+    signal: dialing.signal,
+  } as const;
+  const response = await dialGateway(gateway, nodeId, init).catch(() => null);
+  clearTimeout(timer);
+  const outcome = response === null ? null : readOutcome(response.headers.get(gatewayHeader), mark);
+  if (response !== null && outcome === "ready" && response.body !== null)
+    return { body: response.body, abort: () => dialing.abort() };
+  const why = outcome === null ? "" : ((await response?.text().catch(() => "")) ?? "").trim();
+  await response?.body?.cancel().catch(() => undefined);
+  dialing.abort();
+  throw new NodeLogError(
+    why === "" ? `node ${nodeName} does not answer` : `node ${nodeName}: ${why.replace(/\.$/, "")}`,
+  );
+}
+
+/** The parts of a body; an error if none comes for too long. */
+async function* notSilent(
+  body: ReadableStream<Uint8Array>,
+  nodeName: string,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silence = new Promise<never>((_, reject) => {
+        const error = new NodeLogError(`node ${nodeName} does not answer any more`);
+        timer = setTimeout(reject, logSilenceMs, error);
+      });
+      const read = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
+      if (read.done) return;
+      yield read.value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Limits work at a time: a Worker has at most six connections that wait for a response. */
+export class DialSlots {
+  #free = 5;
+  readonly #waiting: (() => void)[] = [];
+
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
