@@ -13,6 +13,7 @@ import { type HealthReport, isAlive, taskStates } from "../domain/model/task.ts"
 import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { endpointOfOrigin } from "./gateway/task-connection.ts";
+import { lastOutput } from "./logs/last-output.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
 import type {
@@ -126,7 +127,7 @@ export class TaskRun {
     if (!isAlive(record.report)) return run;
     if (record.stopping) run.#stopAtMs = context.nowMs();
     if (found === null) run.#end(terminalStatusUnseen(record.stopping));
-    else if ("exit" in found) run.#endAfter("exited", found.exit);
+    else if ("exit" in found) run.ended = run.#runGuarded(() => run.#endAfter("exited", found.exit));
     else run.ended = run.#runGuarded(() => run.#resume(found, record));
     return run;
   }
@@ -200,7 +201,7 @@ export class TaskRun {
       // Another process took the port after it was chosen: not the task's fault, so it starts once more.
       const shouldRestart =
         cause === "exited" && exit.isPortTaken && this.#report.state === "starting" && restarts++ === 0;
-      if (!shouldRestart || this.#stopAtMs !== null) return this.#endAfter(cause, exit);
+      if (!shouldRestart || this.#stopAtMs !== null) return await this.#endAfter(cause, exit);
     }
   }
 
@@ -208,7 +209,7 @@ export class TaskRun {
     const plan = { probe, stopSignal: this.#prepared?.stopSignal ?? "SIGTERM" };
     this.#running = running;
     const { cause, exit } = await this.#supervise(running, plan);
-    if (cause !== "detached") this.#endAfter(cause, exit);
+    if (cause !== "detached") await this.#endAfter(cause, exit);
   }
 
   /** @returns null if the task has ended or is detached */
@@ -401,13 +402,14 @@ export class TaskRun {
     } else if (healthSummary(next) !== healthSummary(health)) this.#context.onChange(this, "health");
   }
 
-  #endAfter(cause: SupervisionEnd, exit: ExitStatus): void {
+  async #endAfter(cause: SupervisionEnd, exit: ExitStatus): Promise<void> {
     const exitCode = exitCodeOf(exit);
+    const end =
+      typeof cause === "object" ? unhealthyStatus(cause.unhealthy, exitCode) : terminalStatusOf(exit);
+    const isFailure = this.#stopAtMs === null && end.state === "failed";
+    const output = isFailure ? await lastOutput(this.#context.runtime, this.task.id) : "";
     if (this.#stopAtMs !== null) this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode });
-    else if (typeof cause === "object") {
-      const err = `task: unhealthy: ${cause.unhealthy}`;
-      this.#end({ state: "failed", message: "started", err, exitCode });
-    } else this.#end(terminalStatusOf(exit));
+    else this.#end({ ...end, err: output === "" ? end.err : `${end.err}: ${output}` });
   }
 
   #end({ state, message, err, exitCode }: TerminalStatus): void {
@@ -467,6 +469,10 @@ function terminalStatusUnseen(stopping: boolean): TerminalStatus {
   if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
   const err = "task: exited while the agent was not running";
   return { state: "failed", message: "started", err, exitCode: null };
+}
+
+function unhealthyStatus(reason: string, exitCode: number | null): TerminalStatus {
+  return { state: "failed", message: "started", err: `task: unhealthy: ${reason}`, exitCode };
 }
 
 function healthReportOf(health: Health): HealthReport {

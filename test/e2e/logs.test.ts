@@ -144,4 +144,13 @@ describe.skipIf(!hasDocker)(title, () => {
     const { out } = await docker("service", "logs", "--raw", "web");
     expect(out.filter((line) => line.startsWith("out: started")).length).toBeGreaterThanOrEqual(4);
   });
+
+  test("[N189] docker service ps says why a task failed, in its own last words", async () => {
+    await fetch(`http://127.0.0.2:${port}/crash`, { method: "POST" }).catch(() => null);
+    const error = await until("the failed task", async () => {
+      const errors = await ok("service", "ps", "--no-trunc", "--format", "{{.Error}}", "web");
+      return errors.split("\n").find((text) => text.includes("non-zero exit (3)"));
+    });
+    expect(error).toMatch(/^"task: non-zero exit \(3\): .*fatal: out of luck"$/);
+  });
 });

@@ -72,8 +72,8 @@ export class FakeRuntime implements Runtime {
   prepared: Promise<void> = Promise.resolve();
   discarded = 0;
   healthcheck: Healthcheck | null = null;
-  /** The output of every task. */
-  logs: readonly LogLine[] = [];
+  /** The output of every task; an error: it cannot be read. */
+  logs: readonly LogLine[] | Error = [];
 
   get running(): FakeProcess[] {
     return this.processes.filter(({ isRunning }) => isRunning);
@@ -100,6 +100,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async *readLogs(): AsyncIterable<LogLine> {
+    if (this.logs instanceof Error) throw this.logs;
     yield* this.logs;
   }
 

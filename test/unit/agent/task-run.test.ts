@@ -3,6 +3,7 @@ import type { ProbeResult } from "../../../src/agent/probes.ts";
 import type { TaskRecord } from "../../../src/agent/task-records.ts";
 import { type TaskContext, TaskRun } from "../../../src/agent/task-run.ts";
 import { taskStates } from "../../../src/domain/model/task.ts";
+import { type LogLine, printLogTime } from "../../../src/gateway/logs/log-line.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import { assignedTask } from "../../support/fake-registry.ts";
 import { FakeRuntime, FakeTime } from "../../support/fake-runtime.ts";
@@ -403,3 +404,36 @@ function context(): TaskContext {
     onChange: (run) => reports.push(run.report),
   };
 }
+
+test("[N189] the error of a failed task ends with its last lines, also if they cannot be read", async () => {
+  const line = (text: string): LogLine => ({
+    stream: "stderr",
+    time: printLogTime(1),
+    text: Buffer.from(text),
+  });
+  const errorAfter = async (logs: FakeRuntime["logs"], exit: object = { code: 4 }) => {
+    runtime = new FakeRuntime();
+    runtime.logs = logs;
+    const run = start();
+    await time.pass(1_000);
+    runtime.processes[0]?.end(exit);
+    await run.ended;
+    return run.report.err;
+  };
+  expect(await errorAfter([line("starting\n"), line("fatal: no config file\n")])).toBe(
+    "task: non-zero exit (4): starting | fatal: no config file",
+  );
+  expect(await errorAfter([])).toBe("task: non-zero exit (4)");
+  expect(await errorAfter(new Error("EIO: i/o error"))).toBe("task: non-zero exit (4)");
+  expect(await errorAfter([line("done\n")], { code: 0 })).toBe("");
+});
+
+test("[N189] a task that was stopped has no error, whatever it printed", async () => {
+  runtime.logs = [{ stream: "stdout", time: printLogTime(1), text: Buffer.from("bye\n") }];
+  const run = start();
+  await time.pass(1_000);
+  run.stop("now");
+  await time.pass(1_000);
+  await run.ended;
+  expect(run.report).toMatchObject({ state: "shutdown", err: "" });
+});

@@ -7,7 +7,6 @@ import { httpOrigin } from "../ports.ts";
 import type { ExitStatus, RunningTask } from "../runtime.ts";
 import type { ContainerEvents } from "./container-events.ts";
 import { isUnreachable, statusOf } from "./daemon.ts";
-import { lastOutput } from "./last-output.ts";
 
 /** Time between attempts to reach a daemon that does not respond, milliseconds. */
 const daemonRetryMs = 500;
@@ -37,7 +36,7 @@ export function runningContainer(
     if (isOver) return;
     try {
       const now = await container.inspect();
-      if (hasEnded(now)) end(await exitOf(container, now));
+      if (hasEnded(now)) end(exitOf(now));
       else follow(now.State);
     } catch (error) {
       if (statusOf(error) === 404) end(unknownExit("the container was removed"));
@@ -80,13 +79,12 @@ export function hasEnded({ State }: Pick<ContainerInspectInfo, "State">): boolea
   return !State.Running && State.Status !== "created";
 }
 
-/** How a container ended, with the reason as far as it is known. */
-export async function exitOf(container: Container, inspected: ContainerInspectInfo): Promise<ExitStatus> {
+/** How a container ended, with the reason as far as the daemon knows it. */
+export function exitOf(inspected: ContainerInspectInfo): ExitStatus {
   const { ExitCode, OOMKilled, Error: daemonError } = inspected.State;
   const exit = { code: ExitCode, signal: null, isPortTaken: false };
   if (ExitCode === 0) return exit;
-  const output = await lastOutput(container, inspected.Config.Tty);
-  const detail = [OOMKilled ? outOfMemory(inspected) : "", daemonError, output].filter(Boolean).join(": ");
+  const detail = [OOMKilled ? outOfMemory(inspected) : "", daemonError].filter(Boolean).join(": ");
   return detail === "" ? exit : { ...exit, detail };
 }
 

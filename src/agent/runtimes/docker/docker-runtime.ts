@@ -89,7 +89,7 @@ export class DockerRuntime implements Runtime {
     const container = this.#options.daemon.docker.getContainer(id);
     const inspected = await inspectOrNull(container);
     if (inspected === null) return null;
-    if (hasEnded(inspected)) return { exit: await exitOf(container, inspected) };
+    if (hasEnded(inspected)) return { exit: exitOf(inspected) };
     if (!inspected.State.Running) {
       // The earlier agent ended between the making and the start.
       await removeContainer(container);

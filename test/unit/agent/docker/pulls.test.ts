@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { compareVersions, errorText } from "../../../../src/agent/runtimes/docker/daemon.ts";
-import { withoutFrames } from "../../../../src/agent/runtimes/docker/last-output.ts";
 import { pullFailure } from "../../../../src/agent/runtimes/docker/pull-failure.ts";
 import { PullProgress } from "../../../../src/agent/runtimes/docker/pull-progress.ts";
 
@@ -54,13 +53,4 @@ test("[N124] an error of the daemon is quoted without dockerode's status line", 
   const message = "(HTTP code 404) no such container - No such image: web:9";
   expect(errorText(Object.assign(new Error(message), { statusCode: 404 }))).toBe("No such image: web:9");
   expect(errorText(Object.assign(new Error(message), { json: { message: "as sent" } }))).toBe("as sent");
-});
-
-test("[N125] the frames of a container's output are removed, also of one that is cut off", () => {
-  const frame = (text: string) => {
-    const head = Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]);
-    return Buffer.concat([head, Buffer.from(text)]);
-  };
-  expect(withoutFrames(Buffer.concat([frame("one\n"), frame("two"), Buffer.from([1, 0])]))).toBe("one\ntwo");
-  expect(withoutFrames(Buffer.alloc(0))).toBe("");
 });
