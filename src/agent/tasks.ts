@@ -1,6 +1,6 @@
 // The tasks of a node: applies assignments to the running tasks and reports changes.
 
-import { printableUpTo } from "../domain/model/printable.ts";
+import { printable, printableUpTo } from "../domain/model/printable.ts";
 import { isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
@@ -209,5 +209,8 @@ function taskLogLine({ task, report }: TaskRun): string {
     health === null || health.lastCheck === "" ? "" : `${health.verdict}, ${health.lastCheck}`,
     err,
   ];
-  return [`${taskDisplayName(task)} ${state}`, ...details.filter((detail) => detail !== "")].join("; ");
+  // An error may quote the task's output, and the log may go to a terminal.
+  return printable(
+    [`${taskDisplayName(task)} ${state}`, ...details.filter((detail) => detail !== "")].join("; "),
+  );
 }

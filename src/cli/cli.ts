@@ -1,15 +1,16 @@
 // The process as a verb sees it: streams, environment, clock and signals. Tests pass their own.
 
 export type TextSink = {
+  /** False: further text waits in memory until `drain` is emitted. */
   write(text: string): unknown;
   /** Writes text with escape sequences of this program's own; absent: `write` does. */
   writeRaw?(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
-  /** Emitted by a terminal whose size changes. */
-  on?(event: "resize", listener: () => void): unknown;
-  off?(event: "resize", listener: () => void): unknown;
+  /** `resize` is emitted by a terminal whose size changes. */
+  on?(event: "resize" | "drain", listener: () => void): unknown;
+  off?(event: "resize" | "drain", listener: () => void): unknown;
 };
 
 /** Keys as a terminal sends them: standard input in raw mode, or a test. */

@@ -19,6 +19,8 @@ export type MeshClient = {
   /** Posts JSON to an Engine API route; null if the response is empty. */
   post<T>(path: string, body: unknown, query?: QueryParameters): Promise<T | null>;
   delete(path: string, query?: QueryParameters): Promise<void>;
+  /** The body of an Engine API route as it comes. The signal ends it. */
+  stream(path: string, query: QueryParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** JSON of a native route: `getNative("/status")` is GET /mesh/status. */
   getNative<T>(path: string, query?: QueryParameters): Promise<T>;
   /** Posts JSON to a native route. The path is complete: `/dashboard/sign-in-link`. */
@@ -49,6 +51,7 @@ export function createClient(target: MeshTarget, timeoutMs = requestTimeoutMs): 
       const response = await call("DELETE", engine(path), query);
       await response.body?.cancel();
     },
+    stream: (path, query, signal) => openStream(target, timeoutMs, engine(path) + queryText(query), signal),
     getNative: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
     postNative: async (path, body) => {
       const response = await call("POST", path, {}, body);
@@ -96,12 +99,40 @@ export function tokenRefused(target: MeshTarget, message: string): CliError {
   );
 }
 
+/** Sends a GET whose response must begin in time; its body may take as long as it likes. */
+async function openStream(
+  target: MeshTarget,
+  timeoutMs: number,
+  path: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const opening = new AbortController();
+  const timer = setTimeout(() => opening.abort(new DOMException("no response", "TimeoutError")), timeoutMs);
+  const either = AbortSignal.any([opening.signal, signal]);
+  const response = await sendRequest(target, timeoutMs, "GET", path, undefined, either).finally(() =>
+    clearTimeout(timer),
+  );
+  return partsOf(target, response.body);
+}
+
+async function* partsOf(
+  target: MeshTarget,
+  body: ReadableStream<Uint8Array> | null,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    if (body !== null) yield* body;
+  } catch (error) {
+    throw unreachable(target, `the response was cut off (${(error as Error).message})`, error);
+  }
+}
+
 async function sendRequest(
   target: MeshTarget,
   timeoutMs: number,
   method: string,
   path: string,
   body: unknown,
+  signal: AbortSignal = AbortSignal.timeout(timeoutMs),
 ): Promise<Response> {
   const headers: Record<string, string> = { ...authorizationHeaders(target), accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -112,7 +143,7 @@ async function sendRequest(
       headers,
       // Following a redirect would send the token to another host.
       redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (error) {

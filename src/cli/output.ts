@@ -30,10 +30,12 @@ export function printableSink(sink: TextSink): TextSink {
   };
 }
 
-/** Writes text with escape sequences of this program's own; it must have no text from outside. */
-export function writeRaw(sink: TextSink, text: string): void {
-  if (sink.writeRaw === undefined) sink.write(text);
-  else sink.writeRaw(text);
+/**
+ * Writes text with escape sequences of this program's own; it must have no text from outside, unless the user
+ * asked for that text as it is.
+ */
+export function writeRaw(sink: TextSink, text: string): unknown {
+  return sink.writeRaw === undefined ? sink.write(text) : sink.writeRaw(text);
 }
 
 /** Formats a table, headings first. The last column is not padded. */

@@ -14,6 +14,7 @@ import { targetFlags } from "./flags.ts";
 import { registerGatewayKey } from "./gateway-key.ts";
 import { registerImport } from "./import/import.ts";
 import { registerJoinToken } from "./join-token.ts";
+import { registerLogs } from "./logs/logs.ts";
 import { registerNode } from "./node/node.ts";
 import { printableSink } from "./output.ts";
 import { registerServer } from "./server/server.ts";
@@ -99,6 +100,7 @@ export function buildProgram(cli: Cli): Command {
   registerTop(program, cli);
   registerDashboard(program, cli);
   registerEvents(program, cli);
+  registerLogs(program, cli);
   registerTrace(program, cli);
   registerTable(program, cli);
   program.commandsGroup("Other commands:");

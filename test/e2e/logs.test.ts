@@ -85,6 +85,15 @@ describe.skipIf(!hasDocker)(title, () => {
     expect((await docker("service", "logs", "--details", id)).out[0]).toMatch(/@node\d +\| +out: started 2$/);
   });
 
+  test("[L97] waggle logs prints the same lines as docker service logs", async () => {
+    const { code, out, err } = await mesh.waggle("logs", "web");
+    const lines = (text: string) => text.trim().split("\n").toSorted();
+    const fromDocker = await docker("service", "logs", "web");
+    expect(code).toBe(0);
+    expect(lines(out)).toEqual(fromDocker.out.toSorted());
+    expect(lines(err)).toEqual(fromDocker.err.toSorted());
+  });
+
   test("[D51] --tail prints the last lines of each task, --since those after a time", async () => {
     const slots = new Map<string, string[]>();
     for (let number = 1; number <= 12; number++) {

@@ -85,7 +85,8 @@ function operandsOf(command: Command, index: number): CompletionCandidates {
  * `<service=replicas...>`.
  */
 function namesOf(argument: Argument): { names: NameKind | null; suffix: string } {
-  const [kind = "", value] = argument.name().split("=");
+  const [kinds = "", value] = argument.name().split("=");
+  const [kind] = kinds.split("|");
   const names = kind === "service" || kind === "node" || kind === "server" ? kind : null;
   return { names, suffix: value === undefined ? "" : "=" };
 }

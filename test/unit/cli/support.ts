@@ -26,7 +26,7 @@ export type Call = {
 export type Reply = {
   readonly status?: number;
   readonly json?: unknown;
-  readonly text?: string;
+  readonly text?: string | Uint8Array;
   readonly headers?: Record<string, string>;
 };
 
