@@ -11,6 +11,7 @@ import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from
 import { pageHeaders } from "./headers.ts";
 import { keyReader } from "./keys.ts";
 import { liveRoute } from "./live-route.ts";
+import { logRoutes } from "./log-routes.ts";
 import { pageRoutes } from "./page-routes.tsx";
 import { pagePaths } from "./paths.ts";
 import { renderer, renderMessagePage } from "./render.tsx";
@@ -61,6 +62,7 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
   app.use(requireSignIn(deps));
   app.route("/", signOutRoute(deps, render));
   app.route("/", liveRoute(deps));
+  app.route("/", logRoutes(deps));
   app.route("/", actionRoutes(deps, views, render));
   app.route("/", pageRoutes(deps, views, traffic, render));
   return { fetch: (request, origin) => app.fetch(request, origin) };

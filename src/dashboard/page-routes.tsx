@@ -7,6 +7,7 @@ import type { SnapshotFilter } from "../telemetry/snapshot.ts";
 import { actionPermission } from "./action-permission.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { requireIdentity } from "./identity.ts";
+import { logRefusal } from "./log-routes.ts";
 import { Events, eventText } from "./pages/events.tsx";
 import { NodePage } from "./pages/node.tsx";
 import { Nodes } from "./pages/nodes.tsx";
@@ -14,6 +15,7 @@ import { Overview } from "./pages/overview.tsx";
 import { type ExplainForm, type ExplainResult, Routing } from "./pages/routing.tsx";
 import { ServicePage } from "./pages/service.tsx";
 import { Services } from "./pages/services.tsx";
+import { TaskPage, taskTitle } from "./pages/task.tsx";
 import { paginate } from "./paging.ts";
 import type { PageTraffic } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
@@ -73,7 +75,9 @@ function detailRoutes(
   routes.get("/services/:ref", async (c) => {
     const service = unwrap(await deps.mesh.service(c.req.param("ref")));
     const view = await views.read();
-    const props = { view, service, ...(await detailProps(c, traffic, { service: service.id })) };
+    const refusal = logRefusal(requireIdentity(c), c.env);
+    const detail = await detailProps(c, traffic, { service: service.id });
+    const props = { view, service, logRefusal: refusal, ...detail };
     const head = { title: service.spec.name, section: "services", view, charts: true } as const;
     return render(c, 200, head, <ServicePage {...props} />);
   });
@@ -83,6 +87,13 @@ function detailRoutes(
     const props = { view, node, ...(await detailProps(c, traffic, { node: node.id })) };
     const head = { title: node.hostname, section: "nodes", view, charts: true } as const;
     return render(c, 200, head, <NodePage {...props} />);
+  });
+  routes.get("/tasks/:id", async (c) => {
+    const task = unwrap(await deps.mesh.task(c.req.param("id")));
+    const view = await views.read();
+    const refusal = logRefusal(requireIdentity(c), c.env);
+    const head = { title: taskTitle(task, view), section: "services", view } as const;
+    return render(c, 200, head, <TaskPage view={view} task={task} logRefusal={refusal} />);
   });
   return routes;
 }

@@ -16,6 +16,10 @@ export function servicePath(name: string): string {
   return `${pagePaths.services}/${encodeURIComponent(name)}`;
 }
 
+export function taskPath(id: string): string {
+  return `/dashboard/tasks/${id}`;
+}
+
 /** The page of a node, by host name; by id if a down node and its successor share the name. */
 export function nodePath({ id, hostname }: MeshNode, nodes: readonly MeshNode[]): string {
   const isShared = nodes.filter((node) => node.hostname === hostname).length > 1;

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Browser, chromiumPath, launchBrowser, noChromium, type Page } from "../support/browser.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -21,7 +22,9 @@ console.log("out: started", slot);
 console.error("err: started", slot);
 createServer((request, response) => {
   const text = decodeURIComponent(request.url.slice(1));
-  if (text === "crash") process.stderr.write("fatal: out of luck\\n", () => process.exit(3));
+  const flood = Number(/^flood (\\d+)$/.exec(text)?.[1] ?? 0);
+  if (flood > 0) process.stdout.write(("y".repeat(99) + "\\n").repeat(flood), () => response.end(slot));
+  else if (text === "crash") process.stderr.write("fatal: out of luck\\n", () => process.exit(3));
   else process.stdout.write("out: " + text + "\\n", () => response.end(slot));
 }).listen(process.env.PORT, process.env.HOST);
 `;
@@ -152,6 +155,83 @@ describe.skipIf(!hasDocker)(title, () => {
     });
     const { out } = await docker("service", "logs", "--raw", "web");
     expect(out.filter((line) => line.startsWith("out: started")).length).toBeGreaterThanOrEqual(4);
+  });
+
+  describe.skipIf(chromiumPath === null)(`the log pane (${chromiumPath ?? `skipped: ${noChromium}`})`, () => {
+    let browser: Browser;
+    let page: Page;
+
+    beforeAll(async () => {
+      browser = await launchBrowser();
+      page = await browser.newPage();
+      const { out } = await mesh.waggle("dashboard");
+      await page.goto(/http\S+/.exec(out)?.[0] ?? "");
+      await page.getByRole("button", { name: "Open the dashboard" }).click();
+      await page.getByRole("heading", { level: 1 }).waitFor();
+    });
+
+    afterAll(() => browser?.close());
+
+    const open = (path: string) => page.goto(new URL(path, page.url()).href);
+    const lines = async () =>
+      (await page.locator(".log-line").allTextContents()).map((text) => text.slice(12));
+
+    test("[G70] the pane of a service shows the lines of its tasks, and new ones as they are written", async () => {
+      await open("/dashboard/services/web");
+      await page.getByText("out: started 1").first().waitFor();
+      await say("to be seen");
+      await page.getByText("out: to be seen", { exact: true }).waitFor();
+      expect(await page.getByRole("status").last().textContent()).toContain("Following");
+    });
+
+    test("[G72] lines stay text on their line, and standard error is marked in words", async () => {
+      await say("<img src=x onerror=alert(1)>\ttab \x1b[31mred\rover");
+      const shown = page.getByText("out: <img src=x onerror=alert(1)>", { exact: false });
+      await shown.waitFor();
+      expect(await shown.textContent()).toBe("out: <img src=x onerror=alert(1)>\\ttab \\x1b[31mred\\rover");
+      expect(await page.locator(".log-line img").count()).toBe(0);
+      expect((await lines()).some((line) => /web\.1@node\derrerr: started 1$/.test(line))).toBe(true);
+    });
+
+    test("[G70] the id of a task leads to its page with its lines alone", async () => {
+      const id = (
+        await ok("service", "ps", "-q", "--no-trunc", "--filter", "desired-state=running", "web")
+      ).split("\n")[0];
+      await page.locator(`a[href="/dashboard/tasks/${id}"]`).click();
+      await page.getByText("out: started").first().waitFor();
+      const slots = new Set((await lines()).map((line) => line.split("@")[0]));
+      expect(slots.size).toBe(1);
+    });
+
+    test("[G73] a flood does not fill the page: it keeps the last 1,000 lines", async () => {
+      await open("/dashboard/services/web");
+      await page.getByText("out: started 1").first().waitFor();
+      await say("flood 1200");
+      await say("the end of the flood");
+      await page.getByText("out: the end of the flood").waitFor();
+      expect(await page.locator(".log-line").count()).toBe(1_000);
+    });
+
+    test("[G73] a flood reaches the browser slowly", async () => {
+      const bytes = page.evaluate(`(async () => {
+        const response = await fetch("/dashboard/services/web/logs");
+        const reader = response.body.getReader();
+        let bytes = 0;
+        let untilMs = Infinity;
+        while (performance.now() < untilMs) {
+          const { value } = await reader.read();
+          bytes += value.length;
+          if (bytes > 200_000 && untilMs === Infinity) {
+            bytes = 0;
+            untilMs = performance.now() + 1_000;
+          }
+        }
+        await reader.cancel();
+        return bytes;
+      })()`);
+      await say("flood 50000");
+      expect(await bytes).toBeLessThan(327_680 + 2 * 65_536);
+    });
   });
 
   test("[N189] docker service ps says why a task failed, in its own last words", async () => {

@@ -20,8 +20,7 @@ type LogTasks = {
   readonly isFinal: boolean;
 };
 
-/** What a reading needs. */
-export type LogDeps = {
+type LogDeps = {
   readonly mesh: Pick<MeshApi, "signLogs">;
   readonly dialGateway: DialGateway;
   /** The tasks whose logs are read, history included. */
@@ -34,6 +33,30 @@ const newTasksMs = 2_000;
 const nodeRetryMs = 10_000;
 /** A follower waits so long for a node whose line may be the next, milliseconds. */
 const quietNodeMs = 100;
+
+/** What readings of a mesh need. */
+type LogMesh = {
+  readonly mesh: Pick<MeshApi, "signLogs" | "task" | "tasks">;
+  readonly dialGateway: DialGateway;
+};
+
+/** Reads the logs of a service's tasks; a follower ends when the service is removed. */
+export function serviceLogs(deps: LogMesh, serviceId: string, options: LogOptions): LogReading {
+  const tasks = async (): Promise<LogTasks> => {
+    const found = await deps.mesh.tasks({ services: [serviceId] });
+    return { tasks: found.ok ? found.value : [], isFinal: !found.ok };
+  };
+  return new LogReading({ ...deps, tasks }, options);
+}
+
+/** Reads the logs of one task. */
+export function taskLogs(deps: LogMesh, taskId: string, options: LogOptions): LogReading {
+  const tasks = async (): Promise<LogTasks> => {
+    const found = await deps.mesh.task(taskId);
+    return found.ok ? { tasks: [found.value], isFinal: !isAlive(found.value) } : { tasks: [], isFinal: true };
+  };
+  return new LogReading({ ...deps, tasks }, options);
+}
 
 /** A task that was or is read. */
 type Progress = { state: "open" | "done" | "missing"; after: string | null; readonly isFirst: boolean };

@@ -3,36 +3,26 @@
 import { Hono } from "hono";
 import { unwrap } from "../../domain/model/error.ts";
 import type { Service } from "../../domain/model/service.ts";
-import { isAlive } from "../../domain/model/task.ts";
 import { operatorOnly } from "../auth.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "../context.ts";
 import { readLogOptions } from "./log-options.ts";
-import { LogReading } from "./log-reading.ts";
+import { serviceLogs, taskLogs } from "./log-reading.ts";
 import { logResponse } from "./log-response.ts";
 
-export function logRoutes({ mesh, dialGateway }: ControlDeps): ControlRoutes {
+export function logRoutes(deps: ControlDeps): ControlRoutes {
+  const { mesh } = deps;
   const routes = new Hono<ControlEnv>();
   routes.get("/services/:ref/logs", operatorOnly, async (c) => {
     const service = unwrap(await mesh.service(c.req.param("ref")));
     const options = readLogOptions(c.req.query());
-    const tasks = async () => {
-      const found = await mesh.tasks({ services: [service.id] });
-      return { tasks: found.ok ? found.value : [], isFinal: !found.ok };
-    };
-    return logResponse(new LogReading({ mesh, dialGateway, tasks }, options), options, hasTerminal(service));
+    return logResponse(serviceLogs(deps, service.id, options), options, hasTerminal(service));
   });
   routes.get("/tasks/:id/logs", operatorOnly, async (c) => {
     const { id, serviceId } = unwrap(await mesh.task(c.req.param("id")));
     const options = readLogOptions(c.req.query());
     const service = await mesh.service(serviceId);
-    const tasks = async () => {
-      const found = await mesh.task(id);
-      return found.ok
-        ? { tasks: [found.value], isFinal: !isAlive(found.value) }
-        : { tasks: [], isFinal: true };
-    };
     const isRaw = service.ok && hasTerminal(service.value);
-    return logResponse(new LogReading({ mesh, dialGateway, tasks }, options), options, isRaw);
+    return logResponse(taskLogs(deps, id, options), options, isRaw);
   });
   return routes;
 }

@@ -3,6 +3,7 @@
 
 import { formatAgo, formatDuration } from "../text.ts";
 import { EventSocket } from "./event-socket.ts";
+import { startLogPane } from "./logs.ts";
 import { swapParts } from "./parts.ts";
 
 /** At most one refresh in this time, however many events arrive. Milliseconds. */
@@ -129,3 +130,4 @@ function setText(element: HTMLElement, text: string): void {
 
 const { live, now, seq } = document.body.dataset;
 if (live !== undefined) new LivePage(live, Number(now), Number(seq));
+startLogPane();

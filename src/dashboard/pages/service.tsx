@@ -7,6 +7,7 @@ import type { ActionPermission } from "../action-permission.ts";
 import { ColoSection } from "../parts/colos.tsx";
 import { EventSection } from "../parts/event-list.tsx";
 import { LabelList } from "../parts/label-list.tsx";
+import { LogPane } from "../parts/log-pane.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
@@ -20,11 +21,14 @@ export function ServicePage({
   view,
   service,
   permission,
+  logRefusal,
   traffic: { total, byTask, range },
 }: {
   view: DashboardView;
   service: ServiceView;
   permission: ActionPermission;
+  /** Why the user sees no logs. */
+  logRefusal: string | null;
   traffic: PageTraffic;
 }) {
   const { spec } = service;
@@ -70,6 +74,7 @@ export function ServicePage({
         />
       </section>
       <Servers service={service} view={view} traffic={byTask} canAct={canAct} />
+      {service.desiredTasks > 0 && <LogPane path={servicePath(spec.name)} refusal={logRefusal} />}
       <ColoSection snapshot={byTask} view={view} />
       <LabelList labels={spec.labels} />
       <EventSection events={events} view={view} />

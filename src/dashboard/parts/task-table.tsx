@@ -6,7 +6,7 @@ import { haproxyStatus } from "../../domain/model/health.ts";
 import { isAlive, type Task, taskName } from "../../domain/model/task.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { statusMeanings, taskDisplayStatus } from "../display-status.ts";
-import { nodePath, servicePath } from "../paths.ts";
+import { nodePath, servicePath, taskPath } from "../paths.ts";
 import { pluralize } from "../text.ts";
 import { tasksById } from "../traffic.ts";
 import type { DashboardView } from "../view.ts";
@@ -84,7 +84,9 @@ function TaskRow({ task, view, page, canAct, children }: TaskRowProps) {
     <tr id={task.id} class={isAlive(task) ? "" : "is-past"}>
       <th scope="row">
         {page === "node" && serviceName !== undefined ? <a href={servicePath(serviceName)}>{name}</a> : name}
-        <span class="sub">{task.id.slice(0, 12)}</span>
+        <a class="sub" href={taskPath(task.id)}>
+          {task.id.slice(0, 12)}
+        </a>
       </th>
       {page === "service" && (
         <td>
@@ -129,7 +131,7 @@ function TaskRow({ task, view, page, canAct, children }: TaskRowProps) {
   );
 }
 
-function TaskState({ task, view }: { task: Task; view: DashboardView }) {
+export function TaskState({ task, view }: { task: Task; view: DashboardView }) {
   const status = taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? ""));
   return (
     <>
