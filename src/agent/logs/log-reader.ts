@@ -125,14 +125,17 @@ export function startOfLast(
   isEnded: boolean,
 ): { readonly offset: number; readonly lines: number } {
   if (lines === 0) return { offset: log.end, lines: 0 };
-  let found = 0;
-  for (const { byte, at } of backward(log, log.end)) {
-    const endsLine = byte === lineFeed || (isEnded && at === log.end - 1);
-    if (!endsLine) continue;
+  let found = isEnded && log.end > log.start && lastByte(log) !== lineFeed ? 1 : 0;
+  for (const at of lineFeedsBefore(log, log.end)) {
     if (found === lines) return { offset: at + 1, lines };
     found += 1;
   }
   return { offset: firstLine(log), lines: found };
+}
+
+function lastByte(log: StreamLog): number | undefined {
+  const byte = Buffer.alloc(1);
+  return log.readAt(log.end - 1, byte) === 1 ? byte[0] : undefined;
 }
 
 /** The offset of the first line that ended at a time, epoch milliseconds, or later. */
@@ -145,7 +148,7 @@ export function startSince(log: StreamLog, sinceMs: number): number {
 
 /** The start of the line that contains an offset. */
 function lineStart(log: StreamLog, offset: number): number {
-  for (const { byte, at } of backward(log, offset)) if (byte === lineFeed) return at + 1;
+  for (const at of lineFeedsBefore(log, offset)) return at + 1;
   return firstLine(log);
 }
 
@@ -157,8 +160,8 @@ function firstLine(log: StreamLog): number {
   return log.start + block.subarray(0, bytes).indexOf(lineFeed) + 1;
 }
 
-/** The bytes before an offset, the last one first. */
-function* backward(log: StreamLog, end: number): Iterable<{ readonly byte: number; readonly at: number }> {
+/** The offsets of the line feeds before an offset, the last one first. */
+function* lineFeedsBefore(log: StreamLog, end: number): Generator<number, void, void> {
   const block = Buffer.allocUnsafe(blockBytes);
   for (let blockEnd = end; blockEnd > log.start; ) {
     const blockStart = Math.max(log.start, blockEnd - blockBytes);
@@ -169,7 +172,13 @@ function* backward(log: StreamLog, end: number): Iterable<{ readonly byte: numbe
       if (got === 0) break;
       bytes += got;
     }
-    for (let at = bytes - 1; at >= 0; at--) yield { byte: block[at] ?? 0, at: blockStart + at };
+    const read = block.subarray(0, bytes);
+    for (
+      let at = read.lastIndexOf(lineFeed);
+      at >= 0;
+      at = at === 0 ? -1 : read.lastIndexOf(lineFeed, at - 1)
+    )
+      yield blockStart + at;
     blockEnd = blockStart;
   }
 }

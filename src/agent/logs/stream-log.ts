@@ -20,6 +20,8 @@ export class StreamLog {
   #bases: LogBases;
   /** Offset up to which the times are known. */
   #end: number;
+  /** The time of the last entry, epoch milliseconds. */
+  #lastMs: number;
   /** Number of entries since the file is at its start. */
   #entries = 0;
   #unsaved: TimeEntry[] = [];
@@ -33,6 +35,7 @@ export class StreamLog {
     this.#isSaved = times.bases !== null;
     this.#bases = times.bases ?? { current: 0, older: 0 };
     this.#end = times.length > 0 ? times.at(times.length - 1).end : this.#bases.current;
+    this.#lastMs = times.length > 0 ? times.at(times.length - 1).timeMs : 0;
     // Logs of earlier releases have no times.
     const older = times.bases === null ? statSync(this.#olderFile, { throwIfNoEntry: false }) : undefined;
     if (older !== undefined) {
@@ -125,7 +128,9 @@ export class StreamLog {
     if (end === this.#end) return false;
     this.#end = end;
     this.#entries += 1;
-    this.#unsaved.push({ end, timeMs: Math.floor(timeMs) });
+    // Times rise, also within a millisecond and after the clock was set back: readers search and continue by them.
+    this.#lastMs = Math.max(Math.floor(timeMs), this.#lastMs + 1);
+    this.#unsaved.push({ end, timeMs: this.#lastMs });
     return true;
   }
 
