@@ -97,19 +97,23 @@ export class LogReader {
 
   #timeOf(end: number): string {
     if (this.#entry === null || this.#entry.end < end) {
-      let index = this.#times.firstIndex((entry) => entry.end >= end);
-      if (index === this.#times.length) {
-        this.#times = this.#log.times();
-        index = this.#times.firstIndex((entry) => entry.end >= end);
-      }
-      // Times that could not be saved: the last known one.
-      if (index < this.#times.length) this.#entry = this.#times.at(index);
+      this.#entry = this.#log.recentEntry(end) ?? this.#savedEntry(end) ?? this.#entry;
       this.#entryTime = printLogTime(this.#entry?.timeMs ?? 0).slice(0, -"000000Z".length);
       this.#count = 0;
     }
     const count = Math.min(this.#count, 999_999);
     this.#count += 1;
     return `${this.#entryTime}${String(count).padStart(6, "0")}Z`;
+  }
+
+  /** Null if its time could not be saved: the last known one has to do. */
+  #savedEntry(end: number): TimeEntry | null {
+    let index = this.#times.firstIndex((entry) => entry.end >= end);
+    if (index === this.#times.length) {
+      this.#times = this.#log.times();
+      index = this.#times.firstIndex((entry) => entry.end >= end);
+    }
+    return index < this.#times.length ? this.#times.at(index) : null;
   }
 }
 

@@ -7,13 +7,28 @@
 // The agent looks at the file when it changes. All bytes that it sees at once have one time. Offsets count all
 // bytes that the task ever wrote.
 
-import { closeSync, copyFileSync, openSync, readSync, rmSync, statSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { appendTimes, type LogBases, LogTimes, type TimeEntry, writeTimes } from "./times-file.ts";
 
 /** A longer file is moved to `.1`, bytes. */
 export const maxStreamBytes = 4 * 1024 * 1024;
 /** So is one with more entries of times. */
 const maxTimeEntries = 65_536;
+/** What is written during a copy is copied in blocks of this size, and at most so many. */
+const restBlockBytes = 1024 * 1024;
+const maxRestBlocks = 4;
+/** Entries that are kept in memory. */
+const maxRecentEntries = 256;
 
 export class StreamLog {
   readonly #file: string;
@@ -25,6 +40,8 @@ export class StreamLog {
   /** Number of entries since the file is at its start. */
   #entries = 0;
   #unsaved: TimeEntry[] = [];
+  /** The newest entries, for followers: the file has up to 2 MiB. */
+  #recent: TimeEntry[] = [];
   /** The times file is there, and has the current bases. */
   #isSaved: boolean;
 
@@ -91,6 +108,17 @@ export class StreamLog {
     return LogTimes.read(this.#timesFile);
   }
 
+  /** The entry of the bytes before an offset; null if it is not one of the newest. */
+  recentEntry(end: number): TimeEntry | null {
+    const index = this.#recent.findLastIndex((entry) => entry.end < end) + 1;
+    return index === 0 ? null : (this.#recent[index] ?? null);
+  }
+
+  #remember(entry: TimeEntry): void {
+    this.#recent.push(entry);
+    if (this.#recent.length > 2 * maxRecentEntries) this.#recent = this.#recent.slice(-maxRecentEntries);
+  }
+
   /**
    * Reads bytes at an offset of at least `start`.
    *
@@ -130,7 +158,9 @@ export class StreamLog {
     this.#entries += 1;
     // Times rise, also within a millisecond and after the clock was set back: readers search and continue by them.
     this.#lastMs = Math.max(Math.floor(timeMs), this.#lastMs + 1);
-    this.#unsaved.push({ end, timeMs: this.#lastMs });
+    const entry = { end, timeMs: this.#lastMs };
+    this.#unsaved.push(entry);
+    this.#remember(entry);
     return true;
   }
 
@@ -145,7 +175,11 @@ export class StreamLog {
     const end = Math.max(this.#end, current + copied);
     const kept = [...entriesOf(this.times())].filter((entry) => entry.end > current);
     const last = kept.at(-1);
-    if (last !== undefined && last.end < end) kept.push({ ...last, end });
+    if (last !== undefined && last.end < end) {
+      const entry = { ...last, end };
+      kept.push(entry);
+      this.#remember(entry);
+    }
     this.#bases = { current: end, older: end - copied };
     this.#end = end;
     this.#entries = 0;
@@ -166,9 +200,31 @@ function* entriesOf(times: LogTimes): Iterable<TimeEntry> {
 function copyOf(file: string, copy: string): number {
   try {
     copyFileSync(file, copy);
-    return statSync(copy).size;
+    return statSync(copy).size + appendRest(file, copy);
   } catch {
     rmSync(copy, { force: true });
     return 0;
+  }
+}
+
+/** Appends what was written while the file was copied, so that the moment in which bytes are lost is short. */
+function appendRest(file: string, copy: string): number {
+  const from = openSync(file, "r");
+  const to = openSync(copy, "a");
+  try {
+    const start = fstatSync(to).size;
+    const block = Buffer.allocUnsafe(restBlockBytes);
+    let bytes = 0;
+    // A task that writes faster than this copies is not waited for.
+    for (let round = 0; round < maxRestBlocks; round++) {
+      const got = readSync(from, block, 0, block.length, start + bytes);
+      if (got === 0) break;
+      writeSync(to, block, 0, got);
+      bytes += got;
+    }
+    return bytes;
+  } finally {
+    closeSync(from);
+    closeSync(to);
   }
 }
