@@ -276,9 +276,31 @@ describe.skipIf(problem !== null)(title, () => {
   test("[N125] a container that ends at once is started again later, with its last output as the reason", async () => {
     await createDetached("--name", "crash", "busybox", "sh", "-c", "echo starting; echo boom; exit 3");
     const lines = await taskWith("crash", /restarting in \d+ s after [2-9] failures/);
-    expect(lines[1]).toMatch(/Failed .*task: non-zero exit \(3\): starting\\nboom/);
+    expect(lines[1]).toMatch(/Failed .*task: non-zero exit \(3\): starting \| boom/);
     await createDetached("--name", "nocommand", "busybox", "nosuchprogram");
     await taskWith("nocommand", /Failed .*"nosuchprogram": executable file not found/);
+  }, 120_000);
+
+  test("[N129] the logs of a service are its containers' output, also of ended ones, and follow running ones", async () => {
+    const script = "echo out; echo err >&2; read -r line < /pipe/go; echo woken; sleep 1000";
+    const mount = ["--mount", "type=volume,source=pipe,target=/pipe"];
+    await createDetached("--name", "talk", "--restart-condition", "none", "busybox", "sh", "-c", "echo only");
+    await taskWith("talk", /Complete/);
+    expect(await ok("service", "logs", "--raw", "talk")).toBe("only");
+    const makePipe = "mkfifo /pipe/go 2>/dev/null; ";
+    await createDetached("--name", "follow", ...mount, "busybox", "sh", "-c", makePipe + script);
+    await taskWith("follow", /Running/);
+    const following = docker("service", "logs", "-f", "--raw", "follow");
+    const both = (await ok("service", "logs", "--raw", "--timestamps", "follow")).split("\n");
+    expect(both.map((line) => line.replace(/^\S+Z /, "")).sort()).toEqual(["err", "out"]);
+    await dockerd.docker("exec", (await containerOf("follow")).Id, "sh", "-c", "echo go > /pipe/go");
+    await until(
+      "the new line",
+      async () => (await ok("service", "logs", "--raw", "--tail", "1", "follow")) === "woken",
+      slow,
+    );
+    await ok("service", "rm", "follow");
+    expect((await following).out.split("\n").sort()).toEqual(["", "err", "out", "woken"]);
   }, 120_000);
 
   test("[N125] a container that runs out of memory says so, with its limit", async () => {

@@ -72,7 +72,7 @@ function dialLogs(container: Container, { streams, tail, since, after, follow, s
         stdout: streams.includes("stdout"),
         stderr: streams.includes("stderr"),
         tail: tail ?? "all",
-        // A second earlier, because equal times are told apart by what was written before.
+        // A second earlier, because a line of an equal time gets its own by the lines before it.
         ...(from !== undefined && { since: Math.floor(Date.parse(from) / 1_000) - 1 }),
       },
     },
