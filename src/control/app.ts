@@ -11,6 +11,7 @@ import { errorHandler, problem } from "./errors.ts";
 import { logRoutes } from "./logs/log-routes.ts";
 import { metricsRoutes } from "./metrics/route.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
+import { networkRoutes } from "./networks.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { requestIds } from "./request-id.ts";
 import { routerRoutes } from "./router.ts";
@@ -59,7 +60,8 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/services", serviceRoutes(deps));
   app.route("/tasks", taskRoutes(deps));
   app.route("/", logRoutes(deps));
-  app.route("/", swarmResourceRoutes(deps));
+  app.route("/networks", networkRoutes(deps));
+  app.route("/", swarmResourceRoutes());
   app.route("/events", engineEventRoutes(deps));
   app.route("/containers", containerRoutes(deps));
   app.route("/", engineResourceRoutes(deps));

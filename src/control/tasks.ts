@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
+import type { Network } from "../domain/model/network.ts";
 import { shownDesiredState, type Task, taskName, taskStates } from "../domain/model/task.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
@@ -25,24 +26,30 @@ type TaskFilters = Filters<(typeof taskFilterKeys)[number]>;
 export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes {
   const isOnCloudflare = entrySettings.balancerPort === null;
   /** Writes tasks with the warnings of their services, each worked out once. */
-  const writer = (services: ReadonlyMap<string, ServiceView>) => {
+  const writer = (services: ReadonlyMap<string, ServiceView>, networks: ReadonlyMap<string, Network>) => {
     const all = [...services.values()];
     const warnings = new Map(
       all.map((service) => [service.id, stackTaskError(service, all, isOnCloudflare)]),
     );
-    return (task: Task) => writeTask(task, services.get(task.serviceId), warnings.get(task.serviceId) ?? "");
+    return (task: Task) =>
+      writeTask(task, services.get(task.serviceId), networks, warnings.get(task.serviceId) ?? "");
   };
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), taskFilterKeys);
     for (const value of filters.get("desired-state") ?? []) checkDesired(value);
-    const [tasks, services] = await Promise.all([tasksOf(mesh, filters), servicesById(mesh)]);
+    const [tasks, services, networks] = await Promise.all([
+      tasksOf(mesh, filters),
+      servicesById(mesh),
+      networksById(mesh),
+    ]);
     const selected = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
-    return c.json(selected.map(writer(services)));
+    return c.json(selected.map(writer(services, networks)));
   });
   routes.get("/:id", async (c) => {
     const task = unwrap(await mesh.task(c.req.param("id")));
-    return c.json(writer(await servicesById(mesh))(task));
+    const [services, networks] = await Promise.all([servicesById(mesh), networksById(mesh)]);
+    return c.json(writer(services, networks)(task));
   });
   return routes;
 }
@@ -59,6 +66,10 @@ async function tasksOf(mesh: MeshApi, filters: TaskFilters): Promise<readonly Ta
 
 async function servicesById(mesh: MeshApi): Promise<ReadonlyMap<string, ServiceView>> {
   return new Map((await mesh.services()).map((service) => [service.id, service]));
+}
+
+async function networksById(mesh: MeshApi): Promise<ReadonlyMap<string, Network>> {
+  return new Map((await mesh.networks()).map((network) => [network.id, network]));
 }
 
 function checkDesired(value: string): void {

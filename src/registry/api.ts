@@ -2,6 +2,7 @@
 
 import type { Result } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
+import type { Network, NetworkSpec } from "../domain/model/network.ts";
 import type { Availability, MeshNode } from "../domain/model/node.ts";
 import type { NodeGateway } from "../domain/model/node-gateway.ts";
 import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
@@ -135,6 +136,12 @@ export const operations = {
       (ref: string, version: number, input: ServiceSpecInput | "rollback", actor: string) => Result<Service>
     >(),
   removeService: change<(ref: string, actor: string) => Result<null>>(),
+
+  /** All networks, `ingress` included, oldest first. */
+  networks: read<() => readonly Network[]>(),
+  network: read<(ref: string) => Result<Network>>(),
+  createNetwork: change<(spec: NetworkSpec, actor: string) => Result<Network>>(),
+  removeNetwork: change<(ref: string, actor: string) => Result<null>>(),
 
   /** Static servers, ascending by service and name; `serviceRef` null: of all services. */
   servers: read<(serviceRef: string | null) => Result<readonly ServerView[]>>(),

@@ -1,6 +1,7 @@
 // A draft: the world as one transaction changes it, with the events and messages that the change causes.
 
 import type { EventSubject, NewEvent } from "../domain/model/event.ts";
+import type { Network } from "../domain/model/network.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { printable } from "../domain/model/printable.ts";
 import { type StaticServer, serverName } from "../domain/model/server.ts";
@@ -26,7 +27,7 @@ export type DraftContext = {
   readonly regions: readonly string[];
 };
 
-type Entities = { nodes: MeshNode; services: Service; tasks: Task; servers: StaticServer };
+type Entities = { nodes: MeshNode; services: Service; tasks: Task; servers: StaticServer; networks: Network };
 
 export class Draft {
   readonly context: DraftContext;
@@ -65,7 +66,7 @@ export class Draft {
     this.#world = world;
   }
 
-  /** Adds a node, service, task or server, or replaces the one with its id. */
+  /** Adds a node, service, task, server or network, or replaces the one with its id. */
   put<K extends keyof Entities>(kind: K, value: Entities[K]): void {
     this.#writable(kind).set(value.id, value);
   }

@@ -20,6 +20,7 @@ export function needsReconcile(before: World, after: World): boolean {
   return (
     before.nodes !== after.nodes ||
     before.services !== after.services ||
+    before.networks !== after.networks ||
     isChanged(before.tasks, after.tasks, relevantPartOfTask) ||
     isChanged(before.servers, after.servers, relevantPartOfServer)
   );

@@ -3,6 +3,7 @@
 import { tableGateway } from "../domain/compile/compile-table.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
+import type { Network, NetworkSpec } from "../domain/model/network.ts";
 import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import type { GatewayCheck } from "../domain/model/node-gateway.ts";
 import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
@@ -36,6 +37,7 @@ import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKey
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
+import { createNetwork, findNetwork, makeIngressNetwork, removeNetwork } from "./networks.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask, findTasks } from "./refs.ts";
@@ -89,6 +91,7 @@ export class Registry implements RegistryOperations {
         this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
       }
       makeGatewayKey(draft);
+      makeIngressNetwork(draft);
       recordStart(draft, connected);
     });
   }
@@ -195,6 +198,22 @@ export class Registry implements RegistryOperations {
 
   removeService(ref: string, actor: string): Result<null> {
     return this.#command((draft) => removeService(draft, ref, actor));
+  }
+
+  networks(): readonly Network[] {
+    return [...this.#transactions.world().networks.values()].sort(byAge);
+  }
+
+  network(ref: string): Result<Network> {
+    return toResult(() => findNetwork(this.#transactions.world(), ref));
+  }
+
+  createNetwork(spec: NetworkSpec, actor: string): Result<Network> {
+    return this.#change((draft) => createNetwork(draft, spec, actor));
+  }
+
+  removeNetwork(ref: string, actor: string): Result<null> {
+    return this.#command((draft) => removeNetwork(draft, ref, actor));
   }
 
   servers(serviceRef: string | null): Result<readonly ServerView[]> {

@@ -1,6 +1,6 @@
 // The registry's tables, as migration steps.
 //
-// Nodes, services, tasks and servers are loaded whole and decided on in memory, so a row is a key and a JSON
+// Nodes, services, tasks, servers and networks are loaded whole and decided on in memory, so a row is a key and a JSON
 // body. The other columns are for people who inspect the database. They have no index: each index costs one
 // more written row.
 
@@ -59,6 +59,13 @@ export const registrySchema: Schema = {
         "CREATE TABLE event_log (trail TEXT NOT NULL, place INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (trail, place)) WITHOUT ROWID",
         "INSERT INTO event_log (trail, place, seq, at_ms, body) SELECT CASE WHEN json_extract(body, '$.actor') = 'registry' OR json_extract(body, '$.actor') LIKE 'node %' THEN 'mesh' ELSE 'operator' END, seq, seq, at_ms, body FROM events",
         "DROP TABLE events",
+      ],
+    },
+    {
+      number: 7,
+      name: "networks",
+      statements: [
+        "CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
       ],
     },
   ],

@@ -2,6 +2,7 @@
 
 import { exclusiveHostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
+import { allocateAddresses } from "../domain/model/network-addresses.ts";
 import { allocatePorts } from "../domain/model/ports.ts";
 import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
 import { isJob, type Service, type ServiceSpec } from "../domain/model/service.ts";
@@ -11,6 +12,7 @@ import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
 import { validateSpec } from "../domain/validate/service.ts";
 import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
+import { resolveNetworks } from "./networks.ts";
 import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 import { sealText } from "./sealed-text.ts";
@@ -29,7 +31,7 @@ const sealRandomLength = 24;
  *   allocatePorts
  */
 export function createService(draft: Draft, input: ServiceSpecInput, actor: string): Service {
-  const { spec, document } = readInput(input);
+  const { spec, document } = resolveNetworks(draft.world, readInput(input));
   const sealedAuth = sealedAuthOf(draft, input, null);
   validateSpec(spec);
   const others = [...draft.world.services.values()];
@@ -48,9 +50,8 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
     createdAtMs: draft.nowMs,
     updatedAtMs: draft.nowMs,
   };
-  draft.put("services", service);
   draft.recordEvent(actor, "service.create", serviceSubject(service));
-  return service;
+  return putWithAddresses(draft, service);
 }
 
 /**
@@ -71,7 +72,10 @@ export function updateService(
 ): Service {
   const service = findService(draft.world, ref);
   requireVersion("service", service, version);
-  const { spec, document } = input === "rollback" ? previousOf(service) : readInput(input);
+  const { spec, document } = resolveNetworks(
+    draft.world,
+    input === "rollback" ? previousOf(service) : readInput(input),
+  );
   const sealedAuth = sealedAuthOf(draft, input, service);
   validateSpec(spec);
   checkUnchangeable(service, spec);
@@ -100,13 +104,19 @@ export function updateService(
     version: service.version + 1,
     updatedAtMs: draft.nowMs,
   };
-  draft.put("services", next);
   draft.recordEvent(
     actor,
     input === "rollback" ? "service.rollback" : "service.update",
     serviceSubject(next),
   );
-  return next;
+  return putWithAddresses(draft, next);
+}
+
+/** Saves a service with its virtual addresses, so that the caller gets what a reader will. */
+function putWithAddresses(draft: Draft, service: Service): Service {
+  draft.put("services", service);
+  draft.replaceWorld(allocateAddresses(draft.world));
+  return draft.world.services.get(service.id) ?? service;
 }
 
 /** The credentials of the service after a change. @param service null if it is created */

@@ -1,5 +1,6 @@
 // Settling: applies reconcile's plans until a plan is empty, so that a saved world is always a settled one.
 
+import { allocateAddresses } from "../domain/model/network-addresses.ts";
 import { isBalancer } from "../domain/model/node.ts";
 import type { World } from "../domain/model/world.ts";
 import { applyPlan, isEmpty } from "../domain/orchestrator/plan.ts";
@@ -14,8 +15,14 @@ const reconcileRetryMs = 1_000;
  */
 const minReconcileWakeMs = 100;
 
-/** Reconciles the draft until it is settled, and sets the deadline of the next reconcile. */
+/** Reconciles the draft until it is settled, and gives new services and tasks their addresses. */
 export function settleWorld(draft: Draft): void {
+  reconcileWorld(draft);
+  draft.replaceWorld(allocateAddresses(draft.world));
+}
+
+/** Sets the deadline of the next reconcile, too. */
+function reconcileWorld(draft: Draft): void {
   const { nowMs, context, store } = draft;
   for (let round = 0; round < maxReconcileRounds; round += 1) {
     const plan = reconcile(schedulableWorld(draft.world), { nowMs, newId: context.newId });

@@ -1,5 +1,6 @@
 // The world as rows: loaded whole, saved by difference.
 
+import type { Network } from "../domain/model/network.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
@@ -13,12 +14,13 @@ export function loadWorld(database: SqlDatabase): World {
     services: byId<Service>(database.exec("SELECT id, body FROM services ORDER BY id")),
     tasks: byId<Task>(database.exec("SELECT id, body FROM tasks ORDER BY id")),
     servers: byId<StaticServer>(database.exec("SELECT id, body FROM servers ORDER BY id")),
+    networks: byId<Network>(database.exec("SELECT id, body FROM networks ORDER BY id")),
   };
 }
 
 /** Writes the items of `after` that are other objects than in `before`, and deletes the missing ones. */
 export function saveWorld(database: SqlDatabase, before: World, after: World): void {
-  const { nodes, services, tasks, servers } = after;
+  const { nodes, services, tasks, servers, networks } = after;
   saveRows(database, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
   saveRows(database, "services", ["id", "name", "body"], before.services, services, ({ spec }) => [
     spec.name,
@@ -30,6 +32,7 @@ export function saveWorld(database: SqlDatabase, before: World, after: World): v
   saveRows(database, "servers", ["id", "service_id", "body"], before.servers, servers, (server) => [
     server.serviceId,
   ]);
+  saveRows(database, "networks", ["id", "name", "body"], before.networks, networks, ({ name }) => [name]);
 }
 
 function byId<T>(rows: readonly SqlRow[]): ReadonlyMap<string, T> {

@@ -43,6 +43,8 @@ function serviceProxies(input: StatsInput): readonly StatsProxy[] {
     services: byId(input.services),
     tasks: byId(input.tasks),
     servers: byId(input.servers),
+    // Not a part of the routing table.
+    networks: new Map(),
   };
   const routed = byId(compileTable(world, input.info.tableVersion).services);
   return input.services

@@ -69,6 +69,7 @@ function settled(): World {
     ),
     tasks: new Map(),
     servers: new Map(),
+    networks: new Map(),
   };
   const placed = applyPlan(world, reconcile(world, { nowMs: now, newId }));
   const tasks = [...placed.tasks.values()].map((task, index) => ({

@@ -17,7 +17,13 @@ import type { SqlDatabase, SqlValue } from "../../src/storage/sql-database.ts";
 import { Telemetry } from "../../src/telemetry/telemetry.ts";
 
 const nowMs = 1_800_000_000_000;
-const emptyWorld: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
+const emptyWorld: World = {
+  nodes: new Map(),
+  services: new Map(),
+  tasks: new Map(),
+  servers: new Map(),
+  networks: new Map(),
+};
 
 /** @param withEmpty runs `work` on an empty database */
 export function storeContract(

@@ -173,5 +173,6 @@ export function aWorld(
     services: new Map(services.map((service) => [service.id, service])),
     tasks: new Map(tasks.map((task) => [task.id, task])),
     servers: new Map(),
+    networks: new Map(),
   };
 }

@@ -1,5 +1,7 @@
 // A service: what the operator asks the mesh to run and publish.
 
+import type { NetworkAddress, NetworkAttachment } from "./network.ts";
+
 export type PublishMode = "ingress" | "host";
 
 /** A port the operator asks to publish; without `published` the mesh allocates one (ingress mode). */
@@ -115,6 +117,10 @@ export type ServiceSpec = {
   readonly rollback?: UpdatePolicy;
   /** Rises with `--force`, which replaces every task although nothing else changed. */
   readonly forceUpdate: number;
+  /** Absent: none but that of its published ports. */
+  readonly networks?: readonly NetworkAttachment[];
+  /** `dnsrr`: its name stands for its tasks. Absent: for one virtual address. */
+  readonly endpointMode?: "dnsrr";
 };
 
 /** A service as the registry stores it. */
@@ -132,6 +138,8 @@ export type Service = {
   readonly sealedAuth?: string;
   /** Allocated ports; in `host` mode only those requested by number. */
   readonly ports: readonly PublishedPort[];
+  /** Its virtual address on each of its networks, `ingress` first. Absent: none. */
+  readonly virtualIps?: readonly NetworkAddress[];
   /** Identifies what the spec runs; a task has the hash of the spec it was created from (run-hash.ts). */
   readonly runHash: string;
   /** The last update; absent or null without an update since the spec last changed. */

@@ -1,6 +1,7 @@
 // A task: one run of a service on one node. It never moves, and its state only goes forward.
 
 import type { CheckCount, RiseFall } from "./check-counter.ts";
+import type { NetworkAddress } from "./network.ts";
 import type { AdminState } from "./server.ts";
 import type { RunSpec } from "./service.ts";
 
@@ -79,6 +80,8 @@ export type Task = {
   readonly containerId?: string;
   /** Host-mode ports as the node's runtime published them; absent: none. */
   readonly hostPorts?: readonly { readonly target: number; readonly published: number }[];
+  /** Its address on each network of its service. Absent: it has none yet, or is from an earlier release. */
+  readonly addresses?: readonly NetworkAddress[];
   /** Absent: ready. */
   readonly admin?: AdminState;
   /** When the registry first received the report that the task runs, by the registry's clock. */

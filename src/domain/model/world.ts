@@ -1,5 +1,6 @@
-// The world: all nodes, services, tasks and static servers by id, as the one value decisions are made from.
+// The world: all nodes, services, tasks, static servers and networks by id, as the one value decisions are made from.
 
+import type { Network } from "./network.ts";
 import type { MeshNode } from "./node.ts";
 import type { StaticServer } from "./server.ts";
 import type { Service } from "./service.ts";
@@ -10,4 +11,5 @@ export type World = {
   readonly services: ReadonlyMap<string, Service>;
   readonly tasks: ReadonlyMap<string, Task>;
   readonly servers: ReadonlyMap<string, StaticServer>;
+  readonly networks: ReadonlyMap<string, Network>;
 };

@@ -3,8 +3,6 @@
 
 /** The path of each ignored field in a service spec, and what applies instead. */
 const ignoredFields: readonly (readonly [path: string, note: string])[] = [
-  ["TaskTemplate.Networks", "tasks are reached through the mesh, not over a network of their own"],
-  ["Networks", "tasks are reached through the mesh, not over a network of their own"],
   ["TaskTemplate.ContainerSpec.Secrets", "give them to the image on each node"],
   ["TaskTemplate.ContainerSpec.Configs", "give them to the image on each node"],
   ["TaskTemplate.Placement.Platforms", "use constraints on node.platform.os and node.platform.arch"],

@@ -18,6 +18,7 @@ import { readPorts } from "./read-ports.ts";
 import { ServiceSpecFields } from "./service-fields.ts";
 import {
   type EngineMode,
+  type EngineNetworkUse,
   type EngineRestart,
   EngineServiceSpec,
   type EngineUpdate,
@@ -77,6 +78,8 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     update: readUpdate("UpdateConfig", engineSpec.UpdateConfig ?? {}),
     ...(engineSpec.RollbackConfig && { rollback: readUpdate("RollbackConfig", engineSpec.RollbackConfig) }),
     forceUpdate: template.ForceUpdate ?? 0,
+    ...readNetworks(template.Networks, engineSpec.Networks),
+    ...(engineSpec.EndpointSpec?.Mode === "dnsrr" && { endpointMode: "dnsrr" }),
   };
   return { spec, document: withCounts(json, mode) };
 }
@@ -95,6 +98,14 @@ function readGeneric(resources: readonly EngineGenericResource[]): Readonly<Reco
     if (named) counts.set(named.Kind, (counts.get(named.Kind) ?? 0) + 1);
   }
   return counts.size === 0 ? null : Object.fromEntries(counts);
+}
+
+type NetworkUses = readonly EngineNetworkUse[] | null | undefined;
+
+function readNetworks(ofTemplate: NetworkUses, ofSpec: NetworkUses): Pick<ServiceSpec, "networks"> {
+  const uses = ofTemplate?.length ? ofTemplate : (ofSpec ?? []);
+  if (uses.length === 0) return {};
+  return { networks: uses.map(({ Target, Aliases }) => ({ target: Target ?? "", aliases: Aliases ?? [] })) };
 }
 
 function readMode(mode: EngineMode): ServiceSpec["mode"] {

@@ -28,6 +28,9 @@ export const EnginePlacement = z.object({
   MaxReplicas: whole.nullish(),
 });
 
+const NetworkUse = z.object({ Target: z.string().nullish(), Aliases: texts.nullish() });
+export type EngineNetworkUse = z.infer<typeof NetworkUse>;
+
 export const EngineTaskTemplate = z.object({
   Runtime: z.string().nullish(),
   ContainerSpec: ContainerSpec.nullish(),
@@ -36,6 +39,7 @@ export const EngineTaskTemplate = z.object({
   Placement: EnginePlacement.nullish(),
   ForceUpdate: whole.nullish(),
   LogDriver: LogDriver.nullish(),
+  Networks: z.array(NetworkUse).nullish(),
 });
 export type EngineTaskTemplate = z.infer<typeof EngineTaskTemplate>;
 
@@ -66,5 +70,7 @@ export const EngineServiceSpec = z.object({
   UpdateConfig: UpdateConfig.nullish(),
   RollbackConfig: UpdateConfig.nullish(),
   EndpointSpec: z.object({ Mode: z.string().nullish(), Ports: z.array(Port).nullish() }).nullish(),
+  /** Of older clients; those of the TaskTemplate win. */
+  Networks: z.array(NetworkUse).nullish(),
 });
 export type EngineServiceSpec = z.infer<typeof EngineServiceSpec>;

@@ -1,5 +1,6 @@
 // Writes a service as the Engine API's Service.
 
+import type { NetworkAddress } from "../../domain/model/network.ts";
 import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
 import { withDefaults, withStatedFields } from "./service-defaults.ts";
 import { timeText } from "./units.ts";
@@ -30,6 +31,8 @@ export function writeService(service: Service, counts: ServiceCounts | null, ins
     Endpoint: {
       Spec: spec.EndpointSpec ?? {},
       ...(service.ports.length > 0 && { Ports: service.ports.map(writePort) }),
+      ...(service.virtualIps !== undefined &&
+        service.virtualIps.length > 0 && { VirtualIPs: service.virtualIps.map(writeVirtualIp) }),
     },
     ...(service.update && { UpdateStatus: writeUpdate(service.update) }),
     ...(counts && { ServiceStatus: writeCounts(service, counts) }),
@@ -46,6 +49,10 @@ export function writeService(service: Service, counts: ServiceCounts | null, ins
 function writeCounts({ spec: { mode } }: Service, { running, desiredTasks, completed }: ServiceCounts) {
   const desired = mode.kind === "replicated-job" ? mode.maxConcurrent : desiredTasks;
   return { RunningTasks: running, DesiredTasks: desired, CompletedTasks: completed };
+}
+
+function writeVirtualIp({ networkId, address }: NetworkAddress) {
+  return { NetworkID: networkId, Addr: address };
 }
 
 function writeUpdate({ state, message, startedAtMs, completedAtMs }: UpdateProgress) {

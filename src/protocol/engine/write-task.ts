@@ -1,16 +1,24 @@
 // Writes a task as the Engine API's Task.
 
+import type { Network } from "../../domain/model/network.ts";
 import type { PublishedPort, Service } from "../../domain/model/service.ts";
 import { shownDesiredState, type Task } from "../../domain/model/task.ts";
 import { containerId, hasContainer } from "./container-id.ts";
+import { writeAttachedNetwork } from "./network-schema.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 
 /**
  * @param service the task's service; undefined if it was removed while the task still stops
+ * @param networks of the mesh, by id
  * @param warning shown as the error of a running task without one
  */
-export function writeTask(task: Task, service: Service | undefined, warning = "") {
+export function writeTask(
+  task: Task,
+  service: Service | undefined,
+  networks: ReadonlyMap<string, Network>,
+  warning = "",
+) {
   const err = task.err || (task.state === "running" ? warning : "");
   // A task of a global service has its node from the start.
   const nodeId = task.nodeId ?? task.forNode ?? null;
@@ -36,6 +44,7 @@ export function writeTask(task: Task, service: Service | undefined, warning = ""
     },
     DesiredState: shownDesiredState(task),
     ...(task.jobIteration !== undefined && { JobIteration: { Index: task.jobIteration } }),
+    ...attachments(task, networks),
   };
 }
 
@@ -43,6 +52,14 @@ export function writeTask(task: Task, service: Service | undefined, warning = ""
 function writeSlot({ slot, jobIteration }: Task) {
   const shown = jobIteration === undefined ? slot : slot - 1;
   return shown > 0 ? { Slot: shown } : {};
+}
+
+function attachments({ addresses = [] }: Task, networks: ReadonlyMap<string, Network>) {
+  const attached = addresses.flatMap(({ networkId, address }) => {
+    const network = networks.get(networkId);
+    return network === undefined ? [] : [{ Network: writeAttachedNetwork(network), Addresses: [address] }];
+  });
+  return attached.length === 0 ? {} : { NetworksAttachments: attached };
 }
 
 /** Its container and process; absent until it was started. */

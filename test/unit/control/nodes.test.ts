@@ -187,7 +187,7 @@ test.each([
 
 test("[A25] unsupported resources are an empty list, and 404 by name", async () => {
   const control = new TestControl();
-  for (const kind of ["network", "secret", "config"]) {
+  for (const kind of ["secret", "config"]) {
     expect((await control.ask(`GET /${kind}s`)).json).toEqual([]);
     for (const line of [`GET /${kind}s/x`, `DELETE /${kind}s/x`]) {
       const { status, json } = await control.ask(line);
@@ -196,12 +196,8 @@ test("[A25] unsupported resources are an empty list, and 404 by name", async () 
   }
 });
 
-test("[A25] creating a network returns an id and a warning, as stack deploy needs one; creating a secret is refused", async () => {
-  const control = new TestControl();
-  const { status, json } = await control.ask("POST /networks/create", { body: { Name: "demo_default" } });
-  expect([status, json.Warning]).toEqual([201, expect.stringContaining("a mesh has no networks")]);
-  expect((await control.ask("POST /networks/create", { body: {} })).status).toBe(400);
-  const secret = await control.ask("POST /secrets/create", { body: { Name: "a", Data: "eA==" } });
+test("[A25] creating a secret is refused", async () => {
+  const secret = await new TestControl().ask("POST /secrets/create", { body: { Name: "a", Data: "eA==" } });
   expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("has no secrets")]);
 });
 
@@ -238,6 +234,9 @@ test("[A26] tasks show state, slot and node as Docker does; a global one has no 
       PortStatus: {},
     },
     DesiredState: "running",
+    NetworksAttachments: [
+      { Network: expect.objectContaining({ ID: expect.any(String) }), Addresses: ["10.255.0.3/16"] },
+    ],
   });
   expect((await control.ask(`GET /tasks/${task.ID}`)).json).toEqual(task);
   await control.create("agent", { Mode: { Global: {} }, EndpointSpec: {} });

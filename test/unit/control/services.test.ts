@@ -21,7 +21,11 @@ test("[A10] a service reads back as sent, with unknown fields and the three that
       },
       Mode: { Replicated: { Replicas: 1 } },
     },
-    Endpoint: { Spec: sent.EndpointSpec, Ports: sent.EndpointSpec.Ports },
+    Endpoint: {
+      Spec: sent.EndpointSpec,
+      Ports: sent.EndpointSpec.Ports,
+      VirtualIPs: [{ NetworkID: expect.any(String), Addr: "10.255.0.2/16" }],
+    },
   });
 });
 

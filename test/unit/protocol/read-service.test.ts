@@ -231,7 +231,6 @@ test("[A12] fields that the Docker CLI always sends cause no warning", () => {
 });
 
 test.each([
-  ["TaskTemplate.Networks", running({}, { Networks: [{ Target: "front" }] })],
   ["TaskTemplate.ContainerSpec.Secrets", running({ Secrets: [{ SecretName: "a" }] })],
   ["TaskTemplate.ContainerSpec.Configs", running({ Configs: [{ ConfigName: "a" }] })],
 ])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {

@@ -276,5 +276,6 @@ function shuffled(world: World, numbers: Iterator<number>): World {
     services: shuffle(world.services),
     tasks: shuffle(world.tasks),
     servers: shuffle(world.servers),
+    networks: world.networks,
   };
 }
