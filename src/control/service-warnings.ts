@@ -19,7 +19,15 @@ export function ownWarnings(
   { document, spec }: Pick<ServiceView, "document" | "spec">,
   isOnCloudflare: boolean,
 ): string[] {
-  return [...ignoredFieldWarnings(document), ...modeWarnings(spec, isOnCloudflare)];
+  return [...ignoredFieldWarnings(document), ...modeWarnings(spec, isOnCloudflare), ...networkWarnings(spec)];
+}
+
+/** Names of services lead to containers of one daemon only. @see docs/networks.md */
+function networkWarnings({ networks = [] }: ServiceView["spec"]): string[] {
+  if (networks.length === 0) return [];
+  return [
+    "Networks: names of services lead to containers of the same node only; reach tasks on other nodes by their published ports",
+  ];
 }
 
 /** All warnings. @param services all services of the mesh */

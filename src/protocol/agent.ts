@@ -215,6 +215,8 @@ export const AssignedTask = z.object({
   template: z.unknown().optional(),
   /** Target ports to publish on the machine itself; without `published` at any free port. Absent: none. */
   hostPorts: z.array(z.object({ target: port, published: port.optional() })).optional(),
+  /** The networks that it is on, without `ingress`. Absent: none. */
+  networks: z.array(z.object({ id, name, aliases: z.array(z.string()) })).optional(),
   /** Credentials for the image's registry: the value of X-Registry-Auth. Never written to disk. */
   registryAuth: z.string().optional(),
 });

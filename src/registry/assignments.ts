@@ -138,8 +138,17 @@ function assignedTask(world: World, task: Task, sealSecret: string): AssignedTas
     },
     ...(task.document !== null && { template: task.document }),
     ...(hostPorts.length > 0 && { hostPorts }),
+    ...assignedNetworks(world, service),
     ...registryAuthOf(world, task, service, sealSecret),
   };
+}
+
+function assignedNetworks({ networks }: World, service: Service | undefined): Pick<AssignedTask, "networks"> {
+  const assigned = (service?.spec.networks ?? []).flatMap(({ target, aliases }) => {
+    const network = networks.get(target);
+    return network === undefined ? [] : [{ id: network.id, name: network.name, aliases: [...aliases] }];
+  });
+  return assigned.length === 0 ? {} : { networks: assigned };
 }
 
 /** The credentials of a task that may still pull its image on a node with Docker; no other needs them. */

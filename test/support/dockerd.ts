@@ -185,7 +185,7 @@ export class PrivateDockerd {
   }
 }
 
-/** A root folder with nginx, and with busybox for everything else. */
+/** A root folder with nginx and curl, and with busybox for everything else. */
 function makeRootFolder(folder: string): void {
   for (const name of [
     "bin",
@@ -204,12 +204,8 @@ function makeRootFolder(folder: string): void {
   const applets =
     "sh cat sleep touch rm kill true false wget id hostname env httpd nc mount ulimit dd head ps".split(" ");
   for (const applet of applets) spawnSync("ln", ["-s", "busybox", join(folder, "bin", applet)]);
-  const nginx = programPath("nginx");
-  copyFileSync(nginx, join(folder, "bin/nginx"));
-  for (const library of String(execFileSync("ldd", [nginx])).match(/\/\S+/g) ?? []) {
-    mkdirSync(join(folder, dirname(library)), { recursive: true });
-    copyFileSync(library, join(folder, library));
-  }
+  // busybox without shared libraries cannot resolve names.
+  for (const name of ["nginx", "curl"]) copyProgram(folder, name);
   writeFileSync(
     join(folder, "etc/passwd"),
     "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n",
@@ -219,6 +215,16 @@ function makeRootFolder(folder: string): void {
     join(folder, "etc/nginx/nginx.conf"),
     'worker_processes 1;\npid /run/nginx.pid;\nevents {}\nhttp { access_log off; server { listen 80; root /www; location / { default_type text/plain; return 200 "$hostname\\n"; } } }\n',
   );
+}
+
+/** Copies a program with its shared libraries. */
+function copyProgram(folder: string, name: string): void {
+  const path = programPath(name);
+  copyFileSync(path, join(folder, "bin", name));
+  for (const library of String(execFileSync("ldd", [path])).match(/\/\S+/g) ?? []) {
+    mkdirSync(join(folder, dirname(library)), { recursive: true });
+    copyFileSync(library, join(folder, library));
+  }
 }
 
 function programPath(name: string): string {

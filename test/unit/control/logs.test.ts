@@ -1,4 +1,4 @@
-// The log routes over a registry and real gateways, whose nodes have prepared lines. test/e2e/logs.test.ts has a
+// The log routes over a registry and real gateways, whose nodes have prepared lines. test/system/logs.test.ts has a
 // whole mesh.
 
 import { Readable } from "node:stream";

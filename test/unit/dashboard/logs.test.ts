@@ -1,4 +1,4 @@
-// Who sees logs on the dashboard. test/e2e/logs.test.ts has the pane in Chromium, with real lines.
+// Who sees logs on the dashboard. test/system/logs.test.ts has the pane in Chromium, with real lines.
 
 import { expect, test } from "vitest";
 import { operatorToken, TestDashboard, viewerToken } from "./support.ts";

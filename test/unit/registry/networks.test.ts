@@ -108,4 +108,18 @@ describe("networks of the registry", () => {
     mesh.work();
     expect(mesh.tasks().every(({ addresses }) => addresses !== undefined)).toBe(true);
   });
+
+  test("[N300] an agent gets the networks of a task with the names of its service there, without ingress", () => {
+    const mesh = new TestMesh();
+    mesh.node("node1");
+    const shop = newNetwork(mesh, "shop");
+    mesh.service("web", {
+      ports: [{ target: 80, published: 8080, mode: "ingress" }],
+      networks: [{ target: "shop", aliases: ["www"] }],
+    });
+    const [assignment] = mesh.registry.takeEffects().assignments;
+    expect(assignment?.body.tasks.map(({ networks }) => networks)).toEqual([
+      [{ id: shop, name: "shop", aliases: ["www"] }],
+    ]);
+  });
 });

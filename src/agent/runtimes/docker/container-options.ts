@@ -9,6 +9,7 @@ import type {
 } from "../../../protocol/engine/container-schema.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
 import { fullTaskName } from "../task-template.ts";
+import type { ContainerNetwork } from "./container-networks.ts";
 
 /** Names the agent that made a container, so that it finds strays when its state folder is lost. */
 export const agentLabel = "waggle.agent";
@@ -21,6 +22,8 @@ export type ContainerContext = {
   readonly agent: string;
   /** Address that host-mode ports are published at; empty: every address of the machine. */
   readonly hostIp: string;
+  /** The network that it is made on; absent: the default bridge. */
+  readonly network?: ContainerNetwork | undefined;
 };
 
 /**
@@ -37,6 +40,7 @@ export function containerOptions(
   const { Healthcheck, DNSConfig } = spec;
   const command = spec.Command ?? [];
   const args = spec.Args ?? [];
+  const { network } = context;
   return withoutAbsent({
     name: fullTaskName(task, context.nodeId),
     Image: spec.Image ?? "",
@@ -55,7 +59,11 @@ export function containerOptions(
     OpenStdin: spec.OpenStdin ?? undefined,
     Healthcheck: Healthcheck ? withoutNull(Healthcheck) : undefined,
     ExposedPorts: Object.fromEntries(task.run.targets.map((target) => [`${target}/tcp`, {}])),
+    NetworkingConfig: network && {
+      EndpointsConfig: { [network.id]: { Aliases: [...network.aliases] } },
+    },
     HostConfig: withoutAbsent({
+      NetworkMode: network?.id,
       ...resourcesOf(template),
       GroupAdd: listOf(spec.Groups),
       Mounts: listOf(spec.Mounts)?.map(mountOf),

@@ -22,6 +22,7 @@ import type {
 import { readTemplate, type TaskNode } from "../task-template.ts";
 import { ContainerEvents } from "./container-events.ts";
 import { readContainerLogs } from "./container-logs.ts";
+import { ContainerNetworks, connectFurther, removeUnused } from "./container-networks.ts";
 import { agentLabel, containerOptions, taskIdLabel, taskNameLabel } from "./container-options.ts";
 import { exitOf, hasEnded, runningContainer } from "./container-run.ts";
 import { type DockerDaemon, errorText, isUnreachable, statusOf } from "./daemon.ts";
@@ -45,10 +46,12 @@ export class DockerRuntime implements Runtime {
   readonly #options: DockerRuntimeOptions;
   readonly #pulls: ImagePulls;
   readonly #events: ContainerEvents;
+  readonly #networks: ContainerNetworks;
 
   constructor(options: DockerRuntimeOptions) {
     this.#options = options;
     this.#pulls = new ImagePulls(options.daemon.docker, options.log);
+    this.#networks = new ContainerNetworks(options.daemon.docker);
     this.#events = new ContainerEvents(options.daemon.docker, options.log);
   }
 
@@ -115,6 +118,7 @@ export class DockerRuntime implements Runtime {
     const own = await this.#containersOf(`${agentLabel}=${this.#options.agent}`);
     const ended = own.filter(({ Labels }) => taskIds.includes(Labels[taskIdLabel] ?? ""));
     await Promise.all(ended.map(({ Id }) => this.#remove(Id)));
+    await removeUnused(this.#options.daemon.docker, Date.now());
   }
 
   close(): void {
@@ -123,10 +127,12 @@ export class DockerRuntime implements Runtime {
 
   async #create(task: AssignedTask, template: EngineTaskTemplate, nodeId: string): Promise<LaunchPlan> {
     const { daemon, agent, hostIp } = this.#options;
-    const options = containerOptions(task, template, { nodeId, agent, hostIp });
+    const networks = await this.#networks.ensure(task);
+    const options = containerOptions(task, template, { nodeId, agent, hostIp, network: networks[0] });
     // An agent that ended at the wrong moment may have left one under this name.
     for (const { Id } of await this.#containersOf(`${taskIdLabel}=${task.id}`)) await this.#remove(Id);
     const container = await daemon.docker.createContainer(options);
+    await connectFurther(daemon.docker, container, networks);
     // Absent from dockerode's type.
     const { StopSignal } = (await container.inspect()).Config as { readonly StopSignal?: string };
     return {

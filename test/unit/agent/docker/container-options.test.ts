@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { networkAliases } from "../../../../src/agent/runtimes/docker/container-networks.ts";
 import { containerOptions } from "../../../../src/agent/runtimes/docker/container-options.ts";
 import { readTemplate } from "../../../../src/agent/runtimes/task-template.ts";
 import type { AssignedTask } from "../../../../src/protocol/agent.ts";
@@ -234,4 +235,19 @@ test("[N110] placeholders are expanded in all texts of a volume", () => {
       },
     },
   ]);
+});
+
+test("[N300] a container is made on its first network, with its names there", () => {
+  const assigned = assignedTask("a", { targets: [80] }, 2);
+  const network = {
+    id: "d0c",
+    aliases: networkAliases(assigned, { id: "n", name: "shop", aliases: ["www", "my-web"] }),
+  };
+  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", network };
+  const { NetworkingConfig, HostConfig } = containerOptions(assigned, readTemplate(assigned, node), context);
+  expect(NetworkingConfig).toEqual({
+    EndpointsConfig: { d0c: { Aliases: ["my-web", "www", "tasks.my-web", "tasks.www"] } },
+  });
+  expect(HostConfig?.NetworkMode).toBe("d0c");
+  expect(optionsOf({})).not.toHaveProperty("NetworkingConfig");
 });
