@@ -10,10 +10,13 @@ import type { AgentMessage, JoinReply, ListenersReport, NodeDescription } from "
 import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
+import { DependencyFiles } from "./dependency-files.ts";
+import { fetchDependency } from "./fetch-dependency.ts";
 import { logKeyOf, type NodeKey } from "./gateway/proof.ts";
 import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
 import { logBody } from "./logs/log-body.ts";
+import { openMemoryFolder } from "./memory-folder.ts";
 import { describeNode, nodePlatform } from "./node-description.ts";
 import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
@@ -167,6 +170,14 @@ class NodeAgent {
       wait,
       isCurrent: () => this.#session?.isCurrent() ?? false,
       records: this.#records,
+      files: new DependencyFiles(
+        () => openMemoryFolder(options.stateDir, process.env),
+        async (ref, signal) => {
+          const membership = this.#membership;
+          if (membership !== null) return fetchDependency(ref, { url: options.url, membership }, signal);
+          return { ok: false, reason: "this machine is no longer a node of the mesh" };
+        },
+      ),
       onChange: (id, change) => this.#reporter.markChanged(id, change),
       whenIdle: (id, maxMs) => this.#gateway?.gateway.whenIdle(id, maxMs) ?? Promise.resolve(),
       log: options.log,

@@ -11,6 +11,7 @@ import { type Health, observe, startingHealth } from "../domain/model/health.ts"
 import type { ProbeSpec } from "../domain/model/service.ts";
 import { type HealthReport, isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
+import type { DependencyFiles } from "./dependency-files.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { endpointOfOrigin } from "./gateway/task-connection.ts";
 import { lastOutput } from "./logs/last-output.ts";
@@ -20,6 +21,7 @@ import type {
   EndedRun,
   ExitStatus,
   LaunchPlan,
+  PrepareContext,
   PrepareResult,
   RunningTask,
   Runtime,
@@ -51,6 +53,7 @@ export type TaskContext = {
   /** True if the assignment is current. Tasks start only then. */
   readonly isCurrent: () => boolean;
   readonly save: (record: TaskRecord) => void;
+  readonly files: Pick<DependencyFiles, "place">;
   /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
   readonly onChange: (run: TaskRun, change: "state" | "health") => void;
   /** Resolves when the gateway has no open request of the task, or after `maxMs`. */
@@ -234,7 +237,12 @@ export class TaskRun {
   async #prepareWithRetries(): Promise<PrepareResult | null> {
     const { signal } = this.#preparing;
     const { nodeId } = this;
-    const context = { nodeId, signal, onProgress: (message: string) => this.#showProgress(message) };
+    const context: PrepareContext = {
+      nodeId,
+      signal,
+      onProgress: (message) => this.#showProgress(message),
+      placeFiles: (files, reader) => this.#context.files.place(this.task.id, files, reader, signal),
+    };
     for (let attempt = 0; !signal.aborted; attempt++) {
       const preparing = this.#context.runtime.prepare(this.task, context);
       const prepared = await Promise.race([preparing, waitForAbort(signal).then(() => null)]);

@@ -3,13 +3,15 @@
 import { printable, printableUpTo } from "../domain/model/printable.ts";
 import { isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
+import type { DependencyFiles } from "./dependency-files.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { type AgentAction, reconcileTasks } from "./reconcile-tasks.ts";
 import type { RunningTask, Runtime } from "./runtimes/runtime.ts";
 import type { TaskRecords } from "./task-records.ts";
 import { type TaskContext, TaskRun } from "./task-run.ts";
 
-type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
+type TasksOptions = Omit<TaskContext, "save" | "onChange" | "files"> & {
+  readonly files: Pick<DependencyFiles, "place" | "remove" | "sweep">;
   readonly records: Pick<TaskRecords, "all" | "ids" | "save" | "retire" | "removeExpired">;
   readonly onChange: (id: string, change: "state" | "health") => void;
   readonly log: (line: string) => void;
@@ -42,6 +44,8 @@ export class Tasks {
       const state = found === null || "exit" in found ? "ended" : `running, ${placeOf(found)}`;
       log(`${taskDisplayName(record.task)} found ${state}`);
     }
+    const live = [...this.#runs].filter(([, run]) => run.phase !== "ended").map(([id]) => id);
+    this.#tryWrite(() => this.#options.files.sweep(new Set(live)));
     for (const stray of (await runtime.removeStrays?.(records.ids())) ?? [])
       log(`${stray} removed: it ran for this agent, and the state folder has no record of it`);
   }
@@ -171,6 +175,7 @@ export class Tasks {
     const isLogged =
       run.report.state === "starting" ? run.report.pid !== null : !isBeforeStart(run.report.state);
     if (change === "state" && isLogged) log(taskLogLine(run));
+    if (run.phase === "ended") this.#tryWrite(() => this.#options.files.remove(run.task.id));
     onChange(run.task.id, change);
     // The registry does not expect a report of a task that is no longer assigned.
     if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);

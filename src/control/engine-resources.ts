@@ -25,6 +25,11 @@ export function engineResourceRoutes({ mesh, now }: ControlDeps): ControlRoutes 
   const routes = new Hono<ControlEnv>();
   routes.get("/images/json", (c) => c.json([]));
   routes.post("/images/prune", (c) => c.json({ ImagesDeleted: null, SpaceReclaimed: 0 }));
+  // The Docker CLI resolves the image before each create. A mesh asks no image registry. With an empty digest
+  // and no platforms the CLI uses the image name as it is; after an error it would print a warning.
+  routes.get("/distribution/*", (c) =>
+    c.json({ Descriptor: { mediaType: "", digest: "", size: 0 }, Platforms: [] }),
+  );
   routes.get("/volumes", (c) => c.json({ Volumes: [], Warnings: null }));
   routes.post("/volumes/prune", (c) => c.json({ VolumesDeleted: null, SpaceReclaimed: 0 }));
   routes.get("/plugins", (c) => c.json([]));

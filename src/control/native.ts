@@ -5,7 +5,13 @@ import { z } from "zod";
 import { unwrap } from "../domain/model/error.ts";
 import { maxEventsKept } from "../domain/model/event.ts";
 import { tunnelPath } from "../gateway/tunnel/relay.ts";
-import { clientHeader, isAcceptedProtocol, JoinRequest, protocolVersion } from "../protocol/agent.ts";
+import {
+  clientHeader,
+  type DependencyReply,
+  isAcceptedProtocol,
+  JoinRequest,
+  protocolVersion,
+} from "../protocol/agent.ts";
 import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -41,6 +47,13 @@ export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): Co
     if (client === null) request.headers.delete(clientHeader);
     else request.headers.set(clientHeader, client);
     return forward(request);
+  });
+  routes.get("/agent/dependencies/:id", async (c) => {
+    const claim = readAgentUpgrade(c.req.raw.headers);
+    if ("status" in claim) return problem(c, claim.status, claim.message);
+    const { nodeId, credential } = claim;
+    const data = unwrap(await mesh.taskDependency(nodeId, credential, c.req.param("id")));
+    return c.json({ data } satisfies DependencyReply, 200, { "cache-control": "no-store" });
   });
   routes.get("/tunnel", async (c) => {
     const request = upgradeRequest(c.req.raw, tunnelPath);

@@ -1,7 +1,8 @@
-// The agent protocol: two HTTP routes and the messages of a WebSocket, as zod schemas. A change of meaning
+// The agent protocol: three HTTP routes and the messages of a WebSocket, as zod schemas. A change of meaning
 // raises `protocolVersion`.
 //
 //   POST /mesh/join              JoinRequest -> JoinReply, with the join token in the body
+//   GET  /mesh/agent/dependencies/ID  headers as below -> DependencyReply
 //   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
 //                                        x-waggle-protocol: 3
 //   agent -> registry            text frames: "ping", answered without waking the registry, or AgentMessage
@@ -106,6 +107,10 @@ export type JoinRequest = z.infer<typeof JoinRequest>;
 /** The credential is sent only here; the registry stores its hash. */
 export const JoinReply = z.object({ nodeId: id, credential: z.string().min(32).max(200) });
 export type JoinReply = z.infer<typeof JoinReply>;
+
+/** The data of a secret or config, base64. Only for a node that runs a task with it; never written to disk. */
+export const DependencyReply = z.object({ data: z.string() });
+export type DependencyReply = z.infer<typeof DependencyReply>;
 
 export const HealthReport = z.object({
   verdict: z.enum(["starting", "healthy", "unhealthy"]),

@@ -14,7 +14,7 @@ const EventFrame = z.object({
     actor: z.string(),
     action: z.string(),
     subject: z.object({
-      type: z.enum(["mesh", "node", "service", "task", "server", "network"]),
+      type: z.enum(["mesh", "node", "service", "task", "server", "network", "secret", "config"]),
       id: z.string(),
       name: z.string(),
     }),

@@ -1,5 +1,6 @@
 // The registry's operations and the plain data that crosses RPC with them.
 
+import type { Dependency, DependencyKind } from "../domain/model/dependency.ts";
 import type { Result } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { Network, NetworkSpec } from "../domain/model/network.ts";
@@ -88,6 +89,21 @@ export type NodeJoinInput = {
   readonly gateway?: NodeGateway | undefined;
 };
 
+/** A secret or config to store. */
+export type DependencyInput = {
+  readonly kind: DependencyKind;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Base64. */
+  readonly data: string;
+};
+
+/** What an update may change: labels. A name or data other than the present ones is refused. */
+export type DependencyUpdate = Pick<DependencyInput, "name" | "labels"> & { readonly data: string | null };
+
+/** A dependency; a config with its data, base64. */
+export type DependencyView = Dependency & { readonly data?: string };
+
 /** A static server and the name of its service. */
 export type ServerView = StaticServer & { readonly service: string };
 
@@ -142,6 +158,24 @@ export const operations = {
   network: read<(ref: string) => Result<Network>>(),
   createNetwork: change<(spec: NetworkSpec, actor: string) => Result<Network>>(),
   removeNetwork: change<(ref: string, actor: string) => Result<null>>(),
+
+  /** Secrets or configs without their data, oldest first. */
+  dependencies: read<(kind: DependencyKind) => readonly Dependency[]>(),
+  dependency: read<(kind: DependencyKind, ref: string) => Result<DependencyView>>(),
+  createDependency: change<(input: DependencyInput, actor: string) => Result<Dependency>>(),
+  updateDependency:
+    change<
+      (
+        kind: DependencyKind,
+        ref: string,
+        version: number,
+        update: DependencyUpdate,
+        actor: string,
+      ) => Result<null>
+    >(),
+  removeDependency: change<(kind: DependencyKind, ref: string, actor: string) => Result<null>>(),
+  /** The data of a secret or config, base64, for a node that runs a task with it. */
+  taskDependency: read<(nodeId: string, credential: string, id: string) => Result<string>>(),
 
   /** Static servers, ascending by service and name; `serviceRef` null: of all services. */
   servers: read<(serviceRef: string | null) => Result<readonly ServerView[]>>(),

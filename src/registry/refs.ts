@@ -38,7 +38,7 @@ export function findTask(world: World, ref: string): Task {
 
 /** Refuses a change to a version other than the current one, with Docker's message. @throws MeshError */
 export function requireVersion(
-  kind: "node" | "service" | "server",
+  kind: "node" | "service" | "server" | "secret" | "config",
   present: { readonly version: number },
   expectedVersion: number,
 ): void {

@@ -1,6 +1,7 @@
 // The registry: the mesh's memory, and the only place that decides. It implements the operations of api.ts.
 
 import { tableGateway } from "../domain/compile/compile-table.ts";
+import type { Dependency, DependencyKind } from "../domain/model/dependency.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { Network, NetworkSpec } from "../domain/model/network.ts";
@@ -14,6 +15,9 @@ import { setAdmin } from "./admin.ts";
 import { AgentSessions } from "./agent-sessions.ts";
 import type {
   AdminTarget,
+  DependencyInput,
+  DependencyUpdate,
+  DependencyView,
   JoinTokens,
   MeshInfo,
   NodeChange,
@@ -30,6 +34,16 @@ import type {
   TaskFilter,
 } from "./api.ts";
 import { hasDepartures } from "./departures.ts";
+import {
+  createDependency,
+  dependenciesOf,
+  dependencyView,
+  findDependency,
+  removeDependency,
+  taskDependency,
+  updateDependency,
+  wrongNodeCredential,
+} from "./dependencies.ts";
 import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
@@ -214,6 +228,41 @@ export class Registry implements RegistryOperations {
 
   removeNetwork(ref: string, actor: string): Result<null> {
     return this.#command((draft) => removeNetwork(draft, ref, actor));
+  }
+
+  dependencies(kind: DependencyKind): readonly Dependency[] {
+    return dependenciesOf(this.#store, kind);
+  }
+
+  dependency(kind: DependencyKind, ref: string): Result<DependencyView> {
+    return toResult(() => dependencyView(this.#store, kind, ref, this.#deps.sealSecret));
+  }
+
+  createDependency(input: DependencyInput, actor: string): Result<Dependency> {
+    return this.#change((draft) => createDependency(draft, input, actor));
+  }
+
+  updateDependency(
+    kind: DependencyKind,
+    ref: string,
+    version: number,
+    update: DependencyUpdate,
+    actor: string,
+  ): Result<null> {
+    return this.#command((draft) =>
+      updateDependency(draft, findDependency(draft.store, kind, ref), version, update, actor),
+    );
+  }
+
+  removeDependency(kind: DependencyKind, ref: string, actor: string): Result<null> {
+    return this.#command((draft) => removeDependency(draft, findDependency(draft.store, kind, ref), actor));
+  }
+
+  taskDependency(nodeId: string, credential: string, id: string): Result<string> {
+    return toResult(() => {
+      if (!isCredentialOf(this.#store, nodeId, credential)) throw wrongNodeCredential(nodeId);
+      return taskDependency(this.#store, this.#transactions.world(), { nodeId, id }, this.#deps.sealSecret);
+    });
   }
 
   servers(serviceRef: string | null): Result<readonly ServerView[]> {

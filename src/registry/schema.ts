@@ -68,5 +68,13 @@ export const registrySchema: Schema = {
         "CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
       ],
     },
+    {
+      number: 8,
+      name: "secrets and configs, their data sealed and apart from what lists show",
+      statements: [
+        "CREATE TABLE dependencies (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE dependency_data (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) WITHOUT ROWID",
+      ],
+    },
   ],
 };

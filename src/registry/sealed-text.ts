@@ -30,6 +30,11 @@ export function openText(sealed: string, secret: string): string | null {
   }
 }
 
+/** A secret for one purpose: a text that is sealed for another does not open under it. */
+export function secretFor(purpose: string, secret: string): string {
+  return createHmac("sha256", secret).update(`waggle ${purpose}`).digest("base64url");
+}
+
 function keyOf(secret: string): Buffer {
   return createHmac("sha256", secret).update("waggle sealed text").digest();
 }

@@ -11,6 +11,7 @@ import type { World } from "../domain/model/world.ts";
 import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
 import { validateSpec } from "../domain/validate/service.ts";
 import type { ServiceSpecInput, ServiceView } from "./api.ts";
+import { checkDependencies } from "./dependencies.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
 import { resolveNetworks } from "./networks.ts";
 import { findService, requireVersion } from "./refs.ts";
@@ -34,6 +35,7 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
   const { spec, document } = resolveNetworks(draft.world, readInput(input));
   const sealedAuth = sealedAuthOf(draft, input, null);
   validateSpec(spec);
+  checkDependencies(draft.store, spec.run.dependencies ?? []);
   const others = [...draft.world.services.values()];
   if (others.some((other) => other.spec.name === spec.name)) throw serviceNameTaken(spec.name);
   checkHosts(spec, others);
@@ -79,6 +81,7 @@ export function updateService(
   const sealedAuth = sealedAuthOf(draft, input, service);
   validateSpec(spec);
   checkUnchangeable(service, spec);
+  checkDependencies(draft.store, spec.run.dependencies ?? []);
   const isSame = sameData({ spec, document }, { spec: service.spec, document: service.document });
   if (isSame && service.job === undefined) {
     return input === "rollback" ? service : resume(draft, withAuth(draft, service, sealedAuth), actor);

@@ -1,5 +1,6 @@
 // The registry's store: all rows that it keeps, in any synchronous SQLite.
 
+import type { Dependency } from "../domain/model/dependency.ts";
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
 import { migrate } from "../storage/migrations.ts";
@@ -138,6 +139,33 @@ export class RegistryStore {
   setRegionSeenAt(region: string, atMs: number | null): void {
     if (atMs === null) removeRows(this.#database, "probe_regions", "region", [region]);
     else upsert(this.#database, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
+  }
+
+  /** All secrets and configs without their data. */
+  dependencies(): readonly Dependency[] {
+    const rows = this.#database.exec("SELECT body FROM dependencies ORDER BY id");
+    return rows.map(({ body }) => JSON.parse(String(body)) as Dependency);
+  }
+
+  putDependency(dependency: Dependency): void {
+    const { id, kind, name } = dependency;
+    const row = [id, kind, name, JSON.stringify(dependency)];
+    upsert(this.#database, "dependencies", ["id", "kind", "name", "body"], [row]);
+  }
+
+  /** The sealed data of a secret or config; null if there is no such. */
+  dependencyData(id: string): string | null {
+    const [row] = this.#database.exec("SELECT sealed FROM dependency_data WHERE id = ?", id);
+    return row === undefined ? null : String(row.sealed);
+  }
+
+  putDependencyData(id: string, sealed: string): void {
+    upsert(this.#database, "dependency_data", ["id", "sealed"], [[id, sealed]]);
+  }
+
+  removeDependency(id: string): void {
+    removeRows(this.#database, "dependency_data", "id", [id]);
+    removeRows(this.#database, "dependencies", "id", [id]);
   }
 
   /** Deletes the rows of a node besides the one in the world. */

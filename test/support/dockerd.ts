@@ -29,13 +29,15 @@ export function dockerdProblem(): string | null {
 
 /**
  * The first process of the namespaces. A sysfs of the network namespace keeps the cgroups; a /run of its own keeps
- * the daemon's files apart.
+ * the daemon's files apart, except those that agents bind into containers.
  */
 const init = `
 mount --make-rprivate /
 mkdir -p "$0/cgroup" && mount --rbind /sys/fs/cgroup "$0/cgroup"
 mount -t sysfs sysfs /sys && mount --rbind "$0/cgroup" /sys/fs/cgroup
+mkdir -p -m 700 /run/waggle "$0/waggle" && mount --rbind /run/waggle "$0/waggle"
 mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -m 700 /run/waggle && mount --rbind "$0/waggle" /run/waggle
 echo 1 > /proc/sys/net/ipv4/ip_forward
 touch "$0/ready"
 while :; do sleep 1 & wait; done`;

@@ -5,12 +5,14 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
 import type { LogLine, LogStream } from "../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
+import { type DependencyFile, dependencyFiles } from "../../protocol/engine/dependency-files.ts";
 import type { EngineTaskTemplate } from "../../protocol/engine/service-schema.ts";
+import type { PlacedFile } from "../dependency-files.ts";
 import { type LogQuery, logFiles, TaskLogs } from "../logs/task-logs.ts";
 import { findByEnvironment, identify, isRunning, ProcessIdentity, signalGroup } from "../process-identity.ts";
 import { whyNotAsProcess } from "./container-only.ts";
@@ -66,12 +68,18 @@ export class ProcessRuntime implements Runtime {
     return this.#logs.read(taskId, query);
   }
 
-  async prepare(assigned: AssignedTask, { nodeId }: Pick<PrepareContext, "nodeId">): Promise<PrepareResult> {
+  async prepare(
+    assigned: AssignedTask,
+    { nodeId, placeFiles }: Pick<PrepareContext, "nodeId" | "placeFiles">,
+  ): Promise<PrepareResult> {
     const { images, env, taskDir } = this.#options;
     const template = this.#readTemplate(assigned, nodeId);
     if (typeof template === "string") return rejected(template);
     const unsupported = whyNotAsProcess(template);
     if (unsupported !== null) return rejected(unsupported);
+    const files = dependencyFiles(template.ContainerSpec ?? {});
+    const unplaceable = whyNotPlaceable(files);
+    if (unplaceable !== null) return rejected(unplaceable);
     const task = withExpandedRun(assigned, template);
     const image = findImage(images, task.run.image);
     if (image === null) return rejected(noSuchImageText(images, task.run.image));
@@ -87,7 +95,10 @@ export class ProcessRuntime implements Runtime {
     const probe = task.run.probe ?? image.probe;
     if (probe.kind === "http" && !/^\/[!-~]*$/.test(probe.path))
       return rejected(`invalid probe path: ${probe.path}`);
-    return { ok: true, plan: { probe, stopSignal, start: () => this.#start(task, image) } };
+    const placed = await placeFiles(files, "process");
+    if (!placed.ok) return placed;
+    const ready = withFolders(task, placed.files);
+    return { ok: true, plan: { probe, stopSignal, start: () => this.#start(ready, image) } };
   }
 
   #readTemplate(task: AssignedTask, nodeId: string): EngineTaskTemplate | string {
@@ -175,6 +186,30 @@ function withExpandedRun(task: AssignedTask, { ContainerSpec }: EngineTaskTempla
   const env = (ContainerSpec?.Env ?? []).filter((pair) => pair.includes("="));
   const hostname = ContainerSpec?.Hostname ? [`HOSTNAME=${ContainerSpec.Hostname}`] : [];
   return { ...task, run: { ...task.run, env: [...hostname, ...env] } };
+}
+
+/** Why a process cannot read these files where it looks for them; null if it can. */
+function whyNotPlaceable(files: readonly DependencyFile[]): string | null {
+  for (const { kind, name, target, uid, gid } of files) {
+    if (target.startsWith("/")) {
+      return `this node runs tasks as processes, which cannot have ${kind} ${name} at ${target}: give it a target without a leading slash, which is a file in $${folderVariables[kind]}, or use nodes with Docker`;
+    }
+    if (uid !== 0 || gid !== 0) {
+      return `this node runs tasks as processes of one user, so ${kind} ${name} cannot belong to ${uid}:${gid}: leave uid and gid out, or use nodes with Docker`;
+    }
+  }
+  return null;
+}
+
+/** The variables with the folders of a task's secrets and configs. */
+const folderVariables = { secret: "WAGGLE_SECRETS_DIR", config: "WAGGLE_CONFIGS_DIR" } as const;
+
+function withFolders(task: AssignedTask, files: readonly PlacedFile[]): AssignedTask {
+  const folders = files.map(({ kind, target, path }) => {
+    const folder = path.slice(0, path.length - normalize(target).length - 1);
+    return `${folderVariables[kind]}=${folder}`;
+  });
+  return { ...task, run: { ...task.run, env: [...task.run.env, ...new Set(folders)] } };
 }
 
 function rejected(reason: string): PrepareResult {

@@ -4,6 +4,8 @@ import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { Endpoint } from "../../domain/model/task.ts";
 import type { LogLine } from "../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
+import type { DependencyFile } from "../../protocol/engine/dependency-files.ts";
+import type { PlaceResult, TaskFileReader } from "../dependency-files.ts";
 import type { LogQuery } from "../logs/task-logs.ts";
 
 export interface Runtime {
@@ -42,6 +44,8 @@ export type PrepareContext = {
   readonly signal: AbortSignal;
   /** Shows in the task's message: `pulling nginx:1.27: 40 %`. */
   readonly onProgress: (message: string) => void;
+  /** Writes the files of the task's secrets and configs; they are removed when the task has ended. */
+  readonly placeFiles: (files: readonly DependencyFile[], reader: TaskFileReader) => Promise<PlaceResult>;
 };
 
 /** A plan, or the reason why the task cannot run; with `retry` it may be able to a moment later. */

@@ -55,7 +55,7 @@ function readableTaskName(taskName: string, view: DashboardView): string {
 function subjectPath({ type, id, name }: MeshEvent["subject"], view: DashboardView): string | null {
   const node = view.nodeById.get(id);
   if (type === "node") return node === undefined ? null : nodePath(node, view.nodes);
-  if (type === "mesh" || type === "network") return null;
+  if (type === "mesh" || type === "network" || type === "secret" || type === "config") return null;
   const endIndex = { service: name.length, task: name.indexOf("."), server: name.indexOf("/") }[type];
   const serviceName = name.slice(0, Math.max(endIndex, 0));
   const exists = view.services.some(({ spec }) => spec.name === serviceName);

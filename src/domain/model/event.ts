@@ -8,7 +8,7 @@ export const maxEventsOfTrail = 1_000;
 export const maxEventsKept = 2 * maxEventsOfTrail;
 
 export type EventSubject = {
-  readonly type: "mesh" | "node" | "service" | "task" | "server" | "network";
+  readonly type: "mesh" | "node" | "service" | "task" | "server" | "network" | "secret" | "config";
   readonly id: string;
   readonly name: string;
 };

@@ -52,7 +52,7 @@ const lastSubnet = firstSubnet + 255 * 2 ** 16;
 /** Networks of one mesh, so that a loop in a script does not fill the registry. */
 const maxNetworks = 1_000;
 
-const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+const networkNamePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /**
  * A new network.
@@ -67,7 +67,7 @@ export function makeNetwork(
 ): Network {
   const others = [...networks];
   const { name, labels, options, attachable } = spec;
-  if (!namePattern.test(name) || name.length > 128) {
+  if (!networkNamePattern.test(name) || name.length > 128) {
     throw invalid(
       `"${name}" is not a name of a network: use at most 128 letters, digits, "_", "." and "-", and begin with a letter or digit`,
     );

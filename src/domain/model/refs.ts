@@ -4,7 +4,7 @@ import { MeshError } from "./error.ts";
 
 /** The kind of an object and its name. */
 type RefNaming<T> = {
-  readonly kind: "node" | "service" | "task" | "server" | "network";
+  readonly kind: "node" | "service" | "task" | "server" | "network" | "secret" | "config";
   readonly name: (item: T) => string;
 };
 

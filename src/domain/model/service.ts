@@ -1,5 +1,6 @@
 // A service: what the operator asks the mesh to run and publish.
 
+import type { DependencyRef } from "./dependency.ts";
 import type { NetworkAddress, NetworkAttachment } from "./network.ts";
 
 export type PublishMode = "ingress" | "host";
@@ -83,6 +84,8 @@ export type RunSpec = {
   readonly probe?: ProbeSpec;
   /** Target ports on which the task must listen, ascending, each once. */
   readonly targets: readonly number[];
+  /** The secrets and configs that the task reads; absent: none. */
+  readonly dependencies?: readonly DependencyRef[];
 };
 
 export type ServiceMode =

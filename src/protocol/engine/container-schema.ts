@@ -81,6 +81,29 @@ const Privileges = z.object({
 });
 export type EnginePrivileges = z.infer<typeof Privileges>;
 
+/** A file in the container. Clients write user and group ids as texts. */
+const FileTarget = z.object({
+  Name: text.nullish(),
+  UID: text.nullish(),
+  GID: text.nullish(),
+  Mode: z.int().min(0).max(0o7777).nullish(),
+});
+export type EngineFileTarget = z.infer<typeof FileTarget>;
+
+const SecretReference = z.object({
+  SecretID: text.nullish(),
+  SecretName: text.nullish(),
+  File: FileTarget.nullish(),
+});
+
+const ConfigReference = z.object({
+  ConfigID: text.nullish(),
+  ConfigName: text.nullish(),
+  File: FileTarget.nullish(),
+  /** For credential specs of Windows. */
+  Runtime: z.object({}).nullish(),
+});
+
 export const ContainerSpec = z.object({
   Image: text.nullish(),
   Labels: textMap.nullish(),
@@ -113,6 +136,8 @@ export const ContainerSpec = z.object({
     .array(z.object({ Name: text.nullish(), Soft: whole.nullish(), Hard: whole.nullish() }))
     .nullish(),
   OomScoreAdj: whole.nullish(),
+  Secrets: z.array(SecretReference).nullish(),
+  Configs: z.array(ConfigReference).nullish(),
 });
 export type EngineContainer = z.infer<typeof ContainerSpec>;
 

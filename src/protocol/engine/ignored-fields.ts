@@ -3,8 +3,6 @@
 
 /** The path of each ignored field in a service spec, and what applies instead. */
 const ignoredFields: readonly (readonly [path: string, note: string])[] = [
-  ["TaskTemplate.ContainerSpec.Secrets", "give them to the image on each node"],
-  ["TaskTemplate.ContainerSpec.Configs", "give them to the image on each node"],
   ["TaskTemplate.Placement.Platforms", "use constraints on node.platform.os and node.platform.arch"],
 ];
 

@@ -12,6 +12,7 @@ import {
   type UpdatePolicy,
 } from "../../domain/model/service.ts";
 import type { EngineContainer, EngineGenericResource } from "./container-schema.ts";
+import { dependencyFiles } from "./dependency-files.ts";
 import { withFieldNames } from "./field-names.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
@@ -133,6 +134,7 @@ function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: r
   ]);
   for (const text of [container.Hostname ?? "", ...(container.Env ?? []), ...mounts]) checkPlaceholders(text);
   const grace = container.StopGracePeriod;
+  const dependencies = dependencyFiles(container).map(({ kind, id, name }) => ({ kind, id, name }));
   return {
     image: container.Image ?? "",
     command: container.Command ?? [],
@@ -145,6 +147,7 @@ function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: r
     stopGraceMs: typeof grace === "number" ? nanosToMs(grace) : defaultStopGraceMs,
     ...(probe && { probe }),
     targets,
+    ...(dependencies.length > 0 && { dependencies }),
   };
 }
 

@@ -400,6 +400,7 @@ function context(): TaskContext {
     wait: time.wait,
     isCurrent: () => isCurrent,
     whenIdle: (_id, maxMs) => Promise.race([idle.promise, time.wait(maxMs)]),
+    files: { place: async () => ({ ok: true, files: [] }) },
     save: (record) => saved.push(structuredClone(record)),
     onChange: (run) => reports.push(run.report),
   };

@@ -185,22 +185,6 @@ test.each([
   expect(response.json.message).toContain(message);
 });
 
-test("[A25] unsupported resources are an empty list, and 404 by name", async () => {
-  const control = new TestControl();
-  for (const kind of ["secret", "config"]) {
-    expect((await control.ask(`GET /${kind}s`)).json).toEqual([]);
-    for (const line of [`GET /${kind}s/x`, `DELETE /${kind}s/x`]) {
-      const { status, json } = await control.ask(line);
-      expect([status, json.message]).toEqual([404, `${kind} x not found`]);
-    }
-  }
-});
-
-test("[A25] creating a secret is refused", async () => {
-  const secret = await new TestControl().ask("POST /secrets/create", { body: { Name: "a", Data: "eA==" } });
-  expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("has no secrets")]);
-});
-
 test("[A25] an image's digest is always empty, with or without slashes in its name", async () => {
   const control = new TestControl();
   for (const image of ["nginx:latest", "registry.example:5000/team/app:1.2"]) {

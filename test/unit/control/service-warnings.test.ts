@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { running, TestControl } from "./support.ts";
 
 const stack = { Labels: { "com.docker.stack.namespace": "shop" } };
-const limited = running({ Secrets: [{ SecretName: "db" }] });
+const limited = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
 
 test("[A89] warnings that docker stack deploy drops are the error of running tasks, and problems of the status", async () => {
   const control = new TestControl(1);
@@ -11,14 +11,14 @@ test("[A89] warnings that docker stack deploy drops are the error of running tas
   expect(
     tasks.map(({ Status }: { Status: { State: string; Err: string } }) => [Status.State, Status.Err]),
   ).toEqual([
-    ["running", expect.stringMatching(/^warning: TaskTemplate\.ContainerSpec\.Secrets is ignored: /)],
-    ["running", expect.stringMatching(/^warning: TaskTemplate\.ContainerSpec\.Secrets is ignored: /)],
+    ["running", expect.stringMatching(/^warning: TaskTemplate\.Placement\.Platforms is ignored: /)],
+    ["running", expect.stringMatching(/^warning: TaskTemplate\.Placement\.Platforms is ignored: /)],
   ]);
   expect((await control.ask(`GET /tasks/${tasks[0].ID}`)).json.Status.Err).toBe(tasks[0].Status.Err);
   expect((await control.ask("GET /mesh/status")).json.problems).toEqual([
     expect.objectContaining({
       what: "service shop_web",
-      why: expect.stringContaining("Secrets is ignored"),
+      why: expect.stringContaining("Platforms is ignored"),
     }),
   ]);
 });

@@ -150,11 +150,9 @@ test.each([
 
 test("[A12] responses to create and update have the warnings; an update without warnings has null", async () => {
   const control = new TestControl();
-  const secrets = running({ Secrets: [{ SecretName: "a" }] });
-  const created = await control.ask("POST /services/create", { body: spec("my-web", secrets) });
-  expect(created.json.Warnings).toEqual([
-    expect.stringMatching(/^TaskTemplate.ContainerSpec.Secrets is ignored: /),
-  ]);
+  const ignored = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
+  const created = await control.ask("POST /services/create", { body: spec("my-web", ignored) });
+  expect(created.json.Warnings).toEqual([expect.stringMatching(/^TaskTemplate.Placement.Platforms is ignored: /)]);
   expect((await control.update("my-web", (read) => read)).json.Warnings).toHaveLength(1);
   expect((await control.update("my-web", (read) => ({ ...read, ...running({}) }))).json).toEqual({
     Warnings: null,

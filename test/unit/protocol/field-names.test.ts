@@ -35,13 +35,13 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
     tasktemplate: {
       containerspec: { image: "waggle/whoami", env: ["A=1"], mounts: [{ type: "bind", source: "/a" }] },
       Resources: { limits: { nanocpus: 1 } },
-      networks: [{ target: "front" }],
+      placement: { platforms: [{ os: "linux" }] },
     },
     Mode: { replicated: { replicas: 4 } },
     endpointspec: { ports: [{ targetport: 80, publishedport: 8080 }] },
   };
   const { json } = await control.ask("POST /services/create", { body: sent });
-  expect(json.Warnings).toEqual([expect.stringContaining("TaskTemplate.Networks is ignored")]);
+  expect(json.Warnings).toEqual([expect.stringContaining("TaskTemplate.Placement.Platforms is ignored")]);
   control.mesh.work();
   const service = (await control.ask(`GET /services/${json.ID}`)).json;
   expect(service.Spec).toEqual({
@@ -56,7 +56,7 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
       },
       Runtime: "container",
       Resources: { Limits: { NanoCPUs: 1 } },
-      Networks: [{ Target: "front" }],
+      Placement: { Platforms: [{ OS: "linux" }] },
     },
     Mode: { Replicated: { Replicas: 4 } },
     EndpointSpec: { Mode: "vip", Ports: [{ TargetPort: 80, PublishedPort: 8080 }] },

@@ -231,8 +231,7 @@ test("[A12] fields that the Docker CLI always sends cause no warning", () => {
 });
 
 test.each([
-  ["TaskTemplate.ContainerSpec.Secrets", running({ Secrets: [{ SecretName: "a" }] })],
-  ["TaskTemplate.ContainerSpec.Configs", running({ Configs: [{ ConfigName: "a" }] })],
+  ["TaskTemplate.Placement.Platforms", running({}, { Placement: { Platforms: [{ OS: "linux" }] } })],
 ])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);

@@ -77,6 +77,11 @@ describe("networks of the registry", () => {
     );
     expect(updated).toMatchObject({ ok: true });
     mesh.work();
+    // The new task is on trial.
+    for (let second = 0; second < 10; second++) {
+      mesh.pass(1_000);
+      mesh.work();
+    }
     const after = mesh.registry.services()[0];
     expect(after?.virtualIps?.[0]).toEqual(before.virtualIps?.[0]);
     expect(after?.virtualIps?.map(({ networkId }) => networkId)).toEqual([a, b]);

@@ -8,6 +8,7 @@ import type {
   EnginePrivileges,
 } from "../../../protocol/engine/container-schema.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
+import type { PlacedFile } from "../../dependency-files.ts";
 import { fullTaskName } from "../task-template.ts";
 import type { ContainerNetwork } from "./container-networks.ts";
 
@@ -24,6 +25,8 @@ export type ContainerContext = {
   readonly hostIp: string;
   /** The network that it is made on; absent: the default bridge. */
   readonly network?: ContainerNetwork | undefined;
+  /** Files of secrets and configs. */
+  readonly files: readonly PlacedFile[];
 };
 
 /**
@@ -66,7 +69,7 @@ export function containerOptions(
       NetworkMode: network?.id,
       ...resourcesOf(template),
       GroupAdd: listOf(spec.Groups),
-      Mounts: listOf(spec.Mounts)?.map(mountOf),
+      Mounts: listOf([...(spec.Mounts ?? []).map(mountOf), ...context.files.map(fileMount)]),
       ReadonlyRootfs: spec.ReadOnly ?? undefined,
       Init: spec.Init ?? undefined,
       Isolation: spec.Isolation || undefined,
@@ -132,6 +135,15 @@ function resourcesOf({ Resources }: EngineTaskTemplate): Partial<HostConfig> {
 function mountOf(mount: EngineMount): MountSettings {
   const { Source, ...rest } = withoutNull(mount);
   return { ...rest, ...(Source !== "" && { Source }) } as unknown as MountSettings;
+}
+
+/** The folders below which Docker makes a file with a relative target. */
+const fileRoots = { secret: "/run/secrets", config: "" } as const;
+
+/** Bound from the node's memory, because a copy into the container would be on its disk. */
+function fileMount({ kind, target, path }: PlacedFile): MountSettings {
+  const absolute = target.startsWith("/") ? target : `${fileRoots[kind]}/${target}`;
+  return { Type: "bind", Source: path, Target: absolute, ReadOnly: true };
 }
 
 /** `10.0.0.1 db alias` as the daemon wants it: `db:10.0.0.1`, `alias:10.0.0.1`. */

@@ -9,7 +9,9 @@ import { MeshError } from "../../../domain/model/error.ts";
 import type { ProbeSpec } from "../../../domain/model/service.ts";
 import type { LogLine } from "../../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../../protocol/agent.ts";
+import { dependencyFiles } from "../../../protocol/engine/dependency-files.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
+import type { PlacedFile } from "../../dependency-files.ts";
 import type { LogQuery } from "../../logs/task-logs.ts";
 import type {
   EndedRun,
@@ -71,7 +73,9 @@ export class DockerRuntime implements Runtime {
       if (failure !== null)
         return { ok: false, reason: failure.reason, ...(failure.retry && { retry: true }) };
       if (signal.aborted) return { ok: false, reason: "stopped" };
-      return { ok: true, plan: await this.#create(task, template, nodeId) };
+      const placed = await context.placeFiles(dependencyFiles(template.ContainerSpec ?? {}), "container");
+      if (!placed.ok) return placed;
+      return { ok: true, plan: await this.#create(task, template, nodeId, placed.files) };
     } catch (error) {
       if (error instanceof MeshError) return { ok: false, reason: error.message };
       const status = statusOf(error);
@@ -125,10 +129,16 @@ export class DockerRuntime implements Runtime {
     this.#events.close();
   }
 
-  async #create(task: AssignedTask, template: EngineTaskTemplate, nodeId: string): Promise<LaunchPlan> {
+  async #create(
+    task: AssignedTask,
+    template: EngineTaskTemplate,
+    nodeId: string,
+    files: readonly PlacedFile[],
+  ): Promise<LaunchPlan> {
     const { daemon, agent, hostIp } = this.#options;
     const networks = await this.#networks.ensure(task);
-    const options = containerOptions(task, template, { nodeId, agent, hostIp, network: networks[0] });
+    const [network] = networks;
+    const options = containerOptions(task, template, { nodeId, agent, hostIp, network, files });
     // An agent that ended at the wrong moment may have left one under this name.
     for (const { Id } of await this.#containersOf(`${taskIdLabel}=${task.id}`)) await this.#remove(Id);
     const container = await daemon.docker.createContainer(options);

@@ -13,7 +13,7 @@ function optionsOf(container: object, template: object = {}, task: Partial<Assig
     template: { ContainerSpec: { Image: "web:1", ...container }, ...template },
     ...task,
   };
-  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "" };
+  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", files: [] };
   return containerOptions(assigned, readTemplate(assigned, node), context);
 }
 
@@ -208,7 +208,7 @@ test("[N121] empty values set nothing, so that the image's own apply", () => {
 
 test("[N121] a registry without a template still runs the image, its arguments and environment", () => {
   const task = assignedTask("a", { image: "web:1", args: ["x"], env: ["A=1"], stopSignal: "SIGINT" });
-  const context = { nodeId: node.id, agent: "", hostIp: "" };
+  const context = { nodeId: node.id, agent: "", hostIp: "", files: [] };
   expect(containerOptions(task, readTemplate(task, node), context)).toMatchObject({
     Image: "web:1",
     Cmd: ["x"],
@@ -243,11 +243,39 @@ test("[N300] a container is made on its first network, with its names there", ()
     id: "d0c",
     aliases: networkAliases(assigned, { id: "n", name: "shop", aliases: ["www", "my-web"] }),
   };
-  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", network };
+  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", network, files: [] };
   const { NetworkingConfig, HostConfig } = containerOptions(assigned, readTemplate(assigned, node), context);
   expect(NetworkingConfig).toEqual({
     EndpointsConfig: { d0c: { Aliases: ["my-web", "www", "tasks.my-web", "tasks.www"] } },
   });
   expect(HostConfig?.NetworkMode).toBe("d0c");
   expect(optionsOf({})).not.toHaveProperty("NetworkingConfig");
+});
+
+test("[N221] secrets are bound read-only below /run/secrets, configs below /, and both at absolute paths", () => {
+  const task = assignedTask("a", {}, 1);
+  const placed = (kind: "secret" | "config", target: string) => ({
+    ...{ kind, target, id: "", name: "", uid: 0, gid: 0, mode: 0o444 },
+    path: `/run/waggle/${kind}`,
+  });
+  const files = [
+    placed("secret", "a"),
+    placed("secret", "/etc/b"),
+    placed("config", "c/d"),
+    placed("config", "/e"),
+  ];
+  const context = { nodeId: node.id, agent: "", hostIp: "", files };
+  const { HostConfig } = containerOptions(task, readTemplate(task, node), context);
+  const targets = HostConfig?.Mounts?.map(({ Type, Source, Target, ReadOnly }) => [
+    Type,
+    Source,
+    Target,
+    ReadOnly,
+  ]);
+  expect(targets).toEqual([
+    ["bind", "/run/waggle/secret", "/run/secrets/a", true],
+    ["bind", "/run/waggle/secret", "/etc/b", true],
+    ["bind", "/run/waggle/config", "/c/d", true],
+    ["bind", "/run/waggle/config", "/e", true],
+  ]);
 });
