@@ -152,7 +152,9 @@ test("[A12] responses to create and update have the warnings; an update without 
   const control = new TestControl();
   const ignored = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
   const created = await control.ask("POST /services/create", { body: spec("my-web", ignored) });
-  expect(created.json.Warnings).toEqual([expect.stringMatching(/^TaskTemplate.Placement.Platforms is ignored: /)]);
+  expect(created.json.Warnings).toEqual([
+    expect.stringMatching(/^TaskTemplate.Placement.Platforms is ignored: /),
+  ]);
   expect((await control.update("my-web", (read) => read)).json.Warnings).toHaveLength(1);
   expect((await control.update("my-web", (read) => ({ ...read, ...running({}) }))).json).toEqual({
     Warnings: null,
