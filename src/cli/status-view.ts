@@ -76,7 +76,7 @@ function serviceTable({ services, servers = [] }: MeshStatus): string {
     .sort((a, b) => compareNaturally(a.name, b.name))
     .map((service) => [
       service.name,
-      service.mode,
+      service.discovered ?? service.mode,
       sizeOf(service),
       imageText(service.image),
       portsText(service),

@@ -35,7 +35,9 @@ export function problemsOf(
     ...failingServices(services, tasksOf, traffic),
     ...(!nodes.some((node) => !isBalancer(node)) && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
+    ...nodes.flatMap(undiscovered),
     ...services.flatMap(pausedUpdates),
+    ...services.flatMap((service) => discoveryWarnings(service, nodes)),
     ...services.flatMap((service) => labelsWithoutEffect(service, services)),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
@@ -172,6 +174,28 @@ function downNodeAdvice(node: MeshNode): string {
   return message === "left"
     ? `Start its agent again, or remove it: \`waggle node rm ${hostname}\`.`
     : "Check that the machine is up, reaches the mesh and runs its agent; its tasks run on other nodes meanwhile.";
+}
+
+/** Containers of a node that are no services of the mesh, although their labels ask for it. */
+function undiscovered({ hostname, discoveryProblems = [] }: MeshNode): StatusProblem[] {
+  return discoveryProblems.map((why) => ({
+    what: `node ${hostname}`,
+    why,
+    next: `Change the labels on ${hostname}; the mesh follows at once.`,
+    sinceMs: null,
+  }));
+}
+
+/** What the labels of a discovered service ask for and the mesh does not do. */
+function discoveryWarnings({ spec, discovered }: ServiceView, nodes: readonly MeshNode[]): StatusProblem[] {
+  if (discovered === undefined) return [];
+  const node = nodes.find(({ id }) => id === discovered.nodeId)?.hostname ?? discovered.nodeId;
+  return discovered.warnings.map((why) => ({
+    what: `service ${spec.name}`,
+    why,
+    next: `It is discovered on ${node} (${discovered.source}): change it there.`,
+    sinceMs: null,
+  }));
 }
 
 /** An update that stopped halfway. Its remaining slots run the spec before it, so the service may look well. */

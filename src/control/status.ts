@@ -1,6 +1,7 @@
 // The status of a mesh: GET /mesh/status.
 
 import { hostsOf } from "../domain/labels/labels.ts";
+import { discoveredLabel } from "../domain/model/discovery.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
 import { isBalancer, isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import { nodeReach } from "../domain/model/node-gateway.ts";
@@ -80,6 +81,7 @@ function serviceStatus(
     name: spec.name,
     image: spec.run.image,
     mode: spec.mode.kind,
+    ...(service.discovered !== undefined && { discovered: spec.labels[discoveredLabel] ?? "" }),
     running,
     desired: desiredTasks,
     ports: ports.map(({ target, published, mode }) => ({ target, published, mode })),

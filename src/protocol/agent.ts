@@ -11,6 +11,7 @@
 import { z } from "zod";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { isPrintable } from "../domain/model/printable.ts";
+import { DiscoveryReport } from "./discovery.ts";
 
 export const protocolVersion = 3;
 
@@ -160,6 +161,8 @@ const Hello = z.object({
   node: NodeDescription,
   tasks: z.array(TaskReport).max(2_000),
   listeners: ListenersReport.optional(),
+  /** Absent: it discovers no services. Without a change it is sent with each hello. */
+  discovery: DiscoveryReport.optional(),
 });
 
 /** State changes, sent as they happen. A report may be repeated. */
@@ -170,13 +173,16 @@ const Report = z.object({
   listeners: ListenersReport.optional(),
 });
 
+/** The services that the node discovered, all of them, sent when they change. */
+const Discovery = z.object({ type: z.literal("discovery"), discovery: DiscoveryReport });
+
 /** The agent asks to leave: its tasks are replaced on other nodes first, then its assignment stops them. */
 const Leaving = z.object({ type: z.literal("leaving") });
 
 /** The agent stops now: the node is down at once, before it misses heartbeats. */
 const Goodbye = z.object({ type: z.literal("goodbye"), reason: shown(200) });
 
-export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Leaving, Goodbye]);
+export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Discovery, Leaving, Goodbye]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
 /** One task that an agent must run or stop. */

@@ -81,6 +81,8 @@ export const StatusService = z.object({
   name: z.string(),
   image: z.string(),
   mode: z.enum(["replicated", "global", "replicated-job", "global-job"]),
+  /** Where it lives, `compose on node1`. Absent: an operator created it. */
+  discovered: z.string().optional(),
   running: z.number().int().nonnegative(),
   desired: z.number().int().nonnegative(),
   ports: z.array(z.object({ target: port, published: port, mode: z.enum(["ingress", "host"]) })),

@@ -2,8 +2,10 @@
 
 import { MeshError } from "../domain/model/error.ts";
 import { closeCodes, type ListenersReport, type TaskReport } from "../protocol/agent.ts";
+import type { DiscoveryReport } from "../protocol/discovery.ts";
 import type { ParsedAgentMessage } from "./agent-message.ts";
 import { goodbye, type HelloInput, hello, leaving, refuseAddress } from "./connections.ts";
+import { recordDiscovery } from "./discovery.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { isCredentialOf } from "./join.ts";
 import { recordListeners } from "./listeners.ts";
@@ -33,6 +35,7 @@ export class AgentSessions {
     else if (parsed.message.type === "hello") this.hello(nodeId, { ...parsed.message, client });
     else if (parsed.message.type === "report")
       this.report(nodeId, parsed.message.tasks, parsed.message.listeners);
+    else if (parsed.message.type === "discovery") this.discovery(nodeId, parsed.message.discovery);
     else if (parsed.message.type === "leaving") this.leaving(nodeId);
     else this.goodbye(nodeId, parsed.message.reason);
   }
@@ -48,6 +51,11 @@ export class AgentSessions {
       applyReports(draft, nodeId, tasks);
       if (listeners !== undefined) recordListeners(draft, nodeId, listeners);
     });
+  }
+
+  /** Handles a report of discovered services. */
+  discovery(nodeId: string, report: DiscoveryReport): void {
+    this.#changeForNode(nodeId, (draft) => recordDiscovery(draft, nodeId, report));
   }
 
   leaving(nodeId: string): void {

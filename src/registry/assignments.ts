@@ -42,7 +42,7 @@ export function assignmentsOf(
   const tasksOf = new Map<string, Task[]>();
   for (const id of nodeIds) if (world.nodes.has(id)) tasksOf.set(id, []);
   for (const task of world.tasks.values()) {
-    if (task.nodeId !== null && isAlive(task)) tasksOf.get(task.nodeId)?.push(task);
+    if (isAssigned(task)) tasksOf.get(task.nodeId)?.push(task);
   }
   return [...tasksOf].map(([nodeId, tasks]) => {
     const body = {
@@ -60,6 +60,11 @@ export function assignmentsOf(
   });
 }
 
+/** True if the task's node must run or stop it. A discovered task runs without an assignment. */
+function isAssigned(task: Task): task is Task & { readonly nodeId: string } {
+  return task.nodeId !== null && isAlive(task) && !task.discovered;
+}
+
 /** The nodes whose assignment differs between two worlds. */
 export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
   const nodeIds = nodesOfChangedLimits(before, after);
@@ -71,12 +76,12 @@ export function nodesToReassign(before: World, after: World): ReadonlySet<string
   if (before.tasks === after.tasks) return nodeIds;
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
-    if (old === task || task.nodeId === null) continue;
+    if (old === task || task.nodeId === null || task.discovered) continue;
     if (old?.nodeId !== task.nodeId || assignmentFingerprint(old) !== assignmentFingerprint(task))
       nodeIds.add(task.nodeId);
   }
   for (const [id, task] of before.tasks) {
-    if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodeIds.add(task.nodeId);
+    if (isAssigned(task) && !after.tasks.has(id)) nodeIds.add(task.nodeId);
   }
   return nodeIds;
 }

@@ -9,7 +9,9 @@ import {
   type NodeDescription,
   type TaskReport,
 } from "../protocol/agent.ts";
+import type { DiscoveryReport } from "../protocol/discovery.ts";
 import { checkHostname, checkMachineAddress, provenAddress } from "./addresses.ts";
+import { recordDiscovery } from "./discovery.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
 import { forgetPredecessors } from "./forgotten-nodes.ts";
 import { requestGatewayCheck, settleTransport } from "./gateway-checks.ts";
@@ -24,6 +26,7 @@ export type HelloInput = {
   readonly node: NodeDescription;
   readonly tasks: readonly TaskReport[];
   readonly listeners?: ListenersReport | undefined;
+  readonly discovery?: DiscoveryReport | undefined;
   /** Where the socket's connection comes from; null if unknown. */
   readonly client: string | null;
 };
@@ -36,7 +39,7 @@ export type HelloInput = {
  *   nothing is applied
  */
 export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
-  const { node: description, tasks, listeners, client } = input;
+  const { node: description, tasks, listeners, discovery, client } = input;
   const node = memberNode(draft, nodeId);
   const { addresses } = draft.context;
   checkHostname(description.hostname);
@@ -66,6 +69,7 @@ export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
   if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
   applyReports(draft, nodeId, tasks);
   failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
+  recordDiscovery(draft, nodeId, discovery);
   draft.resend.add(nodeId);
 }
 
@@ -144,6 +148,7 @@ function failUnreportedTasks(draft: Draft, node: MeshNode, reportedIds: Readonly
   for (const task of [...draft.world.tasks.values()]) {
     const isAccepted = taskStates[task.state] > taskStates.assigned;
     if (task.nodeId !== node.id || !isAccepted || !isAlive(task) || reportedIds.has(task.id)) continue;
+    if (task.discovered) continue;
     const lost = lostTask(task, draft.nowMs);
     draft.put("tasks", lost);
     draft.recordEvent("registry", `task.${lost.state}`, taskSubject(draft.world, lost), lost.err);

@@ -13,6 +13,23 @@ export function findService(world: World, ref: string): Service {
   return resolveRef(world.services.values(), ref, { kind: "service", name: ({ spec }) => spec.name });
 }
 
+/** As `findService`, for a change. @throws MeshError service/forbidden for a discovered service */
+export function findOwnService(world: World, ref: string): Service {
+  const service = findService(world, ref);
+  if (service.discovered !== undefined) throw readOnly(world, service);
+  return service;
+}
+
+/** Refuses a change of a discovered service, and says where it can be changed. */
+export function readOnly({ nodes }: World, { spec: { name }, discovered }: Service): MeshError {
+  const node = nodes.get(discovered?.nodeId ?? "")?.hostname ?? discovered?.nodeId;
+  return new MeshError(
+    "service/forbidden",
+    `service ${name} is discovered on node ${node} (${discovered?.source}): change it there`,
+    { blame: "operator", retry: "never" },
+  );
+}
+
 /**
  * A name refers to the node of that name that is up. A node that is down is found by its name only if no
  * other node has the name.

@@ -10,7 +10,7 @@ import { validateServer } from "../domain/validate/server.ts";
 import { checkServerHost } from "./addresses.ts";
 import type { ServerInput, ServerView } from "./api.ts";
 import { type Draft, serverSubject } from "./draft.ts";
-import { findService, requireVersion } from "./refs.ts";
+import { findOwnService, findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 
 /** Static servers per service. HAProxy's round robin allows 4,095. */
@@ -27,7 +27,7 @@ export function addServer(
   { spec, admin }: ServerInput,
   actor: string,
 ): ServerView {
-  const service = findService(draft.world, serviceRef);
+  const service = findOwnService(draft.world, serviceRef);
   const others = serversOf(draft.world, service.id);
   checkSpec(draft, spec, null);
   if (others.some((other) => other.spec.name === spec.name)) {

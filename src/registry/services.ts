@@ -14,7 +14,7 @@ import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { checkDependencies } from "./dependencies.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
 import { resolveNetworks } from "./networks.ts";
-import { findService, requireVersion } from "./refs.ts";
+import { findOwnService, readOnly, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 import { sealText } from "./sealed-text.ts";
 import { removeServersOf } from "./servers.ts";
@@ -37,7 +37,9 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
   validateSpec(spec);
   checkDependencies(draft.store, spec.run.dependencies ?? []);
   const others = [...draft.world.services.values()];
-  if (others.some((other) => other.spec.name === spec.name)) throw serviceNameTaken(spec.name);
+  const holder = others.find((other) => other.spec.name === spec.name);
+  if (holder?.discovered !== undefined) throw readOnly(draft.world, holder);
+  if (holder !== undefined) throw serviceNameTaken(spec.name);
   checkHosts(spec, others);
   const service: Service = {
     id: draft.context.newId(),
@@ -72,7 +74,7 @@ export function updateService(
   input: ServiceSpecInput | "rollback",
   actor: string,
 ): Service {
-  const service = findService(draft.world, ref);
+  const service = findOwnService(draft.world, ref);
   requireVersion("service", service, version);
   const { spec, document } = resolveNetworks(
     draft.world,
@@ -158,7 +160,7 @@ function resume(draft: Draft, service: Service, actor: string): Service {
  * @throws MeshError service/not-found
  */
 export function removeService(draft: Draft, ref: string, actor: string): void {
-  const service = findService(draft.world, ref);
+  const service = findOwnService(draft.world, ref);
   draft.remove("services", service.id);
   removeServersOf(draft, service.id);
   draft.recordEvent(actor, "service.remove", serviceSubject(service));

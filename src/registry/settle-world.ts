@@ -5,6 +5,7 @@ import { isBalancer } from "../domain/model/node.ts";
 import type { World } from "../domain/model/world.ts";
 import { applyPlan, isEmpty } from "../domain/orchestrator/plan.ts";
 import { reconcile } from "../domain/orchestrator/reconcile.ts";
+import { settleDiscovery } from "./discovery.ts";
 import type { Draft } from "./draft.ts";
 
 /** Two or three rounds are usual. More than this is a bug; the rest is left for the next wake-up. */
@@ -24,6 +25,7 @@ export function settleWorld(draft: Draft): void {
 /** Sets the deadline of the next reconcile, too. */
 function reconcileWorld(draft: Draft): void {
   const { nowMs, context, store } = draft;
+  settleDiscovery(draft);
   for (let round = 0; round < maxReconcileRounds; round += 1) {
     const plan = reconcile(schedulableWorld(draft.world), { nowMs, newId: context.newId });
     if (isEmpty(plan)) {
@@ -36,13 +38,26 @@ function reconcileWorld(draft: Draft): void {
   store.setDeadline("reconcile", nowMs + reconcileRetryMs);
 }
 
-/** The world with the nodes drained whose agents asked to leave, and without balancers, which take no tasks. */
+/**
+ * The world with the nodes drained whose agents asked to leave, and without balancers, which take no tasks, and
+ * discovered services, whose tasks the mesh neither starts nor stops.
+ */
 function schedulableWorld(world: World): World {
-  if (![...world.nodes.values()].some((node) => node.leaving || isBalancer(node))) return world;
+  const own = withoutDiscovered(world);
+  if (![...own.nodes.values()].some((node) => node.leaving || isBalancer(node))) return own;
   const nodes = new Map(
-    [...world.nodes]
+    [...own.nodes]
       .filter(([, node]) => !isBalancer(node))
       .map(([id, node]) => [id, node.leaving ? { ...node, availability: "drain" as const } : node]),
   );
-  return { ...world, nodes };
+  return { ...own, nodes };
+}
+
+function withoutDiscovered(world: World): World {
+  if (![...world.services.values()].some(({ discovered }) => discovered)) return world;
+  return {
+    ...world,
+    services: new Map([...world.services].filter(([, { discovered }]) => !discovered)),
+    tasks: new Map([...world.tasks].filter(([, { discovered }]) => !discovered)),
+  };
 }

@@ -1,5 +1,6 @@
 // The page of one service: its size, actions, traffic, tasks, static servers and events.
 
+import { discoveredLabel } from "../../domain/model/discovery.ts";
 import { isUpdating } from "../../domain/orchestrator/update.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
@@ -48,7 +49,7 @@ export function ServicePage({
           label={hasOnlyServers ? "Servers up" : "Tasks running"}
           value={serviceSizeText(service, view)}
         />
-        <Stat label="Mode" value={spec.mode.kind} />
+        <Stat label="Mode" value={service.discovered === undefined ? spec.mode.kind : "discovered"} />
         <div>
           <dt>Published</dt>
           <dd class="small">
@@ -117,6 +118,10 @@ function UpdateNotice({ service }: { service: ServiceView }) {
 function ServiceActions({ service, permission }: { service: ServiceView; permission: ActionPermission }) {
   const { mode, name } = service.spec;
   const path = servicePath(name);
+  if (service.discovered !== undefined) {
+    const where = service.spec.labels[discoveredLabel];
+    return <p class="read-only">Discovered ({where}): change it there.</p>;
+  }
   if (!permission.isAllowed) return <p class="read-only">{permission.reason}</p>;
   return (
     <section class="actions" aria-label="Actions">

@@ -56,7 +56,7 @@ function ServiceTable({ services, view }: { services: readonly ServiceView[]; vi
             <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
           </th>
           <td>{service.spec.run.image}</td>
-          <td>{service.spec.mode.kind}</td>
+          <td>{service.discovered === undefined ? service.spec.mode.kind : "discovered"}</td>
           <td class="nowrap">{serviceSizeText(service, view)}</td>
           <td>
             <StatusCounts counts={statusCounts(service, view)} />

@@ -120,13 +120,18 @@ function hostsByService(oldestFirst: readonly Service[]): ReadonlyMap<string, re
   return hosts;
 }
 
-/** The oldest service with label `waggle.default`, else the oldest in mode http with an ingress port. */
+/**
+ * The oldest service with label `waggle.default`, else the oldest in mode http with an ingress port; a discovered
+ * one only if an operator created no such service.
+ */
 function defaultService(oldestFirst: readonly Service[]): string | null {
+  const candidates = oldestFirst.filter(({ spec, ports }) => {
+    return tcpOptionsOf(spec.labels).mode !== "tcp" && ports.some(({ mode }) => mode === "ingress");
+  });
   const chosen =
     oldestFirst.find(({ spec }) => isDefaultService(spec.labels)) ??
-    oldestFirst.find(({ spec, ports }) => {
-      return tcpOptionsOf(spec.labels).mode !== "tcp" && ports.some(({ mode }) => mode === "ingress");
-    });
+    candidates.find(({ discovered }) => discovered === undefined) ??
+    candidates[0];
   return chosen?.spec.name ?? null;
 }
 

@@ -115,9 +115,11 @@ export function ingressNetwork(at: { readonly id: string; readonly nowMs: number
 
 /** The networks that a service is on, `ingress` first; networks that do not exist are left out. */
 export function networksOf(
-  { spec }: Pick<Service, "spec">,
+  { spec, discovered }: Pick<Service, "spec" | "discovered">,
   networks: ReadonlyMap<string, Network>,
 ): readonly Network[] {
+  // Its containers are on the networks of their own daemon.
+  if (discovered !== undefined) return [];
   const isPublished = spec.ports.some(({ mode }) => mode === "ingress");
   const ingress = isPublished ? [...networks.values()].filter((network) => network.ingress) : [];
   const others = (spec.networks ?? []).flatMap(({ target }) => networks.get(target) ?? []);

@@ -1,5 +1,6 @@
 // A node: a machine with an agent.
 
+import type { NodeDiscovery } from "./discovery.ts";
 import type { GatewayCheck, NodeGateway, NodeTransport } from "./node-gateway.ts";
 import type { NodeListeners } from "./node-listeners.ts";
 import type { AdminState } from "./server.ts";
@@ -49,6 +50,10 @@ export type MeshNode = {
   readonly gatewayCheck?: GatewayCheck;
   /** The published ports that it opens itself. Absent: it opens none. */
   readonly listeners?: NodeListeners;
+  /** The services that its agent discovered. Absent: it discovers none. */
+  readonly discovery?: NodeDiscovery;
+  /** Why some of them are not services of the mesh, for people. Absent: all are. */
+  readonly discoveryProblems?: readonly string[];
   /** It may get the keys of the mesh, or could once and may have kept them. Absent: it never could. */
   readonly mayHaveKeys?: true;
   /** How its agent runs tasks. */

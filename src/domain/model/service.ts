@@ -1,6 +1,7 @@
 // A service: what the operator asks the mesh to run and publish.
 
 import type { DependencyRef } from "./dependency.ts";
+import type { DiscoverySource } from "./discovery.ts";
 import type { NetworkAddress, NetworkAttachment } from "./network.ts";
 
 export type PublishMode = "ingress" | "host";
@@ -149,6 +150,14 @@ export type Service = {
   readonly update?: UpdateProgress | null;
   /** Of a job: which iteration runs, from 0, and since when. Every update begins another one. */
   readonly job?: { readonly iteration: number; readonly startedAtMs: number };
+  /** Absent: an operator created it. A discovered service is changed where it lives, not here. */
+  readonly discovered?: {
+    readonly source: DiscoverySource;
+    /** The node that defines it. */
+    readonly nodeId: string;
+    /** Reasons why it is not published as its labels ask for, for people. */
+    readonly warnings: readonly string[];
+  };
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

@@ -82,6 +82,8 @@ export type Task = {
   readonly hostPorts?: readonly { readonly target: number; readonly published: number }[];
   /** Its address on each network of its service. Absent: it has none yet, or is from an earlier release. */
   readonly addresses?: readonly NetworkAddress[];
+  /** It belongs to a discovered service, so the mesh neither starts nor stops it. Absent: the mesh runs it. */
+  readonly discovered?: true;
   /** Absent: ready. */
   readonly admin?: AdminState;
   /** When the registry first received the report that the task runs, by the registry's clock. */
