@@ -11,7 +11,9 @@ import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
 import { DependencyFiles } from "./dependency-files.ts";
+import { Discovery } from "./discovery/discovery.ts";
 import { fetchDependency } from "./fetch-dependency.ts";
+import type { GatewayTask } from "./gateway/gateway.ts";
 import { logKeyOf, type NodeKey } from "./gateway/proof.ts";
 import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
@@ -54,11 +56,12 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
   const stop = new StopRequest(log);
   try {
     routeUrl(options.url, "");
-    const { runtime, kind } = await makeRuntime(options);
+    const { runtime, kind, daemon } = await makeRuntime(options);
     try {
       const releaseStateDir = acquireStateDir(options.stateDir);
       try {
-        await new NodeAgent({ ...options, runtime: kind }, runtime, stop).run();
+        const discovered = options.discovers ? daemon : undefined;
+        await new NodeAgent({ ...options, runtime: kind }, runtime, stop, discovered).run();
       } finally {
         releaseStateDir();
       }
@@ -77,7 +80,12 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
   }
 }
 
-type ChosenRuntime = { readonly runtime: Runtime; readonly kind: NodeDescription["runtime"] };
+type ChosenRuntime = {
+  readonly runtime: Runtime;
+  readonly kind: NodeDescription["runtime"];
+  /** Whose containers are discovered. Absent: none are. */
+  readonly daemon?: DockerDaemon;
+};
 
 /** Chooses the runtime: as configured, else Docker if a daemon answers. */
 async function makeRuntime(options: AgentOptions): Promise<ChosenRuntime> {
@@ -87,7 +95,7 @@ async function makeRuntime(options: AgentOptions): Promise<ChosenRuntime> {
   try {
     const daemon = await connectDaemon(process.env);
     log(`runs tasks as containers of the Docker daemon at ${daemon.socketPath} (API ${daemon.api})`);
-    return { runtime: makeDockerRuntime(options, daemon), kind: "docker" };
+    return { runtime: makeDockerRuntime(options, daemon), kind: "docker", daemon };
   } catch (error) {
     // Containers of an earlier agent must not be taken for ended tasks because their daemon is away.
     if (runtime === "docker" || !(error instanceof MeshError) || hasContainers(stateDir)) throw error;
@@ -146,6 +154,7 @@ class NodeAgent {
   readonly #tasks: Tasks;
   readonly #records: TaskRecords;
   readonly #reporter: Reporter;
+  readonly #discovery: Discovery | null = null;
   #gateway: AgentGateway | null = null;
   #membership: JoinReply | null = null;
   #logKeys: readonly NodeKey[] = [];
@@ -154,10 +163,15 @@ class NodeAgent {
   #ingress: Promise<RunningIngress> | null = null;
   #listeners: ListenersReport = { open: 0, closed: [] };
 
-  constructor(options: NodeOptions, runtime: Runtime, stop: StopRequest) {
+  /** @param daemon whose containers are discovered; undefined: none are */
+  constructor(options: NodeOptions, runtime: Runtime, stop: StopRequest, daemon: DockerDaemon | undefined) {
     this.#options = options;
     this.#runtime = runtime;
     this.#stop = stop;
+    if (daemon !== undefined) {
+      const onChange = () => this.#reportDiscovery();
+      this.#discovery = new Discovery({ docker: daemon.docker, log: options.log, onChange });
+    }
     this.#records = new TaskRecords(options.stateDir);
     this.#reporter = new Reporter(
       (tasks) => this.#session?.send({ type: "report", tasks }) ?? false,
@@ -190,15 +204,17 @@ class NodeAgent {
       await this.#tasks.restore(this.#runtime);
       if (this.#options.kind !== "balancer")
         this.#gateway = await AgentGateway.open(this.#options, {
-          task: (id) => this.#tasks.gatewayTask(id),
+          task: (id) => this.#gatewayTask(id),
           logs: {
             keys: () => this.#logKeys,
             body: (target, signal) => logBody(this.#runtime, target, signal),
           },
         });
+      await this.#discovery?.start();
       await this.#runNodes();
     } finally {
       clearInterval(housekeeping);
+      this.#discovery?.close();
       await this.#stopIngress();
       await this.#gateway?.gateway.close(0);
       this.#reporter.clear();
@@ -290,10 +306,22 @@ class NodeAgent {
       node: this.#describe(),
       tasks: this.#tasks.reports(nodeId),
       ...(this.#options.ingress !== undefined && { listeners: this.#listeners }),
+      ...(this.#discovery !== null && { discovery: this.#discovery.report }),
     } as const;
     this.#reporter.clear();
     // A hello cancels a `leaving` of an earlier socket, so it is sent again.
     return this.#isLeaving ? [hello, { type: "leaving" }] : [hello];
+  }
+
+  #reportDiscovery(): void {
+    if (this.#discovery === null) return;
+    this.#session?.send({ type: "discovery", discovery: this.#discovery.report });
+  }
+
+  /** A task that the gateway forwards to: one of the mesh's, or a discovered one. */
+  #gatewayTask(id: string): GatewayTask | null {
+    const nodeId = this.#membership?.nodeId ?? "";
+    return this.#tasks.gatewayTask(id) ?? this.#discovery?.gatewayTask(nodeId, id) ?? null;
   }
 
   #describe(): NodeDescription {

@@ -23,6 +23,8 @@ export type AgentOptions = {
   readonly gatewayTls?: { readonly certFile: string; readonly keyFile: string };
   /** `auto`: Docker if a daemon answers, else processes. */
   readonly runtime: "process" | "docker" | "auto";
+  /** With Docker: containers and Swarms that run here without the mesh are reported as discovered services. */
+  readonly discovers: boolean;
   /** A JSON file with further images of the process runtime, see runtimes/images.ts. */
   readonly images?: string;
   /** How long a leaving agent waits for replacements of its tasks on other nodes, milliseconds. */
@@ -40,6 +42,7 @@ export const defaultAgentOptions = {
   stateDir: ".waggle-agent",
   gatewayPort: defaultGatewayPort,
   runtime: "auto",
+  discovers: true,
   drainTimeoutMs: 10_000,
   onStop: "stop",
 } as const satisfies Partial<AgentOptions>;

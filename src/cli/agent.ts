@@ -25,6 +25,7 @@ type Flags = {
   readonly state: string;
   readonly images?: string;
   readonly runtime: "process" | "docker" | "auto";
+  readonly discovery: boolean;
   readonly drainTimeout?: number;
   readonly keepTasks?: boolean;
   readonly ingress?: boolean;
@@ -108,6 +109,7 @@ function addAgentFlags(command: Command): Command {
         "process",
       ]).default("auto"),
     )
+    .option("--no-discovery", "with Docker: do not report containers and Swarms that run without the mesh")
     .addOption(
       valueFlag(
         "--drain-timeout <duration>",
@@ -132,6 +134,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
     ...gatewayTlsOf(flags),
     runtime: flags.runtime,
+    discovers: flags.discovery,
     ...(flags.images !== undefined && { images: flags.images }),
     ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout }),
     ...(flags.keepTasks && { onStop: "keep" }),

@@ -5,7 +5,7 @@ import { prepareChild, sendToParent } from "./child.ts";
 
 export type AgentInput = Pick<
   AgentOptions,
-  "url" | "stateDir" | "hostname" | "address" | "images" | "runtime"
+  "url" | "stateDir" | "hostname" | "address" | "images" | "runtime" | "discovers"
 > & {
   readonly token: string;
 };

@@ -44,6 +44,8 @@ export async function startAgents(
         token: index === 0 ? tokens.manager : tokens.worker,
         hostname,
         address: nodeAddress(plan, index + 1),
+        // The nodes share a daemon; one of them reports what runs there without the mesh.
+        discovers: index === 0,
       },
       context,
     ),

@@ -21,7 +21,7 @@ import { acceptWebSocket } from "./web-socket-end.ts";
 /** A task as its gateway knows it. */
 export type GatewayTask = {
   /** Where each target port of the task listens on this machine. */
-  readonly ports: ReadonlyMap<number, TaskEndpoint>;
+  readonly ports: Pick<ReadonlyMap<number, TaskEndpoint>, "get">;
   /** False: it is stopping; new attempts are `gone`, open ones go on. */
   readonly accepts: boolean;
   /** Absent: any number of requests may be open. */

@@ -163,7 +163,7 @@ test("[O83] a stopping task takes requests for the drain delay, and finishes the
   const run = start();
   await time.pass(1_000);
   expect(run.gatewayTask).toMatchObject({ accepts: true });
-  expect([...(run.gatewayTask?.ports ?? [])]).toEqual([[80, { host: "127.0.0.1", port: 40_001 }]]);
+  expect(run.gatewayTask?.ports.get(80)).toEqual({ host: "127.0.0.1", port: 40_001 });
   run.stop(2_500);
   await time.pass(2_499);
   expect(run.gatewayTask?.accepts).toBe(true);
