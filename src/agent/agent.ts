@@ -202,6 +202,7 @@ class NodeAgent {
     const housekeeping = setInterval(() => this.#tasks.removeExpiredFolders(), housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
+      await this.#discovery?.start();
       if (this.#options.kind !== "balancer")
         this.#gateway = await AgentGateway.open(this.#options, {
           task: (id) => this.#gatewayTask(id),
@@ -210,7 +211,6 @@ class NodeAgent {
             body: (target, signal) => logBody(this.#runtime, target, signal),
           },
         });
-      await this.#discovery?.start();
       await this.#runNodes();
     } finally {
       clearInterval(housekeeping);
@@ -306,16 +306,20 @@ class NodeAgent {
       node: this.#describe(),
       tasks: this.#tasks.reports(nodeId),
       ...(this.#options.ingress !== undefined && { listeners: this.#listeners }),
-      ...(this.#discovery !== null && { discovery: this.#discovery.report }),
+      ...(this.#discovery !== null && { discovers: true }),
     } as const;
     this.#reporter.clear();
     // A hello cancels a `leaving` of an earlier socket, so it is sent again.
-    return this.#isLeaving ? [hello, { type: "leaving" }] : [hello];
+    return [hello, ...this.#discoveryMessages(), ...(this.#isLeaving ? [{ type: "leaving" } as const] : [])];
+  }
+
+  /** The message with what was discovered; none if the agent does not discover. */
+  #discoveryMessages(): readonly AgentMessage[] {
+    return this.#discovery === null ? [] : [{ type: "discovery", discovery: this.#discovery.report }];
   }
 
   #reportDiscovery(): void {
-    if (this.#discovery === null) return;
-    this.#session?.send({ type: "discovery", discovery: this.#discovery.report });
+    for (const message of this.#discoveryMessages()) this.#session?.send(message);
   }
 
   /** A task that the gateway forwards to: one of the mesh's, or a discovered one. */

@@ -161,8 +161,8 @@ const Hello = z.object({
   node: NodeDescription,
   tasks: z.array(TaskReport).max(2_000),
   listeners: ListenersReport.optional(),
-  /** Absent: it discovers no services. Without a change it is sent with each hello. */
-  discovery: DiscoveryReport.optional(),
+  /** True: a message with what it discovered follows. Absent: it discovers no services. */
+  discovers: z.boolean().optional(),
 });
 
 /** State changes, sent as they happen. A report may be repeated. */
@@ -173,7 +173,7 @@ const Report = z.object({
   listeners: ListenersReport.optional(),
 });
 
-/** The services that the node discovered, all of them, sent when they change. */
+/** The services that the node discovered, all of them: sent after each hello, and when they change. */
 const Discovery = z.object({ type: z.literal("discovery"), discovery: DiscoveryReport });
 
 /** The agent asks to leave: its tasks are replaced on other nodes first, then its assignment stops them. */

@@ -10,8 +10,13 @@ export const maxDiscoveredTasks = 1_000;
 /** The longest list of warnings of one service, and the length of each, characters. */
 export const maxWarnings = 20;
 export const maxWarningLength = 300;
-/** Largest report as JSON, characters: it is a part of the node's row. */
-export const maxDiscoveryLength = 524_288;
+/** Largest report as JSON, bytes: it is a part of the node's row. */
+const maxDiscoveryBytes = 524_288;
+
+/** True if a report is not too large. */
+export function isDiscoverySize(report: unknown): boolean {
+  return new TextEncoder().encode(JSON.stringify(report)).length <= maxDiscoveryBytes;
+}
 
 const port = z.number().int().min(1).max(65_535);
 const shown = (maxLength: number) => z.string().min(1).max(maxLength).refine(isPrintable);
@@ -61,7 +66,7 @@ export const DiscoveryReport = z
     services: z.array(Service).max(maxDiscoveredServices).readonly(),
     tasks: z.array(Task).max(maxDiscoveredTasks).readonly(),
   })
-  .refine((report) => JSON.stringify(report).length <= maxDiscoveryLength, "a smaller report is expected");
+  .refine(isDiscoverySize, "a smaller report is expected");
 export type DiscoveryReport = z.infer<typeof DiscoveryReport>;
 
 /**

@@ -9,7 +9,6 @@ import {
   type NodeDescription,
   type TaskReport,
 } from "../protocol/agent.ts";
-import type { DiscoveryReport } from "../protocol/discovery.ts";
 import { checkHostname, checkMachineAddress, provenAddress } from "./addresses.ts";
 import { recordDiscovery } from "./discovery.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
@@ -26,7 +25,8 @@ export type HelloInput = {
   readonly node: NodeDescription;
   readonly tasks: readonly TaskReport[];
   readonly listeners?: ListenersReport | undefined;
-  readonly discovery?: DiscoveryReport | undefined;
+  /** True: its agent discovers services. */
+  readonly discovers?: boolean | undefined;
   /** Where the socket's connection comes from; null if unknown. */
   readonly client: string | null;
 };
@@ -39,7 +39,7 @@ export type HelloInput = {
  *   nothing is applied
  */
 export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
-  const { node: description, tasks, listeners, discovery, client } = input;
+  const { node: description, tasks, listeners, discovers, client } = input;
   const node = memberNode(draft, nodeId);
   const { addresses } = draft.context;
   checkHostname(description.hostname);
@@ -69,7 +69,7 @@ export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
   if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
   applyReports(draft, nodeId, tasks);
   failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
-  recordDiscovery(draft, nodeId, discovery);
+  if (discovers !== true) recordDiscovery(draft, nodeId, undefined);
   draft.resend.add(nodeId);
 }
 

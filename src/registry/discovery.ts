@@ -134,7 +134,8 @@ class Merge {
     const tasks = this.#tasksOf(name, owner, members);
     const service = this.#service(id, known, owner, members, tasks.length);
     this.#services.set(id, service);
-    for (const task of tasks) this.#addTask(task, service);
+    const slots = this.#keptSlots(tasks);
+    for (const task of tasks) this.#addTask(task, service, slots);
   }
 
   /** The merged world; the same maps and the same reference where nothing changed. */
@@ -309,15 +310,24 @@ class Merge {
     return allocatePorts(free, known?.ports ?? [], others);
   }
 
-  #addTask({ node, task }: ReportedTask, service: Service): void {
+  /** The slots of the tasks that are there already. */
+  #keptSlots(tasks: readonly ReportedTask[]): Set<number> {
+    const kept = tasks.map(({ node, task }) => this.#before.tasks.get(discoveredTaskId(node.id, task.key)));
+    return new Set(kept.flatMap((task) => task?.slot ?? []));
+  }
+
+  /** @param slots of the service's other tasks; the new task's slot is added */
+  #addTask({ node, task }: ReportedTask, service: Service, slots: Set<number>): void {
     const id = discoveredTaskId(node.id, task.key);
     const known = this.#before.tasks.get(id);
+    const slot = known?.slot ?? lowestFree(slots);
+    slots.add(slot);
     const startedAtMs = Math.min(task.startedAtMs, this.#nowMs);
     const { targets } = service.spec.run;
     const next: Omit<Task, "version"> = {
       id,
       serviceId: service.id,
-      slot: known?.slot ?? this.#freeSlot(service.id),
+      slot,
       nodeId: node.id,
       run: { ...service.spec.run, image: task.image },
       document: { ContainerSpec: { Image: task.image } },
@@ -342,16 +352,10 @@ class Merge {
     const isSame = known !== undefined && sameData(facts, next);
     this.#tasks.set(id, isSame ? known : { ...next, version: version + 1 });
   }
+}
 
-  /** The lowest slot that no task of the service has or had before this report. */
-  #freeSlot(serviceId: string): number {
-    const taken = new Set(
-      [...this.#before.tasks.values(), ...this.#tasks.values()]
-        .filter((task) => task.serviceId === serviceId)
-        .map(({ slot }) => slot),
-    );
-    for (let slot = 1; ; slot += 1) if (!taken.has(slot)) return slot;
-  }
+function lowestFree(slots: ReadonlySet<number>): number {
+  for (let slot = 1; ; slot += 1) if (!slots.has(slot)) return slot;
 }
 
 type ReportedTask = { readonly node: MeshNode; readonly task: DiscoveredTask };

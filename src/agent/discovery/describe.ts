@@ -14,9 +14,9 @@ import { MeshError } from "../../domain/model/error.ts";
 import { printableUpTo } from "../../domain/model/printable.ts";
 import type { HealthReport } from "../../domain/model/task.ts";
 import {
+  isDiscoverySize,
   maxDiscoveredServices,
   maxDiscoveredTasks,
-  maxDiscoveryLength,
   maxWarningLength,
   maxWarnings,
 } from "../../protocol/discovery.ts";
@@ -362,7 +362,7 @@ function bounded(report: NodeDiscovery): NodeDiscovery {
     const leftOut = new Set(readable.slice(serviceCount).map(({ name }) => name));
     const tasks = report.tasks.filter(({ service }) => !leftOut.has(service)).slice(0, taskCount);
     const bound = { services: readable.slice(0, serviceCount), tasks };
-    if (JSON.stringify(bound).length <= maxDiscoveryLength) return bound;
+    if (isDiscoverySize(bound)) return bound;
     [serviceCount, taskCount] = [Math.floor(bound.services.length * 0.8), Math.floor(tasks.length * 0.8)];
   }
 }

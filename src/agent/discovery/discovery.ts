@@ -92,8 +92,10 @@ export class Discovery {
 
   #gatewayTaskOf(task: DiscoveredTask): GatewayTask {
     const service = this.#serviceOf(task);
-    const limit = service === undefined ? null : taskLimitOf(service.labels);
-    return { ports: anyPort(task.address), accepts: true, ...(limit !== null && { limit }) };
+    if (service === undefined) return { ports: anyPort(task.address), accepts: true };
+    const limit = taskLimitOf(service.labels);
+    const ports = new Map(service.ports.map(({ target }) => [target, { host: task.address, port: target }]));
+    return { ports, accepts: true, ...(limit !== null && { limit }) };
   }
 
   #serviceOf({ service }: DiscoveredTask): DiscoveredService | undefined {
@@ -200,7 +202,7 @@ function readEvent(line: string): z.infer<typeof Event> | null {
   }
 }
 
-/** Every port of a container: which ones requests go to, the routing table says. */
+/** Every port of a container of another manager's service: which ones it publishes, that manager knows. */
 function anyPort(host: string): GatewayTask["ports"] {
   return { get: (port) => ({ host, port }) };
 }

@@ -59,7 +59,7 @@ test("[M120] what a node reports is a service of the mesh with its ports and tas
   expect(mesh.tasks().map(({ id, state, slot }) => [id, state, slot])).toEqual([
     [discoveredTaskId(node.id, "web 1"), "running", 1],
   ]);
-  const effects = mesh.hello(node);
+  const effects = mesh.hello(node, [], null, true);
   expect(assigned(effects, node.id)).toEqual([]);
   expect(mesh.events("service.discover")).toEqual(["web: container"]);
 });
@@ -224,10 +224,12 @@ test("[M127] a task of a Swarm counts on another node only if a manager of the S
   ]);
 });
 
-test("[M128] a hello without a report ends what the node reported before, and a report over its bounds closes the socket", () => {
+test("[M128] a hello of an agent that does not discover ends what the node reported before, and a report over its bounds closes the socket", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   report(mesh, node, [aService()]);
+  mesh.hello(node, [], null, true);
+  expect(mesh.registry.services()).toHaveLength(1);
   mesh.hello(node);
   expect(mesh.registry.services()).toEqual([]);
   const many = Array.from({ length: 201 }, (_, index) => aService({ name: `web${index}`, ports: [] }));

@@ -65,14 +65,18 @@ export class TestMesh {
     return node;
   }
 
-  /** @param client where the node's connection comes from */
+  /**
+   * @param client where the node's connection comes from
+   * @param discovers whether its agent discovers services
+   */
   hello(
     { id, name, address }: TestNode,
     tasks: readonly TaskReport[] = [],
     client: string | null = null,
+    discovers = false,
   ): Effects {
     this.sockets.set(id, this.nowMs);
-    this.registry.agents.hello(id, { node: machine(name, address), tasks, client });
+    this.registry.agents.hello(id, { node: machine(name, address), tasks, client, discovers });
     return this.registry.takeEffects();
   }
 
