@@ -133,6 +133,22 @@ describe.skipIf(problem !== null)(title, () => {
     ]);
   }, 60_000);
 
+  test("[N259] after the daemon was restarted the report is what it runs then", async () => {
+    const port = nextPort++;
+    const publish = (name: string) =>
+      run(name, [`waggle.service=${name}`, `waggle.publish=${nextPort++}:80`]);
+    await run("one", ["waggle.service=web", `waggle.publish=${port}:80`]);
+    await publish("other");
+    await until("the port to answer", async () => (await atPort(port)) !== "", soon);
+    await dockerd.stopDaemon("TERM");
+    await dockerd.startDaemon();
+    await until("the services to be gone", async () => (await ok("service", "ls", "-q")) === "", slow);
+    await dockerd.docker("start", "one");
+    await until("the port to answer again", async () => (await atPort(port)) !== "", soon);
+    expect(await ok("service", "ls", "--format", "{{.Name}} {{.Replicas}}")).toBe("web 1/1");
+    expect(await ok("service", "ps", "--format", "{{.Name}}", "web")).toBe("web.1");
+  }, 120_000);
+
   test("[N260] Traefik's rule, port and sticky cookie publish a container at its host name and path", async () => {
     const id = await run("api", [
       "traefik.enable=true",

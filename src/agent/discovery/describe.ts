@@ -142,14 +142,12 @@ function nameOf({ labels, name }: ContainerFacts): string | null {
   return isLabelled ? serviceName(name) : null;
 }
 
-/** The nearest name that a service may have. */
+/** The nearest name that a service may have: at its ends a letter or digit, at most 63 characters. */
 function serviceName(text: string): string {
-  const name = text
-    .replace(/[^-_a-zA-Z0-9]/g, "-")
-    .replace(/^[-_]+/, "")
-    .slice(0, 63)
-    .replace(/[-_]+$/, "");
-  return name === "" ? "unnamed" : name;
+  const name = text.replace(/[^-_a-zA-Z0-9]/g, "-").replace(/^[-_]+/, "");
+  let length = Math.min(name.length, 63);
+  while (length > 0 && /[-_]/.test(name.charAt(length - 1))) length -= 1;
+  return length === 0 ? "unnamed" : name.slice(0, length);
 }
 
 function containerService(name: string, members: readonly ContainerFacts[]): ServicePart {
