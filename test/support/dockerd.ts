@@ -72,6 +72,19 @@ export class PrivateDockerd {
     return dockerd;
   }
 
+  /** Joins the networks of two daemons by a cable with an address at each end. */
+  static connect(ends: readonly [[PrivateDockerd, string], [PrivateDockerd, string]]): void {
+    const [[one], [other]] = ends;
+    const devices = [`a${one.dir.slice(-6)}`, `b${one.dir.slice(-6)}`] as const;
+    const peer = ["type", "veth", "peer", "name", devices[1], "netns", other.#namespace];
+    ip(["link", "add", devices[0], "netns", one.#namespace, ...peer]);
+    for (const [index, [dockerd, address]] of ends.entries()) {
+      const device = devices[index] ?? "";
+      ip(["-n", dockerd.#namespace, "addr", "add", `${address}/24`, "dev", device]);
+      ip(["-n", dockerd.#namespace, "link", "set", device, "up"]);
+    }
+  }
+
   get socket(): string {
     return join(this.dir, "docker.sock");
   }
