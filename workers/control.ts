@@ -22,11 +22,6 @@ import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
 import { watchEvents } from "./watch-events.ts";
 
-export { MeshProber } from "./prober.ts";
-export { MeshRegistry } from "./registry.ts";
-export { MeshTelemetry } from "./telemetry.ts";
-export { MeshTunnel } from "./tunnel.ts";
-
 type ControlApps = {
   readonly control: ControlApp;
   readonly dashboard: DashboardApp;

@@ -12,6 +12,7 @@ const proberSchema: Schema = {
     {
       number: 1,
       name: "region and target list, and a counter for each server",
+      readableFrom: 1,
       statements: [
         "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE IF NOT EXISTS counters (server_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",

@@ -12,6 +12,7 @@ export const registrySchema: Schema = {
     {
       number: 1,
       name: "the world, its memory of the mesh, events, deadlines and credentials",
+      readableFrom: 1,
       statements: [
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE nodes (id TEXT PRIMARY KEY, hostname TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
@@ -26,6 +27,7 @@ export const registrySchema: Schema = {
     {
       number: 2,
       name: "static servers, and when each region's checks were last heard",
+      readableFrom: 1,
       statements: [
         "CREATE TABLE servers (id TEXT PRIMARY KEY, service_id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE probe_regions (region TEXT PRIMARY KEY, heard_at_ms INTEGER NOT NULL) WITHOUT ROWID",
@@ -34,6 +36,7 @@ export const registrySchema: Schema = {
     {
       number: 3,
       name: "a node's admin state is called as those of tasks and servers are",
+      readableFrom: 3,
       statements: [
         "UPDATE nodes SET body = json_remove(json_set(body, '$.admin', json_extract(body, '$.balance')), '$.balance') WHERE json_extract(body, '$.balance') IS NOT NULL",
       ],
@@ -41,6 +44,7 @@ export const registrySchema: Schema = {
     {
       number: 4,
       name: "nodes that joined before addresses were checked keep theirs",
+      readableFrom: 3,
       statements: [
         "UPDATE nodes SET body = json_set(body, '$.provenAddress', json_extract(body, '$.address'))",
       ],
@@ -48,6 +52,7 @@ export const registrySchema: Schema = {
     {
       number: 5,
       name: "nodes that said hello are known",
+      readableFrom: 3,
       statements: [
         "UPDATE nodes SET body = json_set(body, '$.wasReady', json('true')) WHERE json_extract(body, '$.state') <> 'unknown'",
       ],
@@ -55,6 +60,7 @@ export const registrySchema: Schema = {
     {
       number: 6,
       name: "the events of operators are kept apart from those of nodes and the registry",
+      readableFrom: 6,
       statements: [
         "CREATE TABLE event_log (trail TEXT NOT NULL, place INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (trail, place)) WITHOUT ROWID",
         "INSERT INTO event_log (trail, place, seq, at_ms, body) SELECT CASE WHEN json_extract(body, '$.actor') = 'registry' OR json_extract(body, '$.actor') LIKE 'node %' THEN 'mesh' ELSE 'operator' END, seq, seq, at_ms, body FROM events",
@@ -64,6 +70,7 @@ export const registrySchema: Schema = {
     {
       number: 7,
       name: "networks",
+      readableFrom: 6,
       statements: [
         "CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
       ],
@@ -71,6 +78,7 @@ export const registrySchema: Schema = {
     {
       number: 8,
       name: "secrets and configs, their data sealed and apart from what lists show",
+      readableFrom: 6,
       statements: [
         "CREATE TABLE dependencies (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE dependency_data (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) WITHOUT ROWID",

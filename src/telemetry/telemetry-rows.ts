@@ -22,6 +22,7 @@ export const telemetrySchema: Schema = {
     {
       number: 1,
       name: "shards of items, and a head with the numbers of the last deltas",
+      readableFrom: 1,
       statements: [
         "CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",

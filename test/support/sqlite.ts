@@ -3,9 +3,11 @@
 import { DatabaseSync } from "node:sqlite";
 import type { SqlDatabase, SqlRow } from "../../src/storage/sql-database.ts";
 
-/** A new, empty database. */
-export function memoryDatabase(): SqlDatabase {
-  return databaseOf(new DatabaseSync(":memory:"));
+/** A new database. @param script SQL that fills it */
+export function memoryDatabase(script = ""): SqlDatabase {
+  const database = new DatabaseSync(":memory:");
+  database.exec(script);
+  return databaseOf(database);
 }
 
 /** An open database, empty or not. */

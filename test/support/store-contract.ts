@@ -62,6 +62,38 @@ export function storeContract(
         expect(() => store.migrate(nowMs)).toThrow("at step 999");
       }));
 
+    test("[M200] a database of a later release is used if all of its further steps are readable from this one", () =>
+      withStore((store, database) => {
+        const newest = Math.max(...registrySchema.migrations.map(({ number }) => number));
+        const later = extended("CREATE TABLE later (key TEXT PRIMARY KEY)");
+        migrate(database, { ...later, migrations: withReadableFrom(later, newest) }, nowMs);
+        store.setMeta("meshName", "written after a rollback");
+        store.migrate(nowMs);
+        migrate(database, later, nowMs);
+        expect(store.meta("meshName")).toBe("written after a rollback");
+        database.exec("UPDATE migrations SET readable_from = 99 WHERE number = 99");
+        expect(() => store.migrate(nowMs)).toThrow(/at step 99, .* needs step 99 .* this one knows \d+/);
+      }));
+
+    test("[M200] steps of a release that did not note it are readable as this one knows them", () =>
+      withEmpty((database) => {
+        database.exec(
+          "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, at_ms INTEGER NOT NULL)",
+        );
+        database.exec(
+          "INSERT INTO migrations (number, name, at_ms) VALUES (1, 'first', 0), (2, 'second', 0)",
+        );
+        const step = (number: number, readableFrom: number) => ({
+          number,
+          name: "",
+          readableFrom,
+          statements: [],
+        });
+        migrate(database, { owner: "a test", migrations: [step(1, 1), step(2, 1)] }, nowMs);
+        migrate(database, { owner: "a test", migrations: [step(1, 1)] }, nowMs);
+        expect(stepsOf(database)).toEqual([1, 2]);
+      }));
+
     test("[M1] telemetry tables that are older than the migration runner keep their rows", () =>
       withEmpty((database) => {
         database.exec("CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
@@ -192,7 +224,11 @@ export function storeContract(
 /** The registry's schema with one more step. */
 function extended(...statements: readonly string[]): Schema {
   const { owner, migrations } = registrySchema;
-  return { owner, migrations: [...migrations, { number: 99, name: "later", statements }] };
+  return { owner, migrations: [...migrations, { number: 99, name: "later", readableFrom: 99, statements }] };
+}
+
+function withReadableFrom({ migrations }: Schema, readableFrom: number): Schema["migrations"] {
+  return migrations.map((step) => (step.number === 99 ? { ...step, readableFrom } : step));
 }
 
 function stepsOf(database: SqlDatabase): readonly SqlValue[] {
