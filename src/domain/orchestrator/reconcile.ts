@@ -68,7 +68,9 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     }
     const service = evaluateUpdate(before, tasks, plan);
     const slots = wantedSlots(service, tasks, plan);
-    unplaced.push(...reconcileService(slots, service, plan));
+    // All its tasks, not those of these slots: one on a paused node proves a spec, too.
+    const kept = tasks.flatMap((task) => plan.latest(task) ?? []);
+    unplaced.push(...reconcileService(slots, kept, service, plan));
   }
   const due = unplaced.filter(({ task }) => isDue(task, plan));
   const held = nodesThatMayReturn(world.nodes.values(), at.nowMs);
@@ -146,10 +148,13 @@ function globalSlots(service: Service, slots: readonly Slot[], plan: PlanBuilder
 /**
  * Reconciles the slots of a service, and starts the update of as many of them as its policy allows now.
  *
+ * @param slots the slots in which tasks may be started or replaced now
+ * @param tasks the service's tasks, also those in other slots
  * @returns the service's unplaced tasks
  */
 function reconcileService(
   slots: readonly Slot[],
+  tasks: readonly Task[],
   before: Service,
   plan: PlanBuilder,
 ): readonly UnplacedTask[] {
@@ -157,11 +162,7 @@ function reconcileService(
   const { nodes } = plan.world;
   const plainViews = slots.map((slot) => viewSlot(slot, before, constraints, nodes));
   const begun = beginIfNeeded(before, plainViews, plan);
-  const trial = trialOf(
-    begun,
-    slots.flatMap(({ tasks }) => tasks),
-    { nodes, nowMs: plan.nowMs },
-  );
+  const trial = trialOf(begun, tasks, { nodes, nowMs: plan.nowMs });
   const views = plainViews.map((view) => holdOldTask(view, trial, begun, nodes));
   let updatesLeft = advanceUpdate(views, trial, begun, plan);
   const service = plan.world.services.get(before.id) ?? begun;

@@ -491,6 +491,32 @@ describe("global services", () => {
   });
 });
 
+describe("the trial of a global service", () => {
+  const before = aService({ mode: { kind: "global" } });
+  const service = updated(before, { run: { env: ["VERSION=2"] } });
+  const startedAtMs = now - 1_000;
+  /** The second node runs a task of each spec, the first one a task that has run the new spec for long. */
+  const plan = (first: Partial<MeshNode>) => {
+    const proving = aTask(service, { id: id("p") });
+    const old = aTask(before, { id: id("a"), nodeId: node2.id });
+    const recent = { nodeId: node2.id, stateSinceMs: startedAtMs, createdAtMs: startedAtMs };
+    const tasks = [proving, old, aTask(service, { id: id("b"), ...recent })];
+    return planOf(aWorld([{ ...node1, ...first }, node2], [service], tasks));
+  };
+
+  test("[C100] a task on a paused or disconnected node proves the spec: the old task elsewhere stops at once", () => {
+    for (const first of [{ availability: "pause" }, { state: "disconnected" }] as const) {
+      expect(plan(first).tasks).toMatchObject([{ id: id("a"), desired: "shutdown" }]);
+    }
+  });
+
+  test("[C100] a task that the same plan stops proves nothing: the old task runs on for the monitor time", () => {
+    const { tasks, wakeAtMs } = plan({ availability: "drain" });
+    expect(tasks).toMatchObject([{ id: id("p"), desired: "shutdown" }]);
+    expect(wakeAtMs).toBe(startedAtMs + 5_000);
+  });
+});
+
 describe("jobs whose node was lost", () => {
   const job = aService({ mode: { kind: "replicated-job", completions: 2, maxConcurrent: 1 } });
   /** The first node runs slot 1 and is down; the task's replacement is placed on another one. */
