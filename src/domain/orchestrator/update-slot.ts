@@ -92,12 +92,15 @@ function firstUpdatedTask(tasks: readonly Task[], service: Service, update: Upda
 }
 
 /**
- * The task that decides whether the update failed in a slot: the first one that was not stopped. Later ones
- * are restarts. A stopped one was lost with its node or superseded, and says nothing about its spec.
+ * The task that decides whether the update failed in a slot: the first one that ended by itself, else one that
+ * is unhealthy; null while neither exists. Tasks after one that ended are restarts. A stopped one was lost
+ * with its node or superseded, and says nothing about its spec. A task whose node is lost keeps its desired
+ * state until its replacement runs, so that a failed replacement counts although an earlier task may still run.
  */
 export function decisiveTask(tasks: readonly Task[], service: Service, update: UpdateProgress): Task | null {
-  const counts = (task: Task) => hasEndedByItself(task) || isWanted(task);
-  return tasks.find((task) => isOfUpdate(task, service, update) && counts(task)) ?? null;
+  const own = tasks.filter((task) => isOfUpdate(task, service, update));
+  const isSick = (task: Task) => isWanted(task) && isUnhealthy(task);
+  return own.find(hasEndedByItself) ?? own.find(isSick) ?? null;
 }
 
 /** True if an update, and not an earlier one to the same spec, created a task. */

@@ -310,6 +310,19 @@ describe("updates", () => {
     expect(wanted(world).filter(({ runHash }) => runHash === service.runHash)).toMatchObject([{ slot: 1 }]);
   });
 
+  test("[C101] a replacement of a new task that fails pauses the update at once, not after the next one runs", () => {
+    const service = updated(old, { run: { image: "web:2" }, update: { order: "stop-first" } });
+    for (const change of [down, { availability: "drain" } as const]) {
+      let world = reconciled(aWorld([...three.map(paused), node4, node5], [service], tasks));
+      world = settled(reported(world, tasks[0], "shutdown"));
+      const lost = latestOf(world, service);
+      world = settled(withNode(reported(world, lost, "running"), lost.nodeId, change), now + 1_000);
+      world = reconciled(reported(world, latestOf(world, service), "failed", now + 2_000), now + 2_000);
+      expect(wanted(world).map(({ id: taskId }) => taskId)).toContain(lost.id);
+      expect(world.services.get(service.id)?.update?.state).toBe("paused");
+    }
+  });
+
   test("[C69] a slot for which no node fits, and whose new task never ran, does not hold up the trial", () => {
     const service = updated(old, { run: { image: "web:2" }, replicas: 4, maxPerNode: 1 });
     const world = settled(aWorld(three, [service], tasks));
