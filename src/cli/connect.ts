@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { Command } from "commander";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { isTcpService } from "../domain/table/tcp-options.ts";
+import { joinStreams } from "../net/join-streams.ts";
 import type { Cli } from "./cli.ts";
 import { CliError, exitCodes, refused, usageError } from "./errors.ts";
 import { connect, type MeshFlags, targetFlags, valueFlag } from "./flags.ts";
@@ -174,23 +175,12 @@ async function dialFirst(candidates: readonly Candidate[]): Promise<Duplex> {
   throw new Error("no port of the mesh accepts a connection");
 }
 
-/** Each direction ends alone; an error of one side ends both. */
 async function forward(client: Socket, dialer: Dialer, onRefusal: (reason: string) => void): Promise<void> {
-  let target: Duplex;
   try {
-    target = await dialer();
+    joinStreams(client, await dialer());
   } catch (error) {
     onRefusal((error as Error).message);
     client.resetAndDestroy();
-    return;
-  }
-  for (const [from, to] of [
-    [client, target],
-    [target, client],
-  ] as const) {
-    from.on("error", () => (to === client ? client.resetAndDestroy() : to.destroy()));
-    from.once("close", () => to.end());
-    from.pipe(to);
   }
 }
 

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
-import { ByteSocket, byteSocketOptions } from "../agent/byte-socket.ts";
+import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
 import { authorizationHeaders } from "./client.ts";
 import type { MeshTarget } from "./context.ts";
 import { refused } from "./errors.ts";

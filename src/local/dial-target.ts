@@ -7,7 +7,6 @@ import { connect, isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { WebSocket } from "ws";
-import { ByteSocket, byteSocketOptions } from "../agent/byte-socket.ts";
 import { endpointOfOrigin, keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
 import { wait } from "../agent/wait.ts";
 import type { TableGateway } from "../domain/table/table.ts";
@@ -22,6 +21,7 @@ import {
   targetHeader,
 } from "../gateway/attempt.ts";
 import { type RelayRouter, toRelayHeaders } from "../gateway/relay.ts";
+import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
 import { AttemptSigner, type GatewayKey } from "../proxy/attempt-signer.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { ConnectFailure } from "../proxy/tcp/tcp-router.ts";

@@ -2,6 +2,7 @@
 
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { joinStreams } from "../net/join-streams.ts";
 import type { Abort } from "./client-connection.ts";
 import { openRequest, type Refuse, relayResponse, reset, runtimeFailure } from "./forward-request.ts";
 import type { RuntimeRequest } from "./read-request.ts";
@@ -36,7 +37,8 @@ export function forwardUpgrade(
     client.write(headOf(response), "latin1");
     client.write(first);
     tunnel.write(head);
-    splice(client, tunnel);
+    for (const side of [client, tunnel]) side.setTimeout(0);
+    joinStreams(client, tunnel, halfOpenMs);
   });
   upstream.on("response", (response) => {
     const outgoing = new ServerResponse(incoming);
@@ -59,22 +61,4 @@ function headOf({ statusMessage, rawHeaders }: IncomingMessage): string {
     lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
   }
   return `${lines.join("\r\n")}\r\n\r\n`;
-}
-
-/** Copies bytes in both directions until both sides have ended, or one was reset. */
-function splice(client: Socket, tunnel: Socket): void {
-  for (const [from, to] of [
-    [client, tunnel],
-    [tunnel, client],
-  ] as const) {
-    from.setTimeout(0);
-    from.pipe(to);
-    from.once("end", () => setTimeout(() => from.destroy(), halfOpenMs).unref());
-    from.on("error", () => from.destroy());
-    from.once("close", () => {
-      if (to.destroyed) return;
-      if (from.errored !== null && from.errored !== undefined) to.resetAndDestroy();
-      else to.destroySoon();
-    });
-  }
 }

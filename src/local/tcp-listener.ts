@@ -2,9 +2,9 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { joinStreams } from "../agent/gateway/join-streams.ts";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
 import { listenBacklog } from "../agent/listen-backlog.ts";
+import { joinStreams } from "../net/join-streams.ts";
 import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
 import { type TcpChoice, type TcpEntry, type TcpRouter, tcpSettings } from "../proxy/tcp/tcp-router.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";

@@ -36,13 +36,17 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   proxy: { folders: ["domain", "gateway", "telemetry"], packages: [] },
   ingress: { folders: ["domain", "gateway", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
-  agent: { folders: ["domain", "gateway", "protocol"], packages: ["node:*", "dockerode", "ws", "zod"] },
+  net: { folders: ["gateway"], packages: ["node:*", "ws"] },
+  agent: {
+    folders: ["domain", "gateway", "protocol", "net"],
+    packages: ["node:*", "dockerode", "ws", "zod"],
+  },
   cli: {
-    folders: ["domain", "protocol", "telemetry", "haproxy"],
+    folders: ["domain", "protocol", "telemetry", "haproxy", "net"],
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "agent", "cli"],
+    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "net", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };
@@ -66,7 +70,6 @@ const commandImports = new Set([
   "src/cli/up.ts -> local",
   "src/cli/agent.ts -> agent",
   "src/cli/agent.ts -> local",
-  "src/cli/mesh-dialer.ts -> agent",
 ]);
 
 type Import = { readonly file: string; readonly from: string; readonly target: string };

@@ -3,8 +3,8 @@
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { gatewayHeader, ownHeaderPrefix, printOutcome } from "../../gateway/attempt.ts";
+import { resetStream } from "../../net/join-streams.ts";
 import type { GatewayExchange, ResponseHead } from "./exchange.ts";
-import { resetStream } from "./join-streams.ts";
 import { maxGatewayHeadBytes } from "./limits.ts";
 import { type AttemptHead, isConnectionHeader, withoutNamed } from "./request-head.ts";
 import { type TaskEndpoint, TaskUnreachableError } from "./task-connection.ts";

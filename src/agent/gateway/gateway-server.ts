@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions } f
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { resetStream } from "../../net/join-streams.ts";
 import type { GatewayExchange } from "./exchange.ts";
 import { HttpExchange, UpgradeExchange } from "./http-exchange.ts";
-import { resetStream } from "./join-streams.ts";
 import { gatewayHeadMs, maxGatewayHeadBytes, routerIdleMs, unwantedBodyMs } from "./limits.ts";
 import { gatewayPurpose } from "./request-head.ts";
 import type { RouterConnections } from "./router-connections.ts";

@@ -2,9 +2,9 @@
 
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { type Duplex, Readable } from "node:stream";
+import { joinStreams, resetStream } from "../../net/join-streams.ts";
 import type { BodyStream, GatewayExchange, ResponseHead } from "./exchange.ts";
 import { trailerLines } from "./forward.ts";
-import { joinStreams, resetStream } from "./join-streams.ts";
 import { unwantedBodyMs } from "./limits.ts";
 
 /** A request and its response. */

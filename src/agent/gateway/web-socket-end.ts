@@ -3,8 +3,8 @@
 import type { IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import { WebSocketServer } from "ws";
-import { ByteSocket, byteSocketOptions } from "../byte-socket.ts";
-import { joinStreams } from "./join-streams.ts";
+import { ByteSocket, byteSocketOptions } from "../../net/byte-socket.ts";
+import { joinStreams } from "../../net/join-streams.ts";
 
 const server = new WebSocketServer({ noServer: true, clientTracking: false, ...byteSocketOptions });
 

@@ -5,11 +5,11 @@ import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { ByteSocket, byteSocketOptions } from "../../../../src/agent/byte-socket.ts";
-import type { Gateway } from "../../../../src/agent/gateway/gateway.ts";
-import { byteWindow, maxMessageBytes, writeByteMessage } from "../../../../src/gateway/byte-messages.ts";
-import { openGateway, sign, taskAt, tcpTask } from "../../../support/gateway.ts";
-import { until } from "../../../support/until.ts";
+import type { Gateway } from "../../../src/agent/gateway/gateway.ts";
+import { byteWindow, maxMessageBytes, writeByteMessage } from "../../../src/gateway/byte-messages.ts";
+import { ByteSocket, byteSocketOptions } from "../../../src/net/byte-socket.ts";
+import { openGateway, sign, taskAt, tcpTask } from "../../support/gateway.ts";
+import { until } from "../../support/until.ts";
 
 const stops: (() => unknown)[] = [];
 

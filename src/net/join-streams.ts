@@ -6,23 +6,41 @@ import { TLSSocket } from "node:tls";
 
 /**
  * Copies bytes both ways with backpressure. Each side's end is passed on alone, so that the other side may go
- * on; a side that is reset resets the other.
+ * on; a side that is reset resets the other. Once a side is closed, the other one gets what is left for it and
+ * is closed as well.
+ *
+ * @param halfOpenMs how long one side may go on after the other has ended, milliseconds; then both are closed
  */
-export function joinStreams(one: Duplex, other: Duplex): void {
+export function joinStreams(one: Duplex, other: Duplex, halfOpenMs = Number.POSITIVE_INFINITY): void {
   for (const [from, to] of [
     [one, other],
     [other, one],
   ] as const) {
     from.allowHalfOpen = true;
     from.on("error", () => undefined);
+    if (halfOpenMs < Number.POSITIVE_INFINITY) {
+      from.once("end", () => {
+        const timer = setTimeout(() => resetStream(from), halfOpenMs);
+        from.once("close", () => clearTimeout(timer));
+      });
+    }
     from.once("close", () => {
       if (to.destroyed) return;
       if (from.errored !== null || !from.readableEnded) resetStream(to);
-      // The peer is gone for good; what it sent last is still on its way.
-      else if (!to.writableEnded) to.end();
+      else closeAfterWriting(to);
     });
     from.pipe(to);
   }
+}
+
+/** What the other side sent last is still on its way. Nothing that this one sends could be delivered. */
+function closeAfterWriting(stream: Duplex): void {
+  if (stream.writableFinished) {
+    stream.destroy();
+    return;
+  }
+  stream.once("finish", () => stream.destroy());
+  if (!stream.writableEnded) stream.end();
 }
 
 /**
