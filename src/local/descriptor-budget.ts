@@ -1,5 +1,6 @@
 // The budget of file descriptors: how many connections and requests the listeners of a process may have.
 
+import { assumedDescriptors } from "../net/descriptor-limit.ts";
 import { RuntimeDescriptors, runtimeDescriptorsPerRequest } from "./runtime-descriptors.ts";
 
 /** Descriptors that this process and the runtime need besides, idle connections between them included. */
@@ -13,9 +14,6 @@ export const defaultMaxWaiting = 20_000;
 
 /** The part of the descriptors that connections of mode tcp may have, so that HTTP requests find others. */
 const maxTunnelShare = 3 / 4;
-
-/** The limit if the system states none. */
-const assumedDescriptors = 10_240;
 
 /** Requests that may be open at a time with a limit of descriptors that the runtime has as well. */
 export function maxOpenRequests(descriptors: number): number {

@@ -1,7 +1,6 @@
-// The limit of file descriptors, and warnings about it. Each client of a published port needs a descriptor, and
+// Warnings about the limit of file descriptors. Each client of a published port needs a descriptor, and
 // a request in progress needs more.
 
-import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { maxOpenRequests } from "./descriptor-budget.ts";
 
@@ -39,16 +38,6 @@ const raiseHint = "raise the limit with `ulimit -n 65536`, or LimitNOFILE= of a 
 
 function exhaustedText(limit: number | null): string {
   return `no file descriptor is left${limit === null ? "" : ` of ${limit}`}: further connections are closed until others end; ${raiseHint}`;
-}
-
-/**
- * The limit of open descriptors of this process, which its children inherit: Node raises the soft limit to the
- * hard one at its start. Null if it is unknown or unlimited.
- */
-export function descriptorLimit(): number | null {
-  const { stdout } = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
-  const limit = Number.parseInt(stdout ?? "", 10);
-  return Number.isNaN(limit) ? null : limit;
 }
 
 function hasFreeDescriptor(): boolean {

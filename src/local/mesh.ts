@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { closedPortsFile } from "../cli/closed-ports.ts";
 import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
+import { descriptorLimit } from "../net/descriptor-limit.ts";
 import { readLimits } from "../proxy/limits.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import {
@@ -17,7 +18,7 @@ import {
 } from "./addresses.ts";
 import { type LocalAgent, type NodeJoinTokens, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
-import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
+import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
 import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";

@@ -1,13 +1,10 @@
 // The open connections of a gateway's port, and which of them end when descriptors run short.
 
-import { readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
+import { assumedDescriptors, descriptorLimit } from "../../net/descriptor-limit.ts";
 
 /** Descriptors that the agent needs besides: files, logs, its connection to the registry. */
 const reservedByAgent = 128;
-
-/** The limit if the system states none. */
-const assumedDescriptors = 10_240;
 
 type RouterConnection = {
   /** Requests in progress. */
@@ -108,15 +105,4 @@ export class RouterConnections {
 /** Descriptors for connections: the limit of this process without what the agent needs besides. */
 export function connectionDescriptors(): number {
   return Math.max(16, (descriptorLimit() ?? assumedDescriptors) - reservedByAgent);
-}
-
-/** Null if the system does not state it. Node raises the soft limit to the hard one at its start. */
-function descriptorLimit(): number | null {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const limit = Number(/^Max open files +(\d+)/m.exec(limits)?.[1]);
-    return Number.isNaN(limit) ? null : limit;
-  } catch {
-    return null;
-  }
 }
