@@ -394,9 +394,11 @@ function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before
   });
 }
 
-/** True if a task of the same spec has run for the monitor period. */
+/** True if a task of the same spec has run for the monitor period, of a rollback while there is one. */
 function isProven({ serviceId, runHash }: Task, world: World, nowMs: number): boolean {
-  const { monitorMs = 5_000 } = world.services.get(serviceId)?.spec.update ?? {};
+  const service = world.services.get(serviceId);
+  const isRollback = service?.update?.state.startsWith("rollback") === true;
+  const { monitorMs = 5_000 } = (isRollback ? service.spec.rollback : service?.spec.update) ?? {};
   return [...world.tasks.values()].some(
     (task) =>
       task.runHash === runHash &&
