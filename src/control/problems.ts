@@ -11,7 +11,7 @@ import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
-import { referenceWarnings } from "./service-references.ts";
+import { byName, type NamedServices, referenceWarnings } from "./service-references.ts";
 import { isOfStack, ownWarnings } from "./service-warnings.ts";
 
 /** Slots named in one problem; the rest are counted. */
@@ -31,6 +31,7 @@ export function problemsOf(
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
+  const named = byName(services);
   return [
     ...failingServices(services, tasksOf, traffic),
     ...(!nodes.some((node) => !isBalancer(node)) && servers.length === 0 ? [noNodes(info)] : []),
@@ -38,7 +39,7 @@ export function problemsOf(
     ...nodes.flatMap(undiscovered),
     ...services.flatMap(pausedUpdates),
     ...services.flatMap((service) => discoveryWarnings(service, nodes)),
-    ...services.flatMap((service) => labelsWithoutEffect(service, services)),
+    ...services.flatMap((service) => labelsWithoutEffect(service, named)),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
     ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
@@ -209,7 +210,7 @@ function pausedUpdates({ spec: { name }, update }: ServiceView): StatusProblem[]
 }
 
 /** Labels that name a service which is missing or not published. Requests go on without them. */
-function labelsWithoutEffect(service: ServiceView, services: readonly ServiceView[]): StatusProblem[] {
+function labelsWithoutEffect(service: ServiceView, services: NamedServices): StatusProblem[] {
   return referenceWarnings(service, services).map((why) => ({
     what: `service ${service.spec.name}`,
     why,

@@ -4,7 +4,7 @@
 import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import type { ServiceView } from "../registry/api.ts";
 import { modeWarnings } from "./mode-warnings.ts";
-import { referenceWarnings } from "./service-references.ts";
+import { type NamedServices, referenceWarnings } from "./service-references.ts";
 
 /** The label that `docker stack deploy` sets on each service. */
 const stackLabel = "com.docker.stack.namespace";
@@ -30,25 +30,18 @@ function networkWarnings({ networks = [] }: ServiceView["spec"]): string[] {
   ];
 }
 
-/** All warnings. @param services all services of the mesh */
-function serviceWarnings(
-  service: ServiceView,
-  services: readonly ServiceView[],
-  isOnCloudflare: boolean,
-): string[] {
-  return [...ownWarnings(service, isOnCloudflare), ...referenceWarnings(service, services)];
-}
-
 /**
- * The warnings of each service of a stack, as the error of its running tasks: `docker stack ps` prints that.
+ * The warnings of a service of a stack, as the error of its running tasks: `docker stack ps` prints that.
  * Empty without a warning, and for other services, whose operator has read them.
+ *
+ * @param services at least those that its labels name
  */
 export function stackTaskError(
   service: ServiceView,
-  services: readonly ServiceView[],
+  services: NamedServices,
   isOnCloudflare: boolean,
 ): string {
   if (!isOfStack(service)) return "";
-  const warnings = serviceWarnings(service, services, isOnCloudflare);
+  const warnings = [...ownWarnings(service, isOnCloudflare), ...referenceWarnings(service, services)];
   return warnings.length === 0 ? "" : `warning: ${warnings.join("; ")}`;
 }

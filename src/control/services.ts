@@ -12,7 +12,7 @@ import { badRequest, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { readRegistryAuth } from "./registry-auth.ts";
-import { referenceWarnings } from "./service-references.ts";
+import { referencedServices, referenceWarnings } from "./service-references.ts";
 import { ownWarnings } from "./service-warnings.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
@@ -95,10 +95,9 @@ async function warningsOf(
   input: ServiceSpecInput | "rollback",
   isOnCloudflare: boolean,
 ): Promise<string[]> {
+  const own = input === "rollback" ? [] : ownWarnings(input, isOnCloudflare);
   const service = await mesh.service(ref);
-  return [
-    ...(input === "rollback" ? [] : ownWarnings(input, isOnCloudflare)),
-    // It may have been removed since.
-    ...(service.ok ? referenceWarnings(service.value, await mesh.services()) : []),
-  ];
+  // It may have been removed since.
+  if (!service.ok) return own;
+  return [...own, ...referenceWarnings(service.value, await referencedServices(mesh, service.value))];
 }

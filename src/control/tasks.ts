@@ -9,7 +9,8 @@ import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
-import { stackTaskError } from "./service-warnings.ts";
+import { byName, referencedServices } from "./service-references.ts";
+import { isOfStack, stackTaskError } from "./service-warnings.ts";
 
 const taskFilterKeys = [
   "_up-to-date",
@@ -25,15 +26,6 @@ type TaskFilters = Filters<(typeof taskFilterKeys)[number]>;
 
 export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes {
   const isOnCloudflare = entrySettings.balancerPort === null;
-  /** Writes tasks with the warnings of their services, each worked out once. */
-  const writer = (services: ReadonlyMap<string, ServiceView>, networks: ReadonlyMap<string, Network>) => {
-    const all = [...services.values()];
-    const warnings = new Map(
-      all.map((service) => [service.id, stackTaskError(service, all, isOnCloudflare)]),
-    );
-    return (task: Task) =>
-      writeTask(task, services.get(task.serviceId), networks, warnings.get(task.serviceId) ?? "");
-  };
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), taskFilterKeys);
@@ -44,12 +36,26 @@ export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes 
       networksById(mesh),
     ]);
     const selected = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
-    return c.json(selected.map(writer(services, networks)));
+    const named = byName([...services.values()]);
+    const shown = new Set(selected.map(({ serviceId }) => serviceId));
+    const warnings = new Map(
+      [...services.values()]
+        .filter(({ id }) => shown.has(id))
+        .map((service) => [service.id, stackTaskError(service, named, isOnCloudflare)]),
+    );
+    return c.json(
+      selected.map((task) =>
+        writeTask(task, services.get(task.serviceId), networks, warnings.get(task.serviceId)),
+      ),
+    );
   });
   routes.get("/:id", async (c) => {
     const task = unwrap(await mesh.task(c.req.param("id")));
-    const [services, networks] = await Promise.all([servicesById(mesh), networksById(mesh)]);
-    return c.json(writer(services, networks)(task));
+    const [service, networks] = await Promise.all([mesh.service(task.serviceId), networksOfTask(mesh, task)]);
+    if (!service.ok) return c.json(writeTask(task, undefined, networks));
+    const named = isOfStack(service.value) ? await referencedServices(mesh, service.value) : byName([]);
+    const warning = stackTaskError(service.value, named, isOnCloudflare);
+    return c.json(writeTask(task, service.value, networks, warning));
   });
   return routes;
 }
@@ -69,7 +75,19 @@ async function servicesById(mesh: MeshApi): Promise<ReadonlyMap<string, ServiceV
 }
 
 async function networksById(mesh: MeshApi): Promise<ReadonlyMap<string, Network>> {
-  return new Map((await mesh.networks()).map((network) => [network.id, network]));
+  return byId(await mesh.networks());
+}
+
+async function networksOfTask(
+  mesh: MeshApi,
+  { addresses = [] }: Task,
+): Promise<ReadonlyMap<string, Network>> {
+  const found = await Promise.all(addresses.map(({ networkId }) => mesh.network(networkId)));
+  return byId(found.flatMap((one) => (one.ok ? [one.value] : [])));
+}
+
+function byId(networks: readonly Network[]): ReadonlyMap<string, Network> {
+  return new Map(networks.map((network) => [network.id, network]));
 }
 
 function checkDesired(value: string): void {

@@ -10,7 +10,8 @@ import type { TaskFilter } from "./api.ts";
 
 /** @throws MeshError service/not-found, service/invalid if several match */
 export function findService(world: World, ref: string): Service {
-  return resolveRef(world.services.values(), ref, { kind: "service", name: ({ spec }) => spec.name });
+  const naming = { kind: "service", name: ({ spec }: Service) => spec.name } as const;
+  return world.services.get(ref) ?? resolveRef(world.services.values(), ref, naming);
 }
 
 /** As `findService`, for a change. @throws MeshError service/forbidden for a discovered service */
@@ -47,10 +48,9 @@ export function findNode(world: World, ref: string): MeshNode {
 
 /** @throws MeshError task/not-found, task/invalid if several match */
 export function findTask(world: World, ref: string): Task {
-  return resolveRef(world.tasks.values(), ref, {
-    kind: "task",
-    name: (task) => taskName(world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task),
-  });
+  const name = (task: Task) =>
+    taskName(world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task);
+  return world.tasks.get(ref) ?? resolveRef(world.tasks.values(), ref, { kind: "task", name });
 }
 
 /** Refuses a change to a version other than the current one, with Docker's message. @throws MeshError */

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { running, TestControl } from "./support.ts";
+import { expect, test, vi } from "vitest";
+import { running, spec, TestControl } from "./support.ts";
 
 const stack = { Labels: { "com.docker.stack.namespace": "shop" } };
 const limited = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
@@ -45,4 +45,36 @@ test("[A89] the own error of a task counts before a warning", async () => {
     ({ Status }: { Status: { Err?: string } }) => Status.Err,
   );
   expect(errors).toContain("task: non-zero exit (3)");
+});
+
+test("[D160] the response about a task, or a created service, reads only the services that its labels name", async () => {
+  const control = new TestControl(1);
+  for (let number = 1; number <= 3; number += 1) await control.create(`other${number}`, { EndpointSpec: {} });
+  const { registry } = control.mesh;
+  const [all, one] = [vi.spyOn(registry, "services"), vi.spyOn(registry, "service")];
+  const id = await control.create("shop_web", {
+    Labels: { ...stack.Labels, "waggle.canary": "missing", "waggle.canary.weight": "10%" },
+  });
+  const [task] = control.mesh.running("shop_web");
+  one.mockClear();
+  const { Status } = (await control.ask(`GET /tasks/${task?.id}`)).json;
+  expect(Status.Err).toBe(
+    "warning: label waggle.canary=missing has no effect: this mesh has no service missing",
+  );
+  expect(one.mock.calls).toEqual([[id], ["missing"]]);
+  expect(all.mock.calls).toEqual([]);
+});
+
+test("[D160] a label that names the beginning of another service's id names no service", async () => {
+  const control = new TestControl(1);
+  const other = await control.create("other");
+  const { json } = await control.ask("POST /services/create", {
+    body: spec("web", {
+      Labels: { "waggle.canary": other.slice(0, 8), "waggle.canary.weight": "10%" },
+      EndpointSpec: { Ports: [{ TargetPort: 80 }] },
+    }),
+  });
+  expect(json.Warnings).toEqual([
+    `label waggle.canary=${other.slice(0, 8)} has no effect: this mesh has no service ${other.slice(0, 8)}`,
+  ]);
 });
