@@ -98,6 +98,9 @@ export type ServiceMode =
   | { readonly kind: "global-job" };
 
 /** The part of the operator's document that the mesh acts on. */
+/** An amount of CPU and memory; 0: unspecified. */
+export type TaskResources = { readonly nanoCpus: number; readonly memoryBytes: number };
+
 export type ServiceSpec = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -110,9 +113,9 @@ export type ServiceSpec = {
   readonly spreadOver?: readonly string[];
   /** 0: no limit. */
   readonly maxPerNode: number;
-  readonly reservations: {
-    readonly nanoCpus: number;
-    readonly memoryBytes: number;
+  /** What a task may use at most. Absent: as much as it wants. */
+  readonly limits?: TaskResources;
+  readonly reservations: TaskResources & {
     /** Number of units by kind of resource: `{ gpu: 2 }`. Absent: none. */
     readonly generic?: Readonly<Record<string, number>>;
   };

@@ -8,6 +8,7 @@ import {
   type PortRequest,
   type RunSpec,
   type ServiceSpec,
+  type TaskResources,
   type UpdatePolicy,
 } from "../model/service.ts";
 
@@ -42,7 +43,11 @@ export function validateSpec(spec: ServiceSpec): void {
   for (const descriptor of spec.spreadOver ?? []) checkSpreadDescriptor(descriptor);
   checkLabels(spec.labels);
   checkPolicies(spec);
-  checkReservations(spec.reservations);
+  if (spec.limits !== undefined) checkResources(spec.limits);
+  checkResources(spec.reservations);
+  for (const [kind, count] of Object.entries(spec.reservations.generic ?? {})) {
+    checkCount(`generic-resource ${kind}`, count);
+  }
 }
 
 function checkName(name: string): void {
@@ -121,15 +126,22 @@ function checkUpdatePolicy(name: string, policy: UpdatePolicy): void {
   }
 }
 
-/** SwarmKit's lower bounds: 0 (no reservation), or at least a thousandth of a core and 4 MiB. */
-function checkReservations({ nanoCpus, memoryBytes, generic = {} }: ServiceSpec["reservations"]): void {
-  for (const [kind, count] of Object.entries(generic)) checkCount(`generic-resource ${kind}`, count);
+/** SwarmKit's lower bounds: 0 (unspecified), or at least a thousandth of a core and 4 MiB. */
+function checkResources({ nanoCpus, memoryBytes }: TaskResources): void {
   if (nanoCpus !== 0 && !(nanoCpus >= 1e6)) {
-    throw invalid(`invalid cpu value ${nanoCpus / 1e9}: Must be at least 0.001`);
+    throw invalid(`invalid cpu value ${goText(nanoCpus / 1e9)}: Must be at least 0.001`);
   }
   if (memoryBytes !== 0 && !(memoryBytes >= 4 * 1024 * 1024)) {
     throw invalid(`invalid memory value ${memoryBytes}: Must be at least 4MiB`);
   }
+}
+
+/** A number as Go prints it, in whose exponent are two digits or more: `5e-05`. */
+function goText(value: number): string {
+  const text = value.toExponential();
+  const [digits, exponent] = text.split("e");
+  if (Number(exponent) >= -4 && Number(exponent) < 6) return String(value);
+  return `${digits}e${exponent?.replace(/^([+-])(\d)$/, "$10$2")}`;
 }
 
 function checkCount(name: string, value: number): void {

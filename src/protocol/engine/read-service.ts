@@ -9,6 +9,7 @@ import {
   type RunSpec,
   type ServiceMode,
   type ServiceSpec,
+  type TaskResources,
   type UpdatePolicy,
 } from "../../domain/model/service.ts";
 import type { EngineContainer, EngineGenericResource } from "./container-schema.ts";
@@ -56,8 +57,9 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
   }
   const ports = readPorts(engineSpec.EndpointSpec?.Ports ?? [], engineSpec.EndpointSpec?.Mode ?? "");
   const targets = [...new Set(ports.map(({ target }) => target))].sort((a, b) => a - b);
-  const reservations = template.Resources?.Reservations;
-  const generic = readGeneric(reservations?.GenericResources ?? []);
+  const { Limits, Reservations } = template.Resources ?? {};
+  const limits = readResources(Limits ?? {});
+  const generic = readGeneric(Reservations?.GenericResources ?? []);
   const spreadOver = (template.Placement?.Preferences ?? []).flatMap(
     ({ Spread }) => Spread?.SpreadDescriptor ?? [],
   );
@@ -70,11 +72,8 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     constraints: template.Placement?.Constraints ?? [],
     ...(spreadOver.length > 0 && { spreadOver }),
     maxPerNode: template.Placement?.MaxReplicas ?? 0,
-    reservations: {
-      nanoCpus: reservations?.NanoCPUs ?? 0,
-      memoryBytes: reservations?.MemoryBytes ?? 0,
-      ...(generic && { generic }),
-    },
+    ...((limits.nanoCpus !== 0 || limits.memoryBytes !== 0) && { limits }),
+    reservations: { ...readResources(Reservations ?? {}), ...(generic && { generic }) },
     restart: readRestart(template.RestartPolicy ?? {}),
     update: readUpdate("UpdateConfig", engineSpec.UpdateConfig ?? {}),
     ...(engineSpec.RollbackConfig && { rollback: readUpdate("RollbackConfig", engineSpec.RollbackConfig) }),
@@ -89,6 +88,16 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
 function withName(json: unknown, defaultName: string): unknown {
   if (defaultName === "" || typeof json !== "object" || json === null || Array.isArray(json)) return json;
   return (json as { Name?: unknown }).Name ? json : { ...json, Name: defaultName };
+}
+
+function readResources({
+  NanoCPUs,
+  MemoryBytes,
+}: {
+  readonly NanoCPUs?: number | null | undefined;
+  readonly MemoryBytes?: number | null | undefined;
+}): TaskResources {
+  return { nanoCpus: NanoCPUs ?? 0, memoryBytes: MemoryBytes ?? 0 };
 }
 
 /** The number of units by kind; null without any. A named unit counts as one of its kind. */

@@ -114,11 +114,13 @@ function labelsOf(
 function resourcesOf({ Resources }: EngineTaskTemplate): Partial<HostConfig> {
   const { Limits, Reservations, SwapBytes, MemorySwappiness } = Resources ?? {};
   const memory = Limits?.MemoryBytes || undefined;
+  const reserved = Reservations?.MemoryBytes || undefined;
   return {
     NanoCpus: Limits?.NanoCPUs || undefined,
     Memory: memory,
     PidsLimit: Limits?.Pids || undefined,
-    MemoryReservation: Reservations?.MemoryBytes || undefined,
+    // A daemon refuses a soft limit above the hard one, and Swarm sets none: such a task runs.
+    MemoryReservation: (reserved ?? 0) > (memory ?? Number.POSITIVE_INFINITY) ? undefined : reserved,
     // Docker counts memory and swap together; -1 is unlimited swap.
     MemorySwap:
       SwapBytes == null

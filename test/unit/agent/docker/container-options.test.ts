@@ -172,6 +172,14 @@ test.each([
   expect(optionsOf({}, template).HostConfig).toMatchObject(hostConfig);
 });
 
+test("[D162] memory that is reserved beyond the limit is no soft limit of the container", () => {
+  const resources = (MemoryBytes: number) => ({
+    Resources: { Limits: { MemoryBytes: 16 << 20 }, Reservations: { MemoryBytes } },
+  });
+  expect(optionsOf({}, resources(32 << 20)).HostConfig?.MemoryReservation).toBeUndefined();
+  expect(optionsOf({}, resources(16 << 20)).HostConfig?.MemoryReservation).toBe(16 << 20);
+});
+
 test("[N120] only host-mode ports are published", () => {
   expect(optionsOf({})).toMatchObject({ ExposedPorts: { "80/tcp": {} } });
   expect(optionsOf({}).HostConfig).not.toHaveProperty("PortBindings");

@@ -89,19 +89,30 @@ describe("specs", () => {
     expect(verdict({ constraints: ["node.role==worker"] })).toBe("fine");
   });
 
-  test("[K6] counts and durations are not negative, and reservations not below SwarmKit's minimum", () => {
+  test("[K6] counts and durations are not negative", () => {
     expect(verdict({ restart: { delayMs: -1 } })).toBe("TaskSpec: restart-delay cannot be negative");
     expect(verdict({ restart: { maxAttempts: -1 } })).toBe(
       "TaskSpec: restart-max-attempts cannot be negative",
     );
     expect(verdict({ update: { parallelism: -1 } })).toBe("TaskSpec: update-parallelism cannot be negative");
     expect(verdict({ maxPerNode: -1 })).toBe("TaskSpec: replicas-max-per-node cannot be negative");
-    expect(verdict({ reservations: { nanoCpus: 1, memoryBytes: 0 } })).toBe(
-      "invalid cpu value 1e-9: Must be at least 0.001",
-    );
-    expect(verdict({ reservations: { nanoCpus: 0, memoryBytes: 1 } })).toBe(
-      "invalid memory value 1: Must be at least 4MiB",
-    );
+  });
+
+  test("[D161] limits and reservations are at least a thousandth of a core and 4 MiB, in SwarmKit's words", () => {
+    for (const kind of ["limits", "reservations"]) {
+      const of = (nanoCpus: number, memoryBytes: number) => verdict({ [kind]: { nanoCpus, memoryBytes } });
+      expect(of(1, 0)).toBe("invalid cpu value 1e-09: Must be at least 0.001");
+      expect(of(50_000, 1)).toBe("invalid cpu value 5e-05: Must be at least 0.001");
+      expect(of(-1.234567890123456e15, 0)).toBe(
+        "invalid cpu value -1.234567890123456e+06: Must be at least 0.001",
+      );
+      expect(of(123_456, 0)).toBe("invalid cpu value 0.000123456: Must be at least 0.001");
+      expect(of(0, 1_024)).toBe("invalid memory value 1024: Must be at least 4MiB");
+      expect(of(0, 4_194_303)).toBe("invalid memory value 4194303: Must be at least 4MiB");
+      expect([of(0, 0), of(1e6, 4_194_304)]).toEqual(["fine", "fine"]);
+    }
+    const reservations = { nanoCpus: 2e9, memoryBytes: 2 ** 30 };
+    expect(verdict({ limits: { nanoCpus: 1e9, memoryBytes: 2 ** 24 }, reservations })).toBe("fine");
   });
 });
 
