@@ -1,7 +1,6 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
-import { Connector } from "../src/control/connect.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { Relay } from "../src/control/relay.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
@@ -15,9 +14,10 @@ import { relayPath } from "../src/gateway/relay.ts";
 import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import { clientOf, peerOnCloudflare } from "./client-address.ts";
+import { connectorOf } from "./connector.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
-import { gatewayDialerOf, planeName, planeOf } from "./plane.ts";
+import { gatewayDialerOf, planeName } from "./plane.ts";
 import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
 import { watchEvents } from "./watch-events.ts";
@@ -107,14 +107,6 @@ function appsOf(env: Env): ControlApps {
   return apps;
 }
 
-/** This isolate's connections to TCP services. */
-let connector: Connector | undefined;
-
-function connectorOf(env: Env): Connector {
-  connector ??= new Connector(planeOf(env));
-  return connector;
-}
-
 function controlDeps(env: Env): ControlDeps {
   const forward = (request: Request): Promise<Response> =>
     callRemote(
@@ -142,7 +134,7 @@ function controlDeps(env: Env): ControlDeps {
     newId: randomId,
     forward,
     watchEvents: (sinceSeq) => watchEvents(forward, sinceSeq),
-    connector: () => connectorOf(env),
+    connector: (request) => connectorOf(request, env),
     dialGateway: gatewayDialerOf(env),
     openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
   };

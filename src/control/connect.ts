@@ -1,10 +1,14 @@
 // Connections of `waggle connect` through a Worker, which has no port for them: a WebSocket of an operator goes to
-// a task of a TCP service, through the gateway of the task's node. The Worker chooses, and sees no bytes.
+// a target of a TCP service, to a task through the gateway of its node. The bytes pass through the Worker, which
+// treats and counts them as a published port does.
 //
 //   GET /mesh/connect?service=NAME&port=PUBLISHED   upgrade to a WebSocket with the messages of byte-messages.ts
+//
+// @see docs/decisions/0113-worker-ends-connect.md
 
+import { parseIp } from "../domain/model/cidr.ts";
 import { MeshError } from "../domain/model/error.ts";
-import type { TableGateway } from "../domain/table/table.ts";
+import type { TableGateway, TableService } from "../domain/table/table.ts";
 import {
   attemptHeader,
   gatewayHeader,
@@ -14,110 +18,205 @@ import {
   readOutcome,
   targetHeader,
 } from "../gateway/attempt.ts";
+import type { ByteEnd } from "../gateway/byte-streams.ts";
+import { joinEnds } from "../gateway/join-ends.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { type ConnectFailure, TcpRouter } from "../proxy/tcp/tcp-router.ts";
+import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
+import { type ConnectFailure, type TcpChoice, TcpRouter, tcpSettings } from "../proxy/tcp/tcp-router.ts";
+import { Flusher } from "../telemetry/flusher.ts";
+import { renewMs } from "../telemetry/meter.ts";
 
 /** A target of an attempt that is signed for no head. */
 const tunnelTarget = "*";
-
-const noBytes = () => ({ received: 0, sent: 0 });
 
 /** What a connection asks for. */
 export type ConnectRequest = {
   readonly service: string;
   /** The published port. */
   readonly port: number;
-  /** The client's address, which the policy `source` reads. */
+  /** The client's address, which the policy `source` reads, and targets that get it. */
   readonly client: string;
 };
 
-/** The connections that this isolate has chosen a task for. */
-export class Connector {
-  readonly #plane: DataPlane;
-  readonly #router: TcpRouter;
+/** How the platform opens connections. */
+export type ConnectorDeps = {
+  readonly plane: DataPlane;
+  /** Accepts the client's WebSocket. */
+  readonly acceptClient: () => { readonly response: Response; readonly end: ByteEnd };
+  /** The end of a WebSocket that a gateway accepted; null if the response has none. */
+  readonly endOf: (response: Response) => ByteEnd | null;
+  /** Connects to a static server, at an origin of the routing table. Rejects if that fails. */
+  readonly dialServer: (origin: string) => Promise<ByteEnd>;
+  /** Keeps the isolate alive for work after the response. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+};
 
-  constructor(plane: DataPlane) {
-    this.#plane = plane;
-    // Nothing reads the counters: the gateway has the bytes, and the isolate does not see a connection's end.
-    this.#router = new TcpRouter(plane.nowMs, plane.random, "connect");
+/** The connections of this isolate. */
+export class Connector {
+  readonly #deps: ConnectorDeps;
+  readonly #router: TcpRouter;
+  /** Null if telemetry is off. */
+  readonly #flusher: Flusher | null;
+
+  constructor(deps: ConnectorDeps) {
+    const { nowMs, random, newId, flush } = deps.plane;
+    this.#deps = deps;
+    this.#router = new TcpRouter(nowMs, random, newId());
+    const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+    const { meter } = this.#router.traffic;
+    this.#flusher = flush === undefined ? null : new Flusher(meter, { send: flush, nowMs, sleep });
   }
 
   /**
-   * Connects to a task. The next one is tried until one accepts, each once.
+   * Connects to a target. The next one is tried until one accepts, each once.
    *
-   * @param handshake the headers of the WebSocket's handshake, without others of the client
-   * @returns the 101 of the task's gateway, with the WebSocket; null if no such TCP service has the port
-   * @throws MeshError service/unavailable without a task that accepts
+   * @returns the 101 for the client; null if no such TCP service has the port
+   * @throws MeshError service/unavailable without a target that accepts
    */
-  async open({ service, port, client }: ConnectRequest, handshake: Headers): Promise<Response | null> {
-    const routes = await this.#plane.tables.fresh();
+  async open({ service, port, client }: ConnectRequest): Promise<Response | null> {
+    const { plane, acceptClient } = this.#deps;
+    const routes = await plane.tables.fresh();
     if (routes === null) throw unavailable("no routing table has come yet");
     const published = routes.matchTcp(port)?.routes[0]?.service;
-    if (published?.name !== service && published?.id !== service) return null;
+    if (published === undefined || (published.name !== service && published.id !== service)) return null;
+    const { traffic } = this.#router;
+    traffic.meter.colo = plane.meter?.colo || "local";
     this.#router.setRoutes(routes);
     const choice = this.#router.choose({ nodeId: null, port }, client);
     try {
-      for (;;) {
-        const step = choice.step(this.#plane.nowMs());
-        if (step.kind === "refuse") throw unavailable(step.reason);
-        if (step.kind === "wait") {
-          await new Promise((resolve) => setTimeout(resolve, step.ms));
-          const newer = await this.#plane.tables.fresh();
-          if (newer !== null) this.#router.setRoutes(newer);
-          continue;
-        }
-        const dialed = await this.#dial(step.target, step.withinMs, handshake);
-        if (dialed instanceof Response) {
-          choice.connected(this.#plane.nowMs(), noBytes);
-          return dialed;
-        }
-        choice.failed(dialed, this.#plane.nowMs());
-        if (dialed === "gone") this.#plane.tables.expire(this.#plane.nowMs());
-      }
-    } finally {
-      // The gateway counts the connection from now on; this isolate does not see its end.
+      const target = await this.#connect(choice);
+      const { response, end } = acceptClient();
+      void this.#serve(choice, end, target, prefaceOf(published, client, port), tcpSettings(published));
+      return response;
+    } catch (error) {
       choice.end();
+      this.#report();
+      throw error;
     }
   }
 
-  /** A late answer of a gateway is not used; its connection ends with this request. */
-  #dial(target: Target, withinMs: number, handshake: Headers): Promise<Response | ConnectFailure> {
-    const { gateway } = target;
-    // A static server has no gateway, and speaks no WebSocket.
-    if (gateway === null) return Promise.resolve("unreached");
-    return Promise.race([
-      this.#ask(target, gateway, handshake),
-      new Promise<"unreached">((resolve) => setTimeout(resolve, withinMs, "unreached")),
-    ]);
+  async #connect(choice: TcpChoice): Promise<ByteEnd> {
+    const { nowMs, tables } = this.#deps.plane;
+    for (;;) {
+      const step = choice.step(nowMs());
+      if (step.kind === "refuse") throw unavailable(step.reason);
+      if (step.kind === "wait") {
+        await new Promise((resolve) => setTimeout(resolve, step.ms));
+        const newer = await tables.fresh();
+        if (newer !== null) this.#router.setRoutes(newer);
+        continue;
+      }
+      const dialed = await this.#dial(step.target, step.withinMs);
+      if (typeof dialed !== "string") return dialed;
+      choice.failed(dialed, nowMs());
+      if (dialed === "gone") tables.expire(nowMs());
+    }
   }
 
-  async #ask(
+  /** Passes the bytes on until both directions have ended, and counts them. */
+  async #serve(
+    choice: TcpChoice,
+    client: ByteEnd,
+    target: ByteEnd,
+    preface: Uint8Array | null,
+    { idleTimeoutMs }: ReturnType<typeof tcpSettings>,
+  ): Promise<void> {
+    const { nowMs } = this.#deps.plane;
+    const bytes = { received: 0, sent: 0 };
+    choice.connected(nowMs(), () => bytes);
+    this.#report();
+    // An open connection on which nothing happens would expire in telemetry.
+    const renewal = setInterval(() => this.#report(), renewMs);
+    await joinEnds(client, target, {
+      preface,
+      idleMs: idleTimeoutMs,
+      nowMs,
+      onBytes: (direction, count) => {
+        bytes[direction] += count;
+        this.#report();
+      },
+    });
+    clearInterval(renewal);
+    choice.end();
+    this.#report();
+  }
+
+  /** Has the counters sent soon, and failing targets reported. */
+  #report(): void {
+    const { plane, waitUntil } = this.#deps;
+    const { traffic } = this.#router;
+    const nowMs = plane.nowMs();
+    traffic.refresh();
+    this.#flusher?.schedule(nowMs, waitUntil);
+    const failing = traffic.suspects.hasAny ? traffic.suspects.due(nowMs) : null;
+    if (failing !== null) waitUntil(plane.reportSuspects(failing).catch(() => undefined));
+  }
+
+  /** A late answer of a target is not used. */
+  async #dial(target: Target, withinMs: number): Promise<ByteEnd | ConnectFailure> {
+    let isLate = false;
+    const dialed = this.#dialNow(target).then((result) => {
+      if (isLate && typeof result !== "string") result.reset("the connection was given up");
+      return result;
+    });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<"unreached">((resolve) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        resolve("unreached");
+      }, withinMs);
+    });
+    const result = await Promise.race([dialed, timeout]);
+    clearTimeout(timer);
+    return result;
+  }
+
+  async #dialNow(target: Target): Promise<ByteEnd | ConnectFailure> {
+    const { origin, gateway } = target;
+    try {
+      if (origin !== null) return await this.#deps.dialServer(origin);
+      return gateway === null ? "unreached" : await this.#askGateway(target, gateway);
+    } catch {
+      return "unreached";
+    }
+  }
+
+  async #askGateway(
     { taskId, port, nodeId }: Target,
     gateway: TableGateway,
-    handshake: Headers,
-  ): Promise<Response | ConnectFailure> {
-    const { signer, tables, nowMs, dialGateway } = this.#plane;
+  ): Promise<ByteEnd | ConnectFailure> {
+    const { signer, tables, nowMs, dialGateway } = this.#deps.plane;
     const keyId = tables.held?.signingKey ?? null;
     if (keyId === null) return "unreached";
     const id = signer.newAttemptId();
     const attempt = { keyId, taskId, port, id, issuedMs: nowMs(), kind: "tunnel" } as const;
     const text = provenText(attempt, { method: "GET", target: tunnelTarget, host: null });
-    try {
-      const signature = await signer.sign(keyId, nodeId, text);
-      if (signature === null) return "unreached";
-      const headers = new Headers(handshake);
-      headers.set(attemptHeader, printAttempt(attempt, signature.proof));
-      headers.set(targetHeader, tunnelTarget);
-      const response = await dialGateway(gateway, nodeId, { headers, redirect: "manual" });
-      const outcome = readOutcome(response.headers.get(gatewayHeader), signature.mark);
-      if (outcome === "task" && response.status === 101) return response;
-      await response.body?.cancel();
-      return outcome !== null && isUndelivered(outcome) ? outcome : "unreached";
-    } catch {
-      return "unreached";
-    }
+    const signature = await signer.sign(keyId, nodeId, text);
+    if (signature === null) return "unreached";
+    const headers = new Headers({
+      upgrade: "websocket",
+      [attemptHeader]: printAttempt(attempt, signature.proof),
+      [targetHeader]: tunnelTarget,
+    });
+    const response = await dialGateway(gateway, nodeId, { headers, redirect: "manual" });
+    const outcome = readOutcome(response.headers.get(gatewayHeader), signature.mark);
+    const end = outcome === "task" ? this.#deps.endOf(response) : null;
+    if (end !== null) return end;
+    await response.body?.cancel();
+    return outcome !== null && isUndelivered(outcome) ? outcome : "unreached";
   }
+}
+
+/**
+ * The header by which the target learns the client's address. A Worker sees neither the client's port, which is 0
+ * in it, nor an address that the client connects to.
+ */
+function prefaceOf(service: TableService, client: string, port: number): Uint8Array | null {
+  const { sendProxy } = tcpSettings(service);
+  if (sendProxy === null) return null;
+  const address = parseIp(client)?.length === 16 ? "::" : "0.0.0.0";
+  return proxyHeader(sendProxy, { address: client, port: 0 }, { address, port });
 }
 
 function unavailable(reason: string): MeshError {

@@ -32,7 +32,7 @@ export type ControlDeps = {
   /** Forwards the upgrade of a node's agent to the node's tunnel object; null if the Worker binds none. */
   readonly openTunnel?: (nodeId: string, request: Request) => Promise<Response> | null;
   /** Opens connections to TCP services; absent: this app cannot. */
-  readonly connector?: () => Connector;
+  readonly connector?: (request: Request) => Connector;
   /** The events of the mesh as they happen; absent: GET /events sends stored ones only. */
   readonly watchEvents?: WatchEvents;
   /** Sends a signed request to the gateway of a node. */

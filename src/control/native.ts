@@ -107,11 +107,9 @@ export function nativeRoutes({
   routes.get("/connect", operatorOnly, async (c) => {
     const { service = "", port = "" } = c.req.query();
     const published = readCountParameter("port", port, 65_535, 0);
-    const { headers } = upgradeRequest(c.req.raw, "/mesh/connect");
-    const handshake = new Headers();
-    for (const name of handshakeHeaders) handshake.set(name, headers.get(name) ?? "");
+    requireUpgrade(c.req.raw);
     const asked = { service, port: published, client: c.env.client ?? "unknown" };
-    const response = await connector?.().open(asked, handshake);
+    const response = await connector?.(c.req.raw).open(asked);
     return response ?? problem(c, 400, whyNotConnected(unwrap(await mesh.service(service)), published));
   });
   routes.post("/gateway-key/rotate", operatorOnly, async (c) => {
@@ -141,9 +139,6 @@ export function nativeRoutes({
   return routes;
 }
 
-/** Headers of a WebSocket's handshake that its gateway reads (RFC 6455 §4.2.1). */
-const handshakeHeaders = ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version"] as const;
-
 /** Why a service has no TCP connections at a port. */
 function whyNotConnected({ spec, ports }: ServiceView, port: number): string {
   if (spec.labels["waggle.mode"] !== "tcp")
@@ -163,8 +158,11 @@ function checkProtocol(body: unknown): void {
 
 /** The request with the registry's URL, whatever URL it came with. */
 function upgradeRequest(request: Request, path: string): Request {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw httpError(426, "this route is a WebSocket: send Upgrade: websocket");
-  }
+  requireUpgrade(request);
   return new Request(`https://registry${path}`, request);
+}
+
+function requireUpgrade({ headers }: Request): void {
+  if (headers.get("upgrade")?.toLowerCase() === "websocket") return;
+  throw httpError(426, "this route is a WebSocket: send Upgrade: websocket");
 }

@@ -1,14 +1,18 @@
 // Connections to TCP services through the Worker of the control API, which has no port for them.
 
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { meshDialer } from "../../src/cli/mesh-dialer.ts";
 import { joinStreams } from "../../src/net/join-streams.ts";
+import type { Snapshot } from "../../src/telemetry/snapshot.ts";
 import { freePort, MeshProcess, run } from "../support/mesh-process.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
@@ -83,5 +87,120 @@ describe.skipIf(missing.length > 0)(`connections through the mesh${reason}`, () 
     expect(await ask(`service=web&port=${webPort}`, operator)).toBe(400);
     expect(await ask(`service=redis&port=1`, operator)).toBe(400);
     expect(await ask(`service=redis&port=x`, operator)).toBe(400);
+  });
+});
+
+describe("a connection through the mesh is treated as at a published port", () => {
+  /** A static server, which notes what each connection begins with, and sends all bytes back. */
+  class EchoServer {
+    readonly received: Buffer[] = [];
+    readonly server = createServer({ allowHalfOpen: true }, (socket) => {
+      const index = this.received.push(Buffer.alloc(0)) - 1;
+      socket.on("error", () => undefined);
+      socket.on("data", (bytes: Buffer) => {
+        const before = this.received[index] ?? Buffer.alloc(0);
+        if (before.length < 256) this.received[index] = Buffer.concat([before, bytes]);
+      });
+      socket.pipe(socket);
+    });
+
+    async listen(): Promise<number> {
+      await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+      return (this.server.address() as AddressInfo).port;
+    }
+  }
+
+  const echo = new EchoServer();
+  let echoPort: number;
+  let mesh: MeshProcess;
+
+  beforeAll(async () => {
+    echoPort = await echo.listen();
+    mesh = await MeshProcess.start(["--empty", "--nodes", "1"]);
+  }, 120_000);
+
+  afterAll(async () => {
+    echo.server.close();
+    await mesh?.remove();
+  });
+
+  /** Publishes the server as a service. @returns opens a connection to it through the mesh */
+  async function publish(name: string, labels: readonly string[]): Promise<() => Promise<Duplex>> {
+    const published = await freePort();
+    const flags = ["waggle.mode=tcp", ...labels].flatMap((label) => ["--label", label]);
+    const added = await mesh.waggle(
+      ...["server", "add", name, "echo", `127.0.0.1:${echoPort}`, "-p", `${published}:5432`, ...flags],
+    );
+    expect(added.code, added.err).toBe(0);
+    return meshDialer({ url: mesh.control, token: mesh.token } as never, name, published);
+  }
+
+  const opened = (dial: () => Promise<Duplex>) =>
+    until("a connection", async () => (await dial()).on("error", () => undefined));
+
+  test("[O403] it reaches a static server, each direction ends alone, and a bulk of bytes arrives whole", async () => {
+    const client = await opened(await publish("plain", []));
+    const sent = randomBytes(16 * 1024 * 1024);
+    client.end(sent);
+    expect((await buffer(client)).equals(sent)).toBe(true);
+  });
+
+  test("[O403] a server that accepts no connection is refused with the reason", async () => {
+    const published = await freePort();
+    const closed = `127.0.0.1:${await freePort()}`;
+    const flags = ["-p", `${published}:5432`, "--label", "waggle.mode=tcp"];
+    expect((await mesh.waggle("server", "add", "dead", "gone", closed, ...flags)).code).toBe(0);
+    const dial = meshDialer({ url: mesh.control, token: mesh.token } as never, "dead", published);
+    const refusal = await until("the reason", () =>
+      dial().then(
+        () => null,
+        ({ message }: Error) => (message.includes("no target of") ? message : null),
+      ),
+    );
+    expect(refusal).toBe("no target of dead accepted the connection: 1 unreached; try again");
+  });
+
+  test.each([
+    ["v1", `PROXY TCP4 127.0.0.1 0.0.0.0 0 `],
+    ["v2", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\0\0\0\0\0\0"],
+  ])("[O404] the target gets the client's address by the PROXY protocol %s", async (version, header) => {
+    const client = await opened(await publish(`proxied-${version}`, [`waggle.send-proxy=${version}`]));
+    client.write("hello");
+    await until("the bytes", () => echo.received.at(-1)?.toString("latin1").endsWith("hello"));
+    expect(echo.received.at(-1)?.toString("latin1").slice(0, header.length)).toBe(header);
+    client.destroy();
+  });
+
+  test("[O405] it is closed after the idle timeout without a byte, and goes on while bytes pass", async () => {
+    const client = await opened(await publish("idle", ["waggle.idle-timeout=2s"]));
+    const beganMs = performance.now();
+    for (let part = 0; part < 6; part += 1) {
+      client.write("x");
+      await once(client, "data");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    const silentMs = performance.now();
+    expect(silentMs - beganMs).toBeGreaterThan(3_000);
+    await until("the end", () => client.destroyed);
+    expect(performance.now() - silentMs).toBeGreaterThan(1_000);
+  });
+
+  test("[O406] its bytes, attempts and open connections are counted", async () => {
+    const dial = await publish("counted", []);
+    const client = await opened(dial);
+    client.write("0123456789");
+    await once(client, "data");
+    const traffic = async () => {
+      const { services } = await mesh.get<Snapshot>("/mesh/telemetry");
+      return services.find(({ name }) => name === "counted");
+    };
+    await until("an open connection", async () => (await traffic())?.open.now === 1);
+    const counted = await until("its bytes", async () => {
+      const counts = (await traffic())?.counts;
+      return counts?.bytesOut === 10 ? counts : null;
+    });
+    expect(counted).toMatchObject({ requests: 1, attempts: 1, bytesIn: 10, bytesOut: 10 });
+    client.end();
+    await until("no open connection", async () => (await traffic())?.open.now === 0);
   });
 });
