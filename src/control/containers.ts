@@ -80,6 +80,12 @@ export function containerRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   routes.get("/:ref/json", async (c) =>
     c.json(writeContainer(findContainer(await containersOf(mesh), c.req.param("ref")))),
   );
+  for (const [path, command] of insideReads) {
+    routes.get(`/:ref/${path}`, async (c) => {
+      const container = findContainer(await containersOf(mesh), c.req.param("ref"));
+      throw httpError(501, await whereToLook(mesh, container, command));
+    });
+  }
   const refuse = async (ref: string) => {
     findContainer(await containersOf(mesh), ref);
     throw httpError(501, readOnlyText);
@@ -87,6 +93,29 @@ export function containerRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   routes.all("/:ref", (c) => refuse(c.req.param("ref")));
   routes.all("/:ref/*", (c) => refuse(c.req.param("ref")));
   return routes;
+}
+
+/** What reads from inside of a container, and the command for it on the container's node. */
+const insideReads = [
+  ["stats", "stats"],
+  ["top", "top"],
+  ["changes", "diff"],
+  ["export", "export"],
+  ["archive", "cp"],
+] as const;
+
+/** The registry knows nothing of what only the node sees. */
+async function whereToLook(mesh: MeshApi, container: Container, command: string): Promise<string> {
+  const { nodeId, pid } = container.task;
+  const name = containerName(container);
+  const node = await mesh.node(nodeId ?? "");
+  if (!node.ok) return `the mesh does not look into containers, and the node of ${name} has left`;
+  const { hostname, runtime } = node.value;
+  const there =
+    runtime === "docker"
+      ? `run docker ${command} ${name} on ${hostname}`
+      : `${name} is a process on ${hostname}${pid === null ? "" : `, with pid ${pid}`}`;
+  return `the mesh does not look into containers: ${there}; waggle top shows its requests`;
 }
 
 /** All containers of a mesh, newest first as in Docker. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { machine } from "../registry/harness.ts";
 import { filtered, running, spec, TestControl } from "./support.ts";
 
 type Listed = { Id: string; Names: string[]; State: string; Status: string; Labels: Record<string, string> };
@@ -145,6 +146,34 @@ test.each([
   const { status, json } = await new TestControl().ask(line);
   expect([status, json.message]).toEqual([501, expect.stringContaining(message)]);
   expect(json.message).toMatch(/^this endpoint is a swarm of services and /);
+});
+
+test.each([
+  ["stats?stream=false", "stats"],
+  ["top", "top"],
+  ["changes", "diff"],
+  ["export", "export"],
+  ["archive?path=/etc", "cp"],
+])("[D163] what only a container's node sees is 501 and says where to look: %s", async (path, command) => {
+  for (const runtime of ["docker", "process"] as const) {
+    const control = new TestControl(0);
+    const { id } = control.mesh.join("one", "127.0.0.2");
+    control.mesh.sockets.set(id, control.mesh.nowMs);
+    const node = { ...machine("one", "127.0.0.2"), runtime } as const;
+    control.mesh.registry.agents.hello(id, { node, tasks: [], client: null });
+    await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
+    const [{ Id, Names }] = (await list(control)) as [Listed];
+    const name = Names[0]?.slice(1);
+    const { status, json } = await control.ask(`GET /v1.44/containers/${Id}/${path}`);
+    const there =
+      runtime === "docker"
+        ? `run docker ${command} ${name} on one`
+        : `${name} is a process on one, with pid 4242`;
+    expect([status, json.message]).toEqual([
+      501,
+      `the mesh does not look into containers: ${there}; waggle top shows its requests`,
+    ]);
+  }
 });
 
 test("[A79] a task that ended is not desired any more, and is not listed as desired to run", async () => {
