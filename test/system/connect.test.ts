@@ -2,8 +2,8 @@
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
@@ -14,6 +14,7 @@ import { meshDialer } from "../../src/cli/mesh-dialer.ts";
 import { joinStreams } from "../../src/net/join-streams.ts";
 import type { Snapshot } from "../../src/telemetry/snapshot.ts";
 import { freePort, MeshProcess, run } from "../support/mesh-process.ts";
+import { postgresCommand, postgresPrograms } from "../support/postgres.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -24,11 +25,10 @@ const redisScript = 'exec redis-server --bind $HOST --protected-mode no --port $
 describe.skipIf(missing.length > 0)(`connections through the mesh${reason}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "waggle-connect-"));
   let mesh: MeshProcess;
-  let server: Server;
+  let opened: Awaited<ReturnType<typeof openPort>>;
   let port: number;
   let webPort: number;
-  const redis = (...args: string[]) =>
-    run("redis-cli", ["-p", String((server.address() as AddressInfo).port), ...args]);
+  const redis = (...args: string[]) => run("redis-cli", ["-p", String(opened.port), ...args]);
 
   beforeAll(async () => {
     const file = join(folder, "images.json");
@@ -39,19 +39,11 @@ describe.skipIf(missing.length > 0)(`connections through the mesh${reason}`, () 
     const create = ["service", "create", "--label", "waggle.mode=tcp", "--name", "redis"];
     expect((await mesh.waggle(...create, "-p", `${port}:6379`, "redis")).code).toBe(0);
     await mesh.waggle("service", "create", "--name", "web", "-p", `${webPort}:80`, "waggle/whoami");
-    const dial = meshDialer({ url: mesh.control, token: mesh.token } as never, "redis", port);
-    server = createServer({ allowHalfOpen: true }, (client) => {
-      client.on("error", () => undefined);
-      dial().then(
-        (target) => joinStreams(client, target),
-        () => client.resetAndDestroy(),
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    opened = await openPort(meshDialer({ url: mesh.control, token: mesh.token } as never, "redis", port));
   }, 120_000);
 
   afterAll(async () => {
-    server?.close();
+    opened?.close();
     await mesh?.remove();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -110,18 +102,24 @@ describe("a connection through the mesh is treated as at a published port", () =
     }
   }
 
+  const folder = mkdtempSync(join(tmpdir(), "waggle-connect-"));
   const echo = new EchoServer();
   let echoPort: number;
   let mesh: MeshProcess;
 
   beforeAll(async () => {
+    // PostgreSQL does not run as root.
+    chmodSync(folder, 0o777);
+    const file = join(folder, "images.json");
+    writeFileSync(file, JSON.stringify({ postgres: { command: postgresCommand(folder) } }));
     echoPort = await echo.listen();
-    mesh = await MeshProcess.start(["--empty", "--nodes", "1"]);
+    mesh = await MeshProcess.start(["--empty", "--nodes", "1", "--images", file]);
   }, 120_000);
 
   afterAll(async () => {
     echo.server.close();
     await mesh?.remove();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   /** Publishes the server as a service. @returns opens a connection to it through the mesh */
@@ -203,4 +201,48 @@ describe("a connection through the mesh is treated as at a published port", () =
     client.end();
     await until("no open connection", async () => (await traffic())?.open.now === 0);
   });
+
+  const missingPostgres = missingPrograms(postgresPrograms);
+  const skipped = missingPostgres.length > 0 ? ` (skipped: no ${missingPostgres.join(", ")})` : "";
+
+  test.skipIf(missingPostgres.length > 0)(
+    `[O230] PostgreSQL answers through the Worker, with rows and COPY of many bytes${skipped}`,
+    async () => {
+      const published = await freePort();
+      const create = ["service", "create", "--name", "db", "--label", "waggle.mode=tcp", "-p"];
+      const created = await mesh.waggle(...create, `${published}:5432`, "postgres");
+      expect(created.code, created.err).toBe(0);
+      const { port, close } = await openPort(
+        meshDialer({ url: mesh.control, token: mesh.token } as never, "db", published),
+      );
+      const psql = (...args: string[]) =>
+        run("psql", ["-h", "127.0.0.1", "-p", String(port), "-U", "app", "-d", "postgres", "-tA", ...args]);
+      await until("the database", async () => (await psql("-c", "select 1")).out === "1\n", {
+        withinMs: 30_000,
+      });
+      const table = "create table t as select n, repeat('x', 1000) as text from generate_series(1, 5000) n";
+      expect((await psql("-c", table)).out).toBe("SELECT 5000\n");
+      const file = join(folder, "rows");
+      expect((await psql("-c", `\\copy t to '${file}'`)).out).toBe("COPY 5000\n");
+      expect((await psql("-c", `\\copy t from '${file}'`)).out).toBe("COPY 5000\n");
+      expect((await psql("-c", "select count(*), sum(n), sum(length(text)) from t")).out).toBe(
+        "10000|25005000|10000000\n",
+      );
+      close();
+    },
+    90_000,
+  );
 });
+
+/** Opens a port of this machine whose connections go to a service, as `waggle connect` does. */
+async function openPort(dial: () => Promise<Duplex>): Promise<{ port: number; close: () => void }> {
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    client.on("error", () => undefined);
+    dial().then(
+      (target) => joinStreams(client, target),
+      () => client.resetAndDestroy(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}

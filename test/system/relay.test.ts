@@ -1,13 +1,15 @@
 // Machines with published ports, and a node that only its tunnel reaches: requests and connections go through the
 // mesh's relay. Each machine is a network namespace.
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findByEnvironment } from "../../src/agent/process-identity.ts";
 import { newStateDir } from "../support/mesh-process.ts";
 import { type MachineProgram, Network, namespaceProblem } from "../support/namespaces.ts";
+import { postgresCommand, postgresPrograms } from "../support/postgres.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -22,6 +24,7 @@ const maxGrowthKb = 60 * 1024;
 
 const redisScript = 'exec redis-server --bind $HOST --protected-mode no --port $PORT --save "" --dir .';
 const missingRedis = missingPrograms(["redis-server", "redis-cli"]);
+const missingPostgres = missingPrograms(postgresPrograms);
 
 /** A WebSocket client that prints the echo of its text. */
 const webSocketClient = `
@@ -34,6 +37,7 @@ const webSocketClient = `
 describe.skipIf(problem !== null)(`the relay${reason}`, () => {
   const folder = newStateDir();
   const state = (name: string) => join(folder, name);
+  const data = mkdtempSync(join(tmpdir(), "waggle-postgres-"));
   const ports = { control: 8787, web: 8080, both: 8081 };
   const machines = new Map<string, MachineProgram>();
   let network: Network;
@@ -55,11 +59,13 @@ describe.skipIf(problem !== null)(`the relay${reason}`, () => {
   }
 
   beforeAll(async () => {
+    chmodSync(data, 0o777);
     network = new Network(["mesh", "a", "lb", "far"]);
     control = `http://${network.address("mesh")}:${ports.control}`;
     const image = {
       task: { command: [process.execPath, taskFile] },
       redis: { command: ["sh", "-c", redisScript] },
+      postgres: { command: postgresCommand(data) },
     };
     writeFileSync(join(folder, "images.json"), JSON.stringify(image));
     const listen = ["--listen", network.address("mesh"), "--port", String(ports.control)];
@@ -86,7 +92,7 @@ describe.skipIf(problem !== null)(`the relay${reason}`, () => {
 
   afterAll(async () => {
     await network?.remove();
-    rmSync(folder, { recursive: true, force: true });
+    for (const path of [folder, data]) rmSync(path, { recursive: true, force: true });
   }, 60_000);
 
   test("[O220] a machine answers for a task that only a tunnel reaches, and the task gets the request as it was sent", async () => {
@@ -148,6 +154,30 @@ describe.skipIf(problem !== null)(`the relay${reason}`, () => {
       expect(await redis("lb", "GET", "a")).toBe(`${"x".repeat(100_000)}\n`);
       await waggle("service", "rm", "redis");
     },
+  );
+
+  test.skipIf(missingPostgres.length > 0)(
+    "[O227] PostgreSQL answers at a TCP port of a machine, from a node that only a tunnel reaches",
+    async () => {
+      const tcp = ["--label", "waggle.mode=tcp", "--constraint", "node.hostname==far"];
+      await waggle("service", "create", "--name", "postgres", ...tcp, "--publish", "5432:5432", "postgres");
+      const psql = (name: string, sql: string) =>
+        network.run("mesh", "psql", "-h", network.address(name), "-U", "app", "-d", "postgres", "-tAc", sql);
+      for (const name of ["a", "lb"]) {
+        await until(`an answer at ${name}`, async () => (await psql(name, "select 1")) === "1\n", {
+          withinMs: 40_000,
+        });
+      }
+      const fill = "create table t as select n, repeat('x', 1000) as text from generate_series(1, 5000) n";
+      expect(await psql("a", fill)).toBe("SELECT 5000\n");
+      expect(await psql("lb", "select count(*), sum(n), sum(length(text)) from t")).toBe(
+        "5000|12502500|5000000\n",
+      );
+      const rows = await psql("lb", "select n, text from t order by n");
+      expect(rows.split("\n").length).toBe(5_001);
+      await waggle("service", "rm", "postgres");
+    },
+    90_000,
   );
 
   test("[O222] a large body passes in both directions with flat memory", async () => {

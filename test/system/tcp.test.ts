@@ -1,12 +1,13 @@
 // Real servers as TCP services of a real mesh, and their own clients through the ports of any node.
 
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { MeshStatus } from "../../src/protocol/status.ts";
 import { type CommandResult, freePort, MeshProcess, run } from "../support/mesh-process.ts";
+import { postgresCommand, postgresPrograms } from "../support/postgres.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -17,28 +18,19 @@ chmodSync(folder, 0o777);
 /** The address of the balancer and those of the nodes. */
 const addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
-const asPostgres = process.getuid?.() === 0 ? "setpriv --reuid=postgres --regid=postgres --clear-groups" : "";
-const postgresBin = debianPostgres();
 const images = {
   redis: 'exec redis-server --bind $HOST --protected-mode no --port $PORT --save "" --dir .',
-  postgres: `data=$(${asPostgres} mktemp -d -p ${folder}) && ${asPostgres} ${postgresBin}initdb -D $data -U app -A trust > /dev/null && exec ${asPostgres} ${postgresBin}postgres -D $data -h $HOST -p $PORT -c unix_socket_directories=`,
   mosquitto:
     'printf "listener %s %s\\nallow_anonymous true\\n" $PORT $HOST > m.conf; PATH=$PATH:/usr/sbin exec mosquitto -c m.conf',
 };
-
-/** Debian keeps the programs of a version in a folder of its own. */
-function debianPostgres(): string {
-  const versions = "/usr/lib/postgresql";
-  const [version] = existsSync(versions) ? readdirSync(versions).toSorted().toReversed() : [];
-  return version === undefined ? "" : `${join(versions, version, "bin")}/`;
-}
 
 let mesh: MeshProcess;
 
 beforeAll(async () => {
   const file = join(folder, "images.json");
   const entries = Object.entries(images).map(([name, script]) => [name, { command: ["sh", "-c", script] }]);
-  writeFileSync(file, JSON.stringify(Object.fromEntries(entries)));
+  const all = { ...Object.fromEntries(entries), postgres: { command: postgresCommand(folder) } };
+  writeFileSync(file, JSON.stringify(all));
   mesh = await MeshProcess.start(["--nodes", "3", "--images", file]);
 });
 
@@ -194,8 +186,7 @@ withPrograms("Redis", ["redis-server", "redis-cli"], "redis-server", () => {
   });
 });
 
-const postgres = postgresBin === "" ? ["postgres", "initdb", "psql"] : [`psql`];
-withPrograms("PostgreSQL", [...postgres, "setpriv"], "postgresql", () => {
+withPrograms("PostgreSQL", postgresPrograms, "postgresql", () => {
   test("[O170] psql creates a table at one node and reads it at another", async () => {
     const port = await publish("postgres", "postgres", 5432);
     const psql = (address: string, sql: string) =>
