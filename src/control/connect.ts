@@ -63,9 +63,13 @@ export class Connector {
     const { nowMs, random, newId, flush } = deps.plane;
     this.#deps = deps;
     this.#router = new TcpRouter(nowMs, random, newId());
-    const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-    const { meter } = this.#router.traffic;
-    this.#flusher = flush === undefined ? null : new Flusher(meter, { send: flush, nowMs, sleep });
+    const { traffic } = this.#router;
+    // Before the counters are sent, those of open connections are brought up to date.
+    const sleep = async (ms: number) => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      traffic.refresh();
+    };
+    this.#flusher = flush === undefined ? null : new Flusher(traffic.meter, { send: flush, nowMs, sleep });
   }
 
   /**
@@ -147,7 +151,6 @@ export class Connector {
     const { plane, waitUntil } = this.#deps;
     const { traffic } = this.#router;
     const nowMs = plane.nowMs();
-    traffic.refresh();
     this.#flusher?.schedule(nowMs, waitUntil);
     const failing = traffic.suspects.hasAny ? traffic.suspects.due(nowMs) : null;
     if (failing !== null) waitUntil(plane.reportSuspects(failing).catch(() => undefined));
