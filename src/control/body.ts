@@ -44,8 +44,15 @@ function parse(text: string): unknown {
   } catch (error) {
     const reason = (error as SyntaxError).message;
     // Docker's message for a truncated body; scripts may look for it.
-    throw badRequest(/end of JSON/i.test(reason) ? "unexpected EOF" : `the body is not JSON: ${reason}`);
+    throw badRequest(isTruncated(text, reason) ? "unexpected EOF" : `the body is not JSON: ${reason}`);
   }
+}
+
+/** True if the JSON ends too early. @param reason V8's message, which names the place */
+function isTruncated(text: string, reason: string): boolean {
+  if (reason.includes("end of JSON")) return true;
+  const [, position] = /at position (\d+)/.exec(reason) ?? [];
+  return position !== undefined && Number(position) >= text.trimEnd().length;
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

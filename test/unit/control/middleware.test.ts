@@ -149,6 +149,10 @@ const tooLargeBytes = 1_048_577;
 
 test.each([
   ["cut off", '{"Name":', 400, "unexpected EOF"],
+  ["cut off after a brace", "{", 400, "unexpected EOF"],
+  ["cut off in a name", '{"Na', 400, "unexpected EOF"],
+  ["cut off after a value", '{"Labels":{"a":"b"}\n', 400, "unexpected EOF"],
+  ["cut off in a list", '{"Args":["a"', 400, "unexpected EOF"],
   ["empty", "", 400, "unexpected EOF: the body is empty and should be JSON"],
   ["not JSON", "{Name: my-web}", 400, "the body is not JSON: "],
   ["not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), 400, "the body is not UTF-8 text"],
