@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import { MeshError } from "../domain/model/error.ts";
 import { writeContainerSummary } from "../protocol/engine/write-container.ts";
+import { apiMinorOf } from "./api-version.ts";
 import { containersOf } from "./containers.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { httpError } from "./errors.ts";
@@ -42,6 +43,7 @@ export function engineResourceRoutes({ mesh, now }: ControlDeps): ControlRoutes 
       Containers: containers.map((container) => writeContainerSummary(container, now())),
       Volumes: [],
       BuildCache: [],
+      ...(apiMinorOf(c) < 42 && { BuilderSize: 0 }),
     });
   });
   // The name of an image may have slashes.
@@ -52,7 +54,7 @@ export function engineResourceRoutes({ mesh, now }: ControlDeps): ControlRoutes 
   ] as const) {
     routes.on(method, `/images/:name{.+${suffix}}`, (c) => {
       const name = c.req.param("name").slice(0, -suffix.length || undefined);
-      throw notFound(`No such image: ${name}`);
+      throw notFound(`No such image: ${withTag(name)}`);
     });
   }
   routes.on(["GET", "DELETE", "PUT"], "/volumes/:name", (c) => {
@@ -66,6 +68,11 @@ export function engineResourceRoutes({ mesh, now }: ControlDeps): ControlRoutes 
     routes.all(`/${kind}/*`, () => refuse(kind));
   }
   return routes;
+}
+
+/** An image's name as dockerd quotes it: its last part has a tag or a digest. */
+function withTag(name: string): string {
+  return /[:@]/.test(name.slice(name.lastIndexOf("/") + 1)) ? name : `${name}:latest`;
 }
 
 function refuse(kind: string): never {

@@ -23,12 +23,14 @@ export function nodeRoutes({ mesh, now }: ControlDeps): ControlRoutes {
     checkValues(filters, "role", ["worker", "manager"]);
     checkValues(filters, "membership", ["pending", "accepted"]);
     const [info, nodes] = await Promise.all([mesh.info(), mesh.nodes(now())]);
+    const withGateway = readFlag(c.req.query("gateway"));
     const leaders = matches(filters, leaderOf(info)) ? [writeManager(info, hostOf(c.req.raw))] : [];
-    return c.json([...leaders, ...nodes.filter((node) => matches(filters, node)).map(writeNode)]);
+    const machines = nodes.filter((node) => matches(filters, node));
+    return c.json([...leaders, ...machines.map((node) => writeNode(node, withGateway))]);
   });
   routes.get("/:ref", async (c) => {
     const found = await mesh.node(c.req.param("ref"));
-    if (found.ok) return c.json(writeNode(found.value));
+    if (found.ok) return c.json(writeNode(found.value, readFlag(c.req.query("gateway"))));
     const info = await mesh.info();
     if (isLeader(info, c.req.param("ref"))) return c.json(writeManager(info, hostOf(c.req.raw)));
     return c.json(writeNode(unwrap(found)));

@@ -2,22 +2,16 @@
 
 import { Hono } from "hono";
 import { isBalancer } from "../domain/model/node.ts";
-import { apiVersion } from "../protocol/engine/version.ts";
+import { containerState } from "../protocol/engine/write-container.ts";
 import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
+import { apiMinorOf } from "./api-version.ts";
+import { containersOf } from "./containers.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { httpError } from "./errors.ts";
 
-/** The Docker CLI only reads the headers of a ping, and selects its API version by them. */
-const pingHeaders = {
-  "api-version": apiVersion,
-  "docker-experimental": "false",
-  ostype: "linux",
-  swarm: "active/manager",
-};
-
-/** Needs no token: the Docker CLI sends a ping first. */
+/** Needs no token: the Docker CLI sends a ping first, and selects its API version by its headers. */
 export function pingRoute(): ControlRoutes {
-  return new Hono<ControlEnv>().get("/_ping", (c) => c.text("OK", 200, pingHeaders));
+  return new Hono<ControlEnv>().get("/_ping", (c) => c.text("OK", 200, { swarm: "active/manager" }));
 }
 
 export function systemRoutes({ mesh, now }: ControlDeps): ControlRoutes {
@@ -30,10 +24,13 @@ export function systemRoutes({ mesh, now }: ControlDeps): ControlRoutes {
     );
   });
   routes.get("/info", async (c) => {
-    const [info, machines] = await Promise.all([mesh.info(), mesh.nodes()]);
+    const [info, machines, all] = await Promise.all([mesh.info(), mesh.nodes(), containersOf(mesh)]);
     const nodes = machines.filter((node) => !isBalancer(node));
+    const running = all.filter(({ task }) => containerState(task) === "running").length;
+    const containers = { all: all.length, running };
     const addr = hostOf(c.req.raw);
-    return c.json(writeInfo({ ...info, running: info.tasks.running, nodes, addr, nowMs: now() }));
+    const input = { ...info, containers, nodes, addr, nowMs: now() };
+    return c.json(writeInfo(input, apiMinorOf(c)));
   });
   return routes;
 }

@@ -42,7 +42,7 @@ async function update(...args: string[]): Promise<void> {
 }
 
 async function gatewayOf(node: string): Promise<NonNullable<EngineNode["Gateway"]>> {
-  const { Gateway } = await mesh.get<EngineNode>(`/nodes/${node}`);
+  const { Gateway } = await mesh.get<EngineNode>(`/nodes/${node}?gateway=true`);
   if (Gateway === undefined) throw new Error(`${node} has no gateway`);
   return Gateway;
 }

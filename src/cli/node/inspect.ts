@@ -19,7 +19,8 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     .addHelpText("after", "\nExample:\n  waggle node inspect --pretty node1")
     .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {
       const mesh = await connect(command, cli);
-      const fetch = (ref: string) => mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+      const fetch = (ref: string) =>
+        mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`, { gateway: "true" });
       await inspectEach(cli, refs, flags, fetch, prettyNode);
     });
 }

@@ -34,7 +34,10 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const nodes = await mesh.get<EngineNode[]>("/nodes", filterQuery(groupFilters(flags)));
+      const nodes = await mesh.get<EngineNode[]>("/nodes", {
+        ...filterQuery(groupFilters(flags)),
+        gateway: "true",
+      });
       if (flags.json) return printJson(cli.out, nodes);
       const sorted = [...nodes].sort((a, b) => compareNaturally(hostname(a), hostname(b)));
       if (flags.quiet)

@@ -1,6 +1,7 @@
 // Reads published ports: the Engine API's EndpointSpec.Ports as port requests.
 
 import type { PortRequest } from "../../domain/model/service.ts";
+import { invalidSpec } from "./check-template.ts";
 import { invalidBody, quoteValue } from "./read.ts";
 import type { EngineSpecPort } from "./service-schema.ts";
 
@@ -12,11 +13,11 @@ import type { EngineSpecPort } from "./service-schema.ts";
  */
 export function readPorts(ports: readonly EngineSpecPort[], resolution: string): readonly PortRequest[] {
   if (resolution !== "" && resolution !== "vip" && resolution !== "dnsrr") {
-    throw invalidBody(`EndpointSpec.Mode is ${quoteValue(resolution)}: use vip`);
+    throw invalidBody(`invalid resolution mode: ${quoteValue(resolution)}: use vip`);
   }
   const requests = ports.map(readPort);
   if (resolution === "dnsrr" && requests.some(({ mode }) => mode === "ingress")) {
-    throw invalidBody("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+    throw invalidSpec("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
   }
   return requests;
 }

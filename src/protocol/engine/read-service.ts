@@ -12,8 +12,10 @@ import {
   type TaskResources,
   type UpdatePolicy,
 } from "../../domain/model/service.ts";
+import { checkTemplate, invalidSpec } from "./check-template.ts";
 import type { EngineContainer, EngineGenericResource } from "./container-schema.ts";
 import { dependencyFiles } from "./dependency-files.ts";
+import { encodedSpec } from "./encoded-spec.ts";
 import { withFieldNames } from "./field-names.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
@@ -36,8 +38,8 @@ type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknow
 /**
  * @param body a parsed body
  * @param defaultName the name of a service without one
- * @returns `document`: the same JSON, unread fields included, with the names of fields in Docker's case, and with
- *   the counts of its mode always set, because the Docker CLI cannot read a service without them
+ * @returns `document`: the spec as dockerd would show it, with the fields that the mesh does not read, and with the
+ *   counts of its mode always set, because the Docker CLI cannot read a service without them
  * @throws MeshError body/invalid, label/invalid
  * @see docs/decisions/0001-engine-api.md
  */
@@ -50,10 +52,11 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
       `TaskTemplate.Runtime is ${quoteValue(template.Runtime)}: the mesh runs containers only`,
     );
   }
+  checkTemplate(template);
   const labels = engineSpec.Labels ?? {};
   const mode = readMode(engineSpec.Mode ?? {});
   if (isJob(mode) && engineSpec.UpdateConfig) {
-    throw invalidBody("rpc error: code = InvalidArgument desc = Jobs may not have an update config");
+    throw invalidSpec("Jobs may not have an update config");
   }
   const ports = readPorts(engineSpec.EndpointSpec?.Ports ?? [], engineSpec.EndpointSpec?.Mode ?? "");
   const targets = [...new Set(ports.map(({ target }) => target))].sort((a, b) => a - b);
@@ -81,7 +84,7 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     ...readNetworks(template.Networks, engineSpec.Networks),
     ...(engineSpec.EndpointSpec?.Mode === "dnsrr" && { endpointMode: "dnsrr" }),
   };
-  return { spec, document: withCounts(json, mode) };
+  return { spec, document: encodedSpec(withCounts(json, mode)) };
 }
 
 /** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */
@@ -162,7 +165,7 @@ function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: r
 
 function readRestart({ Condition, Delay, MaxAttempts, Window }: EngineRestart): RestartPolicy {
   return {
-    condition: oneOf("RestartPolicy.Condition", Condition || "any", ["any", "on-failure", "none"]),
+    condition: oneOf("invalid RestartCondition:", Condition || "any", ["any", "on-failure", "none"]),
     ...(typeof Delay === "number" && { delayMs: nanosToMs(Delay) }),
     maxAttempts: MaxAttempts ?? 0,
     windowMs: nanosToMs(Window ?? 0),
@@ -176,18 +179,21 @@ function readUpdate(part: "UpdateConfig" | "RollbackConfig", config: EngineUpdat
   const known = part === "UpdateConfig" ? actions : actions.slice(0, 2);
   return {
     parallelism: Parallelism ?? 1,
-    order: oneOf(`${part}.Order`, Order || "start-first", ["start-first", "stop-first"]),
+    order: oneOf("unrecognized update order", Order || "start-first", ["start-first", "stop-first"]),
     ...(Delay && { delayMs: nanosToMs(Delay) }),
     ...(Monitor && { monitorMs: nanosToMs(Monitor) }),
     ...(MaxFailureRatio && { maxFailureRatio: MaxFailureRatio }),
-    ...(FailureAction && { failureAction: oneOf(`${part}.FailureAction`, FailureAction, known) }),
+    ...(FailureAction && {
+      failureAction: oneOf("unrecognized update failure action", FailureAction, known),
+    }),
   };
 }
 
-function oneOf<T extends string>(field: string, text: string, known: readonly T[]): T {
+/** @param refusal dockerd's words, which the value follows */
+function oneOf<T extends string>(refusal: string, text: string, known: readonly T[]): T {
   const value = known.find((candidate) => candidate === text);
   if (value !== undefined) return value;
-  throw invalidBody(`${field} is ${quoteValue(text)}: use ${known.join(", ")}`);
+  throw invalidBody(`${refusal} ${quoteValue(text)}: use ${known.join(", ")}`);
 }
 
 /** The document with the counts of its mode, without which the Docker CLI cannot read it. */

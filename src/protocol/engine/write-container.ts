@@ -5,7 +5,11 @@ import { humanDuration } from "../../domain/model/human-duration.ts";
 import type { Service } from "../../domain/model/service.ts";
 import { isAlive, type Task, taskName, taskStates } from "../../domain/model/task.ts";
 import { containerId } from "./container-id.ts";
+import type { EngineContainer } from "./container-schema.ts";
+import { omitEmpty } from "./omit-empty.ts";
+import type { EngineTaskTemplate } from "./service-schema.ts";
 import { timeText } from "./units.ts";
+import { writeHostConfig } from "./write-host-config.ts";
 import { hostPorts } from "./write-task.ts";
 
 /** A task that was started, and its service; undefined if that was removed while the task still stops. */
@@ -62,7 +66,17 @@ export function writeContainerSummary(container: Container, nowMs: number) {
 /** GET /containers/ID/json. */
 export function writeContainer(container: Container) {
   const { task } = container;
-  const { image, command, args, env, dir, stopSignal } = task.run;
+  const { image, command, args, env, dir, stopSignal, targets } = task.run;
+  const spec = containerSpec(task);
+  const ports = Object.fromEntries(
+    writePorts(container).map(({ PrivatePort, PublicPort, IP }) => [
+      `${PrivatePort}/tcp`,
+      PublicPort === undefined ? null : [{ HostIp: IP, HostPort: String(PublicPort) }],
+    ]),
+  );
+  const bound = Object.entries(ports).flatMap(([port, bindings]) =>
+    bindings === null ? [] : [[port, bindings.map(({ HostPort }) => ({ HostIp: "", HostPort }))] as const],
+  );
   const [path = "", ...rest] = [...command, ...args];
   const state = containerState(task);
   const endedAtMs = isAlive(task) ? null : (task.endedAtMs ?? task.stateSinceMs);
@@ -88,29 +102,60 @@ export function writeContainer(container: Container) {
       }),
     },
     Image: "",
+    ResolvConfPath: "",
+    HostnamePath: "",
+    HostsPath: "",
+    LogPath: "",
     Name: `/${containerName(container)}`,
     RestartCount: 0,
     Driver: "waggle",
     Platform: "linux",
-    HostConfig: { NetworkMode: "default", PortBindings: {}, RestartPolicy: { Name: "" } },
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: "",
+    ExecIDs: null,
+    HostConfig: writeHostConfig(templateOf(task), Object.fromEntries(bound)),
+    GraphDriver: { Data: null, Name: "waggle" },
     Mounts: [],
     Config: {
-      Hostname: "",
-      Image: image,
+      Hostname: spec.Hostname ?? "",
+      Domainname: "",
+      User: spec.User ?? "",
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      ...omitEmpty({ ExposedPorts: Object.fromEntries(targets.map((target) => [`${target}/tcp`, {}])) }),
+      Tty: spec.TTY ?? false,
+      OpenStdin: spec.OpenStdin ?? false,
+      StdinOnce: false,
       Env: env,
-      Cmd: args,
-      Entrypoint: command.length > 0 ? command : null,
+      Cmd: args.length > 0 ? args : null,
+      ...omitEmpty({ Healthcheck: spec.Healthcheck }),
+      Image: image,
+      Volumes: null,
       WorkingDir: dir,
+      Entrypoint: command.length > 0 ? command : null,
       Labels: containerLabels(container),
-      ...(stopSignal !== "" && { StopSignal: stopSignal }),
+      ...omitEmpty({ StopSignal: stopSignal }),
     },
     NetworkSettings: {
-      Ports: Object.fromEntries(
-        writePorts(container).map(({ PrivatePort, PublicPort, IP }) => [
-          `${PrivatePort}/tcp`,
-          PublicPort === undefined ? null : [{ HostIp: IP, HostPort: String(PublicPort) }],
-        ]),
-      ),
+      Bridge: "",
+      SandboxID: "",
+      SandboxKey: "",
+      Ports: ports,
+      HairpinMode: false,
+      LinkLocalIPv6Address: "",
+      LinkLocalIPv6PrefixLen: 0,
+      SecondaryIPAddresses: null,
+      SecondaryIPv6Addresses: null,
+      EndpointID: "",
+      Gateway: "",
+      GlobalIPv6Address: "",
+      GlobalIPv6PrefixLen: 0,
+      IPAddress: "",
+      IPPrefixLen: 0,
+      IPv6Gateway: "",
+      MacAddress: "",
       Networks: {},
     },
   };
@@ -158,8 +203,13 @@ function statusText(task: Task, nowMs: number): string {
   return `Exited (${task.exitCode ?? 0}) ${humanDuration(endedMs)} ago`;
 }
 
-function containerSpec({ document }: Task): { readonly Labels?: Readonly<Record<string, string>> } {
-  return (document as { readonly ContainerSpec?: object } | null)?.ContainerSpec ?? {};
+/** Its fields were checked when its service was created. */
+function templateOf({ document }: Task): EngineTaskTemplate {
+  return (document ?? {}) as EngineTaskTemplate;
+}
+
+function containerSpec(task: Task): EngineContainer {
+  return templateOf(task).ContainerSpec ?? {};
 }
 
 /** Go's zero time stands for no time. */

@@ -9,7 +9,7 @@ type InfoInput = {
   readonly id: string;
   readonly name: string;
   readonly createdAtMs: number;
-  readonly running: number;
+  readonly containers: { readonly all: number; readonly running: number };
   readonly nodes: readonly MeshNode[];
   /** Host and port of the control API. */
   readonly addr: string;
@@ -19,8 +19,13 @@ type InfoInput = {
 /**
  * The Engine API's SystemInfo. Fields about one engine have the values of an engine that has nothing of the kind;
  * a limit is `true` where the Docker CLI would warn that an engine lacks it.
+ *
+ * @param apiMinor of the request: clients of earlier versions get fields that later ones have not
  */
-export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }: InfoInput) {
+export function writeInfo(
+  { id, name, createdAtMs, containers, nodes, addr, nowMs }: InfoInput,
+  apiMinor: number,
+) {
   const sum = (part: (node: MeshNode) => number) => nodes.reduce((total, node) => total + part(node), 0);
   return {
     ID: id,
@@ -31,10 +36,10 @@ export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }
     OSVersion: "",
     Architecture: architecture(nodes),
     KernelVersion: "",
-    Containers: running,
-    ContainersRunning: running,
+    Containers: containers.all,
+    ContainersRunning: containers.running,
     ContainersPaused: 0,
-    ContainersStopped: 0,
+    ContainersStopped: containers.all - containers.running,
     Images: 0,
     Driver: "waggle",
     DriverStatus: [],
@@ -44,12 +49,26 @@ export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }
     Runtimes: { waggle: { path: "" } },
     InitBinary: "",
     CgroupDriver: "none",
+    Isolation: "",
     CgroupVersion: "2",
     LoggingDriver: "none",
     SecurityOptions: [],
     IndexServerAddress: "https://index.docker.io/v1/",
-    RegistryConfig: { InsecureRegistryCIDRs: [], IndexConfigs: {}, Mirrors: [] },
+    RegistryConfig: {
+      ...(apiMinor < 47 && {
+        AllowNondistributableArtifactsCIDRs: [],
+        AllowNondistributableArtifactsHostnames: [],
+      }),
+      InsecureRegistryCIDRs: [],
+      IndexConfigs: {},
+      Mirrors: [],
+    },
     ...engineLimits,
+    ...(apiMinor < 50 && { BridgeNfIptables: true, BridgeNfIp6tables: true }),
+    ...(apiMinor >= 44 && { CDISpecDirs: [] }),
+    ContainerdCommit: noCommit(apiMinor),
+    RuncCommit: noCommit(apiMinor),
+    InitCommit: noCommit(apiMinor),
     ExperimentalBuild: false,
     LiveRestoreEnabled: false,
     DockerRootDir: "",
@@ -91,9 +110,12 @@ const engineLimits = {
   PidsLimit: true,
   OomKillDisable: false,
   IPv4Forwarding: true,
-  BridgeNfIptables: true,
-  BridgeNfIp6tables: true,
 };
+
+/** A component of an engine, which a mesh does not have. */
+function noCommit(apiMinor: number) {
+  return { ID: "", ...(apiMinor < 49 && { Expected: "" }) };
+}
 
 type Machine = Pick<MeshNode, "platform">;
 
@@ -120,11 +142,9 @@ export function writeVersion(nodes: readonly Machine[]) {
     GoVersion: "",
     Os: "linux",
     Arch: goArchitectures[arch] ?? arch,
-    KernelVersion: "",
-    BuildTime: "",
   };
   // The details of a component are strings, even of a boolean.
-  const details = { ...versions, Experimental: "false" };
+  const details = { ...versions, KernelVersion: "", BuildTime: "", Experimental: "false" };
   return {
     Platform: { Name: "Waggle" },
     Version: waggleVersion,

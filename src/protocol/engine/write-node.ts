@@ -3,19 +3,20 @@
 import type { MeshNode } from "../../domain/model/node.ts";
 import { nodeReach } from "../../domain/model/node-gateway.ts";
 import { machineLabels } from "./machine-labels.ts";
+import { omitEmpty } from "./omit-empty.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
-import { noTlsInfo } from "./write-swarm.ts";
 
-/** Agents have no plugins of an engine. */
-const enginePlugins: readonly { readonly Type: string; readonly Name: string }[] = [];
+/** Agents have no plugins of an engine. Every engine has some, so that clients go through the list unasked. */
+const noPlugins: readonly never[] = [];
 
 /**
- * The Engine API's Node. A node of role manager is never the leader: that is the mesh itself. `Gateway` is
- * Waggle's own member, which Docker's clients ignore.
+ * The Engine API's Node. A node of role manager is never the leader: that is the mesh itself.
+ *
+ * @param withGateway adds `Gateway`, which is Waggle's own: how the mesh reaches the node
  */
-export function writeNode(node: MeshNode) {
-  const reach = nodeReach(node);
+export function writeNode(node: MeshNode, withGateway = false) {
+  const reach = withGateway ? nodeReach(node) : null;
   const labels = machineLabels(node);
   return {
     ID: node.id,
@@ -25,20 +26,15 @@ export function writeNode(node: MeshNode) {
     Spec: { Labels: node.labels, Role: node.role, Availability: node.availability },
     Description: {
       Hostname: node.hostname,
-      Platform: { Architecture: node.platform.arch, OS: node.platform.os },
-      Resources: { NanoCPUs: node.resources.nanoCpus, MemoryBytes: node.resources.memoryBytes },
-      Engine: {
-        EngineVersion: node.engineVersion,
-        Labels: labels,
-        Plugins: enginePlugins,
-      },
-      TLSInfo: noTlsInfo,
+      Platform: omitEmpty({ Architecture: node.platform.arch, OS: node.platform.os }),
+      Resources: omitEmpty({
+        NanoCPUs: node.resources.nanoCpus,
+        MemoryBytes: node.resources.memoryBytes,
+      }),
+      Engine: { ...omitEmpty({ EngineVersion: node.engineVersion, Labels: labels }), Plugins: noPlugins },
+      TLSInfo: {},
     },
-    Status: {
-      State: node.state,
-      Addr: node.address,
-      ...(node.message !== "" && { Message: node.message }),
-    },
+    Status: omitEmpty({ State: node.state, Message: node.message, Addr: node.address }),
     ...(node.role === "manager" && {
       ManagerStatus: {
         Reachability: node.state === "ready" ? "reachable" : "unreachable",
@@ -64,10 +60,10 @@ export function writeManager(mesh: { id: string; name: string; createdAtMs: numb
     Spec: { Labels: {}, Role: "manager", Availability: "drain" },
     Description: {
       Hostname: mesh.name,
-      Platform: { Architecture: "", OS: "" },
-      Resources: { NanoCPUs: 0, MemoryBytes: 0 },
-      Engine: { EngineVersion: waggleVersion, Labels: {}, Plugins: [] },
-      TLSInfo: noTlsInfo,
+      Platform: {},
+      Resources: {},
+      Engine: { EngineVersion: waggleVersion, Plugins: noPlugins },
+      TLSInfo: {},
     },
     Status: { State: "ready", Addr: addr, Message: "the registry of this mesh, not a machine" },
     ManagerStatus: { Leader: true, Reachability: "reachable", Addr: addr },

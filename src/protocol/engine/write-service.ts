@@ -2,6 +2,7 @@
 
 import type { NetworkAddress } from "../../domain/model/network.ts";
 import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
+import { omitEmpty } from "./omit-empty.ts";
 import { withDefaults, withStatedFields } from "./service-defaults.ts";
 import { timeText } from "./units.ts";
 
@@ -38,7 +39,7 @@ export function writeService(service: Service, counts: ServiceCounts | null, ins
     ...(counts && { ServiceStatus: writeCounts(service, counts) }),
     ...(service.job && {
       JobStatus: {
-        JobIteration: { Index: service.job.iteration },
+        JobIteration: omitEmpty({ Index: service.job.iteration }),
         LastExecution: timeText(service.job.startedAtMs),
       },
     }),

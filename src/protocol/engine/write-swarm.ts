@@ -3,9 +3,6 @@
 import { heartbeatMs } from "../agent.ts";
 import { timeText } from "./units.ts";
 
-/** A mesh has no certificate authority of its own: agents prove themselves by credentials. */
-export const noTlsInfo = { TrustRoot: "", CertIssuerSubject: "", CertIssuerPublicKey: "" };
-
 /** The Engine API's Swarm. Its version never rises: only the tokens can change. */
 export function writeSwarm(
   mesh: { readonly id: string; readonly createdAtMs: number },
@@ -28,21 +25,17 @@ export function writeCluster(mesh: { readonly id: string; readonly createdAtMs: 
       Name: "default",
       Labels: {},
       Orchestration: { TaskHistoryRetentionLimit: 5 },
-      Raft: {
-        SnapshotInterval: 0,
-        KeepOldSnapshots: 0,
-        LogEntriesForSlowFollowers: 0,
-        ElectionTick: 0,
-        HeartbeatTick: 0,
-      },
+      Raft: { KeepOldSnapshots: 0, ElectionTick: 0, HeartbeatTick: 0 },
       Dispatcher: { HeartbeatPeriod: heartbeatMs * 1e6 },
       CAConfig: {},
       TaskDefaults: {},
       EncryptionConfig: { AutoLockManagers: false },
     },
-    TLSInfo: noTlsInfo,
+    // A mesh has no certificate authority of its own: agents prove themselves by credentials.
+    TLSInfo: {},
     RootRotationInProgress: false,
-    DefaultAddrPool: [],
+    // The default pool.
+    DefaultAddrPool: null,
     SubnetSize: 0,
     DataPathPort: 0,
   };

@@ -5,6 +5,7 @@ import type { PublishedPort, Service } from "../../domain/model/service.ts";
 import { shownDesiredState, type Task } from "../../domain/model/task.ts";
 import { containerId, hasContainer } from "./container-id.ts";
 import { writeAttachedNetwork } from "./network-schema.ts";
+import { omitEmpty } from "./omit-empty.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 
@@ -43,7 +44,7 @@ export function writeTask(
       PortStatus: ports.length > 0 ? { Ports: ports.map(writePort) } : {},
     },
     DesiredState: shownDesiredState(task),
-    ...(task.jobIteration !== undefined && { JobIteration: { Index: task.jobIteration } }),
+    ...(task.jobIteration !== undefined && { JobIteration: omitEmpty({ Index: task.jobIteration }) }),
     ...attachments(task, networks),
   };
 }
@@ -69,7 +70,7 @@ function containerStatus(task: Task) {
   return {
     ContainerStatus: {
       ContainerID: containerId(task),
-      ...(pid !== null && { PID: pid }),
+      PID: pid ?? 0,
       ExitCode: exitCode ?? 0,
     },
   };

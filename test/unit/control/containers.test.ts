@@ -120,9 +120,9 @@ test("[A78] images, volumes and plugins are empty lists, and 404 by name in Dock
     { LayersSize: 0, Images: [], Containers: [], Volumes: [], BuildCache: [] },
   ]);
   for (const [line, message] of [
-    ["GET /images/my-web/json", "No such image: my-web"],
+    ["GET /images/my-web/json", "No such image: my-web:latest"],
     ["GET /images/registry.example:5000/a/b:1/json", "No such image: registry.example:5000/a/b:1"],
-    ["DELETE /images/a/b", "No such image: a/b"],
+    ["DELETE /images/a/b", "No such image: a/b:latest"],
     ["GET /volumes/data", "get data: no such volume"],
     ["DELETE /volumes/data", "get data: no such volume"],
     ["GET /plugins/x/json", 'plugin "x" not found'],

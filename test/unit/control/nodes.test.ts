@@ -4,7 +4,7 @@ import { filtered, running, spec, TestControl } from "./support.ts";
 test("[A21] a node shows its agent's report and the operator's settings", async () => {
   const control = new TestControl(1);
   const node = (await control.ask("GET /nodes/node1")).json;
-  expect(node).toEqual({
+  const shown = {
     ID: expect.stringMatching(/^[0-9a-z]{25}$/),
     Version: { Index: 1 },
     CreatedAt: "2027-01-15T08:00:00.000Z",
@@ -14,13 +14,16 @@ test("[A21] a node shows its agent's report and the operator's settings", async 
       Hostname: "node1",
       Platform: { Architecture: "x86_64", OS: "linux" },
       Resources: { NanoCPUs: 4e9, MemoryBytes: 8e9 },
-      Engine: { EngineVersion: "0.1.0", Labels: {}, Plugins: [] },
-      TLSInfo: { TrustRoot: "", CertIssuerSubject: "", CertIssuerPublicKey: "" },
+      Engine: { EngineVersion: "0.1.0", Plugins: [] },
+      TLSInfo: {},
     },
     Status: { State: "ready", Addr: "127.0.0.2" },
-    Gateway: { Transport: "direct", URL: "http://127.0.0.2:7946", Reason: "" },
-  });
+  };
+  expect(node).toEqual(shown);
   expect((await control.ask("GET /nodes")).json.slice(1)).toEqual([node]);
+  const Gateway = { Transport: "direct", URL: "http://127.0.0.2:7946", Reason: "" };
+  expect((await control.ask("GET /nodes/node1?gateway=true")).json).toEqual({ ...shown, Gateway });
+  expect((await control.ask("GET /nodes?gateway=true")).json.slice(1)).toEqual([{ ...shown, Gateway }]);
 });
 
 test("[A21] a node is drained by writing its whole Spec back", async () => {
@@ -156,6 +159,10 @@ test("[A23] info counts the nodes and the mesh, which is their leader", async ()
   await control.create("my-web");
   const { json } = await control.ask("GET /info");
   expect(json).toMatchObject({ Name: "test", NCPU: 12, MemTotal: 24e9, ContainersRunning: 2 });
+  const containers = (await control.ask("GET /containers/json?all=1")).json;
+  expect([json.Containers, json.ContainersRunning + json.ContainersStopped]).toEqual(
+    Array(2).fill(containers.length),
+  );
   expect(json.Swarm).toMatchObject({ Nodes: 4, Managers: 1, Cluster: { ID: json.ID } });
 });
 
@@ -330,8 +337,8 @@ test("[A83] info, version, nodes and swarm have the fields that Docker's clients
     (await control.ask("GET /nodes/node1")).json,
     (await control.ask(`GET /nodes/${Swarm.NodeID}`)).json,
   ]) {
-    expect(Description.Engine).toMatchObject({ Labels: {}, Plugins: [] });
-    expect(Description.TLSInfo).toHaveProperty("TrustRoot");
+    expect(Description.Engine).toEqual({ EngineVersion: expect.any(String), Plugins: [] });
+    expect(Description.TLSInfo).toEqual({});
   }
 });
 

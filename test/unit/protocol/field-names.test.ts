@@ -34,7 +34,7 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
     labels: { Name: "kept", name: "kept too" },
     tasktemplate: {
       containerspec: { image: "waggle/whoami", env: ["A=1"], mounts: [{ type: "bind", source: "/a" }] },
-      Resources: { limits: { nanocpus: 1 } },
+      Resources: { limits: { nanocpus: 1e9 } },
       placement: { platforms: [{ os: "linux" }] },
     },
     Mode: { replicated: { replicas: 4 } },
@@ -44,6 +44,7 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
   expect(json.Warnings).toEqual([expect.stringContaining("TaskTemplate.Placement.Platforms is ignored")]);
   control.mesh.work();
   const service = (await control.ask(`GET /services/${json.ID}`)).json;
+  const shownPort = { Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress" };
   expect(service.Spec).toEqual({
     Name: "my-web",
     Labels: { Name: "kept", name: "kept too" },
@@ -55,11 +56,12 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
         Isolation: "default",
       },
       Runtime: "container",
-      Resources: { Limits: { NanoCPUs: 1 } },
+      ForceUpdate: 0,
+      Resources: { Limits: { NanoCPUs: 1e9 } },
       Placement: { Platforms: [{ OS: "linux" }] },
     },
     Mode: { Replicated: { Replicas: 4 } },
-    EndpointSpec: { Mode: "vip", Ports: [{ TargetPort: 80, PublishedPort: 8080 }] },
+    EndpointSpec: { Mode: "vip", Ports: [shownPort] },
   });
   expect(service.Endpoint.Ports).toMatchObject([{ TargetPort: 80, PublishedPort: 8080 }]);
   expect(control.mesh.registry.services()[0]?.desiredTasks).toBe(4);

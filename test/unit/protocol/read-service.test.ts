@@ -60,7 +60,18 @@ test("[A10] every field that the mesh reads arrives, in the mesh's units", () =>
     },
   };
   const read = readServiceSpec(sent);
-  expect(read.document).toEqual(sent);
+  const { EndpointSpec, UpdateConfig, ...asSent } = sent;
+  expect(read.document).toEqual({
+    ...asSent,
+    UpdateConfig: { ...UpdateConfig, MaxFailureRatio: 0 },
+    EndpointSpec: {
+      Ports: [
+        { Protocol: "tcp", TargetPort: 81, PublishedPort: 9000, PublishMode: "host" },
+        { Name: "web", Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" },
+        { Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress" },
+      ],
+    },
+  });
   expect(read.spec).toEqual({
     name: "my-web",
     labels: { "waggle.probe": "http:/up", tier: "front" },
@@ -117,10 +128,11 @@ test.each([
   [undefined, { Replicated: { Replicas: 1 } }],
   [null, { Replicated: { Replicas: 1 } }],
 ])("[A10] mode %j is stored as %j: the Docker CLI cannot read a service without Replicas", (Mode, kept) => {
-  const sent = { ...spec("my-web"), Mode, Odd: { kept: [1, null] } };
+  const sent = { ...spec("my-web"), Mode, Odd: { dropped: [1, null] } };
   const before = structuredClone(sent);
   const { document } = readServiceSpec(sent);
-  expect(document).toEqual({ ...before, Mode: kept });
+  const { Odd: _odd, ...known } = before;
+  expect(document).toEqual({ ...known, Mode: kept });
   expect(sent).toEqual(before);
 });
 
@@ -166,9 +178,9 @@ test.each([
   [
     "dnsrr",
     { EndpointSpec: { Mode: "dnsrr", Ports: [{ TargetPort: 80 }] } },
-    "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
+    "rpc error: code = InvalidArgument desc = EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
   ],
-  ["an endpoint mode", { EndpointSpec: { Mode: "anycast" } }, 'EndpointSpec.Mode is "anycast": use vip'],
+  ["an endpoint mode", { EndpointSpec: { Mode: "anycast" } }, 'invalid resolution mode: "anycast": use vip'],
   [
     "a job with an update config",
     { Mode: { ReplicatedJob: {} }, UpdateConfig: { Parallelism: 1 } },
@@ -189,12 +201,12 @@ test.each([
   [
     "a restart condition",
     running({}, { RestartPolicy: { Condition: "maybe" } }),
-    'RestartPolicy.Condition is "maybe": use any, on-failure, none',
+    'invalid RestartCondition: "maybe": use any, on-failure, none',
   ],
   [
     "an update order",
     { UpdateConfig: { Order: "both" } },
-    'UpdateConfig.Order is "both": use start-first, stop-first',
+    'unrecognized update order "both": use start-first, stop-first',
   ],
   ["a label that is no text", { Labels: { a: 1 } }, "cannot read Labels.a: expected string, read 1"],
   [
@@ -235,7 +247,7 @@ test.each([
 ])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
-  expect(document).toEqual(sent);
+  expect(document).toMatchObject(sent);
   expect(ignoredFieldWarnings(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
 });
 
@@ -248,7 +260,7 @@ test.each([
 ])("[N101] %s has no warning, because nodes with Docker honour it", (_what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
-  expect(document).toEqual(sent);
+  expect(document).toMatchObject(sent);
   expect(ignoredFieldWarnings(document)).toEqual([]);
 });
 
@@ -281,7 +293,7 @@ test("[V13] update and rollback policies are read completely, in milliseconds, a
   expect(read.rollback).toEqual({ parallelism: 1, order: "start-first", failureAction: "continue" });
   const back = { RollbackConfig: { FailureAction: "rollback" } };
   expect(refusalOf(() => readServiceSpec(spec("my-web", back)))).toBe(
-    'RollbackConfig.FailureAction is "rollback": use pause, continue',
+    'unrecognized update failure action "rollback": use pause, continue',
   );
 });
 

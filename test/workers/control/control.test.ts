@@ -158,7 +158,7 @@ function spec(name: string) {
   return {
     Name: name,
     Labels: {},
-    TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:latest", Odd: [1, null, { a: "b" }] } },
+    TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:latest", Env: ["A=1"], Labels: { a: "b" } } },
     Mode: { Replicated: { Replicas: 2 } },
     EndpointSpec: { Mode: "vip", Ports: [{ Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" }] },
   };
