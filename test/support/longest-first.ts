@@ -12,6 +12,8 @@ const longestFiles = [
   "lab.test.ts",
   "agent.test.ts",
   "dashboard.test.ts",
+  "docker-golden.test.ts",
+  "dockerd-golden.test.ts",
   "mesh.test.ts",
   "prometheus.test.ts",
   "haproxy-corpus.test.ts",
