@@ -9,7 +9,7 @@ import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Certificates, makeCertificates } from "../support/client-certificates.ts";
 import { dockerOk } from "../support/docker-ok.ts";
-import { type CommandResult, freePort, MeshProcess } from "../support/mesh-process.ts";
+import { type CommandResult, freePort, MeshProcess, run } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const hasDocker = spawnSync("docker", ["--version"]).status === 0;
@@ -62,6 +62,10 @@ describe.skipIf(!hasDocker)(title, () => {
   }
 
   const ok = (...args: string[]) => dockerOk(mesh, ...args);
+
+  /** Runs the CLI of one API version. */
+  const dockerAt = (version: string, ...args: string[]) =>
+    run("docker", ["-H", `unix://${socketPath}`, ...args], { ...process.env, DOCKER_API_VERSION: version });
 
   test("[A86] a Unix socket of mode 0600 makes its owner an operator", async () => {
     expect(statSync(socketPath).mode & 0o777).toBe(0o600);
@@ -124,13 +128,10 @@ describe.skipIf(!hasDocker)(title, () => {
   test.each(["1.24", "1.41", "1.44", "1.47", "1.50"])(
     "[D15] the Docker CLI works with API version %s",
     async (version) => {
-      const env = { ...process.env, DOCKER_API_VERSION: version };
-      const run = (...args: string[]) =>
-        spawnSync("docker", ["-H", `unix://${socketPath}`, ...args], { env, encoding: "utf8" });
       for (const args of [["service", "ls"], ["node", "ls"], ["service", "ps", "web"], ["ps"]]) {
-        const { status, stdout, stderr } = run(...args);
-        expect([args, status, stderr]).toEqual([args, 0, ""]);
-        expect(stdout.trim().split("\n").length).toBeGreaterThan(1);
+        const { code, out, err } = await dockerAt(version, ...args);
+        expect([args, code, err]).toEqual([args, 0, ""]);
+        expect(out.trim().split("\n").length).toBeGreaterThan(1);
       }
     },
   );
@@ -185,6 +186,76 @@ describe.skipIf(!hasDocker)(title, () => {
     await docker.getService("ode").remove();
   });
 
+  const versions = ["1.41", "1.44", "1.47", "1.50"];
+
+  test.each(versions)("[D101] the Docker CLI changes a service with API version %s", async (version) => {
+    const docker = async (...args: string[]) => {
+      const { code, out, err } = await dockerAt(version, ...args);
+      expect([args, code, err]).toEqual([args, 0, ""]);
+      return out.trim();
+    };
+    await docker(
+      "service",
+      "create",
+      "-d",
+      "-q",
+      "--name",
+      "cli",
+      "--replicas",
+      "2",
+      "--env",
+      "A=1",
+      "waggle/whoami",
+    );
+    await docker("service", "update", "-d", "-q", "--env-add", "B=2", "--label-add", "x=y", "cli");
+    await docker("service", "scale", "-d", "cli=1");
+    await docker("service", "rollback", "-d", "-q", "cli");
+    const format =
+      "{{.Spec.TaskTemplate.ContainerSpec.Env}} {{.Spec.Mode.Replicated.Replicas}} {{.Spec.Labels.x}}";
+    expect(await docker("service", "inspect", "--format", format, "cli")).toBe("[A=1 B=2] 2 y");
+    expect(await docker("service", "ls", "--filter", "name=cli", "--format", "{{.Mode}} {{.Image}}")).toBe(
+      "replicated waggle/whoami:latest",
+    );
+    expect(await docker("node", "update", "--label-add", "seen=yes", "node2")).toBe("node2");
+    expect(await docker("node", "inspect", "--format", "{{.Spec.Labels.seen}}", "node2")).toBe("yes");
+    await docker("node", "update", "--label-rm", "seen", "node2");
+    const events = ["--since", "1h", "--until", "0s", "--filter", "service=cli", "--format", "{{.Action}}"];
+    expect(await docker("events", ...events)).toContain("create");
+    expect(await docker("service", "rm", "cli")).toBe("cli");
+  });
+
+  test.each(versions)("[D101] dockerode changes a service with API version %s", async (version) => {
+    const docker = new Docker({ socketPath, version: `v${version}` });
+    const { id } = await docker.createService({
+      Name: "ode-version",
+      TaskTemplate: { ContainerSpec: { Image: "waggle/whoami" } },
+      Mode: { Replicated: { Replicas: 2 } },
+    });
+    const service = docker.getService(id);
+    const { Spec, Version } = await service.inspect();
+    await service.update({ ...Spec, version: Number(Version.Index), Labels: { x: "y" } });
+    expect((await service.inspect()).Spec.Labels).toEqual({ x: "y" });
+    const filters = JSON.stringify({ service: ["ode-version"] });
+    await until("its tasks", async () => (await docker.listTasks({ filters })).length === 2);
+    const [task] = await docker.listTasks({ filters });
+    expect((await docker.getTask(task?.ID).inspect()).ServiceID).toBe(id);
+    expect((await docker.listNodes()).length).toBe(3);
+    expect((await docker.info()).Swarm.LocalNodeState).toBe("active");
+    await service.remove();
+    await expect(service.inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test("[D102] a version before the lowest or after the newest is refused in dockerd's words", async () => {
+    expect((await dockerAt("1.23", "ps")).err).toContain(
+      "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
+    );
+    expect((await dockerAt("1.52", "service", "ls")).err).toContain(
+      "client version 1.52 is too new. Maximum supported API version is 1.51",
+    );
+    for (const version of ["1.24", "1.51"])
+      expect(await dockerAt(version, "service", "ls")).toMatchObject({ code: 0, err: "" });
+  });
+
   describe.skipIf(python === undefined)(pythonTitle, () => {
     const script = `
 import docker, sys, threading
@@ -215,6 +286,37 @@ web.remove(); everywhere.remove()
           "{'Global': {}}",
           "True {'UnlockKey': ''}",
           "[] [] True",
+          "",
+        ].join("\n"),
+      );
+    });
+
+    const versionScript = `
+import docker, sys
+from docker.types import EndpointSpec, ServiceMode
+client = docker.DockerClient(base_url="unix://" + sys.argv[1], version=sys.argv[2])
+web = client.services.create("waggle/whoami", name="py-version", mode=ServiceMode("replicated", 2), env=["A=1"],
+    endpoint_spec=EndpointSpec(ports={18090: 80}), labels={"x": "y"})
+web.update(labels={"x": "z"}); web.reload()
+print(client.api._version, web.attrs["Spec"]["Labels"], web.attrs["Endpoint"]["Ports"][0]["PublishedPort"])
+web.scale(3); web.reload()
+print(web.attrs["Spec"]["Mode"], [s.name for s in client.services.list(filters={"name": "py-version"})])
+print(client.info()["Swarm"]["LocalNodeState"], len(client.nodes.list()), client.version()["ApiVersion"])
+web.remove()
+try: client.services.get("py-version")
+except docker.errors.NotFound as error: print(error.explanation)
+`;
+
+    test.each(versions)("[D101] docker-py changes a service with API version %s", async (version) => {
+      const port = String(await freePort());
+      const script = versionScript.replace("18090", port);
+      const { out, err } = await run(python ?? "", ["-c", script, socketPath, version]);
+      expect(out, err).toBe(
+        [
+          `${version} {'x': 'z'} ${port}`,
+          "{'Replicated': {'Replicas': 3}} ['py-version']",
+          "active 3 1.51",
+          "service py-version not found",
           "",
         ].join("\n"),
       );
