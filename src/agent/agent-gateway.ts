@@ -114,11 +114,11 @@ function readCertificate({ certFile, keyFile }: NonNullable<AgentOptions["gatewa
 }
 
 async function openGateway(
-  { address, gatewayPort }: AgentOptions,
+  { address, gatewayListen, gatewayPort }: AgentOptions,
   lastPort: number,
   options: GatewayOptions,
 ): Promise<Gateway> {
-  const host = await listenHost(address);
+  const host = gatewayListen ?? (await listenHost(address));
   if (gatewayPort === 0 && lastPort !== 0) {
     try {
       return await Gateway.open(host, lastPort, options);

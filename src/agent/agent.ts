@@ -110,15 +110,16 @@ function hasContainers(stateDir: string): boolean {
 }
 
 function makeDockerRuntime(
-  { hostname, address, stateDir, log }: AgentOptions,
+  { hostname, address, gatewayListen, stateDir, log }: AgentOptions,
   daemon: DockerDaemon,
 ): Runtime {
+  const host = gatewayListen ?? address;
   return new DockerRuntime({
     daemon,
     node: { hostname, ...nodePlatform() },
     agent: `${hostname} ${stateDir}`,
     // The nodes of a mesh on one machine must not share ports.
-    hostIp: isIP(address) === 4 && isLoopback(address) ? address : "",
+    hostIp: isIP(host) === 4 && isLoopback(host) ? host : "",
     log,
   });
 }
@@ -127,9 +128,10 @@ async function makeProcessRuntime({
   images,
   hostname,
   address,
+  gatewayListen,
   stateDir,
 }: AgentOptions): Promise<ChosenRuntime> {
-  const host = taskHost(address);
+  const host = taskHost(gatewayListen ?? address);
   const records = new TaskRecords(stateDir);
   const customImages = images === undefined ? [] : readImages(images);
   const runtime = new ProcessRuntime({

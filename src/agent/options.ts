@@ -17,6 +17,8 @@ export type AgentOptions = {
   readonly hostname: string;
   /** Host of this node's gateway: a DNS name, or an IP address of this machine. */
   readonly address: string;
+  /** The address of this machine that the gateway listens on. Absent: that of `address`. */
+  readonly gatewayListen?: string;
   /** The TCP port of the gateway; 0: any free one, and the same after a restart. */
   readonly gatewayPort: number;
   /** PEM files of the gateway's certificate, with its chain, and of its key. Absent: it speaks plain HTTP. */

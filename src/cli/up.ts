@@ -7,13 +7,14 @@ import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
+import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "./up-edge.ts";
 import { addVariableFlags, variablesOf } from "./up-variables.ts";
 import { readCountArgument, readListenAddress, readListenPort } from "./values.ts";
 
 /** Each node is a process with its own loopback address; a higher number is a mistake. */
 const maxUpNodes = 100;
 
-type Flags = {
+type Flags = EdgeFlags & {
   readonly nodes: number;
   readonly empty?: boolean;
   readonly port: number;
@@ -36,6 +37,7 @@ Examples:
   waggle up --nodes 5 --empty        five nodes, no service
   waggle up --nodes 0                no agents: a load balancer for static servers
   waggle up --state /var/lib/mesh    keep the mesh there; the next start restores it
+  waggle up --edge --rtt 150         under Cloudflare's rules, with the registry 150 ms away
   waggle up --head-timeout 60s       504 for any request without a response within a minute
 
 The options under Requests apply to services whose labels do not say otherwise. Each is also a variable of the
@@ -80,9 +82,11 @@ export function registerUp(program: Command): void {
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
   addVariableFlags(command);
+  addEdgeFlags(command);
 }
 
 async function startUp(flags: Flags, stateDir: string): Promise<void> {
+  const platform = platformSettingsOf(flags);
   trustCertificates(flags.ca, stateDir);
   const local = await import("../local/up.ts");
   const code = await local.up({
@@ -98,6 +102,7 @@ async function startUp(flags: Flags, stateDir: string): Promise<void> {
     operatorListens: operatorListensOf(flags),
     variables: variablesOf(flags, process.env),
     ...(flags.images !== undefined && { images: flags.images }),
+    ...(platform !== undefined && { platform }),
     out: process.stdout,
   });
   if (code !== 0) throw new CliError(code, "");

@@ -5,7 +5,15 @@ import { prepareChild, sendToParent } from "./child.ts";
 
 export type AgentInput = Pick<
   AgentOptions,
-  "url" | "stateDir" | "hostname" | "address" | "images" | "runtime" | "discovers"
+  | "url"
+  | "stateDir"
+  | "hostname"
+  | "address"
+  | "images"
+  | "runtime"
+  | "discovers"
+  | "gatewayListen"
+  | "gatewayTls"
 > & {
   readonly token: string;
 };

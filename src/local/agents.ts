@@ -3,6 +3,7 @@
 import { join, resolve } from "node:path";
 import { type AddressPlan, nodeAddress } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
+import { nodeTestName } from "./platform/test-names.ts";
 import { nodesFolder } from "./state-folder.ts";
 import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
@@ -14,6 +15,8 @@ export type AgentsOptions = {
   /** JSON file with further images of the process runtime. */
   readonly images?: string;
   readonly runtime: "process" | "docker";
+  /** The certificate of all gateways, whose nodes then have names of the test zone. Null: they have addresses. */
+  readonly gatewayTls: AgentInput["gatewayTls"] | null;
 };
 
 /** A join token for each role of a node. */
@@ -43,7 +46,7 @@ export async function startAgents(
         url,
         token: index === 0 ? tokens.manager : tokens.worker,
         hostname,
-        address: nodeAddress(plan, index + 1),
+        ...placeOf(options, plan, index + 1),
         // The nodes share a daemon; one of them reports what runs there without the mesh.
         discovers: index === 0,
       },
@@ -56,6 +59,13 @@ export async function startAgents(
   if (failure === undefined) return agents;
   await Promise.all(agents.map((agent) => agent.stop("SIGINT")));
   throw failure.reason;
+}
+
+/** Where the node's gateway is, and what it proves that with. */
+function placeOf({ gatewayTls }: AgentsOptions, plan: AddressPlan, ordinal: number) {
+  const address = nodeAddress(plan, ordinal);
+  if (gatewayTls === null || gatewayTls === undefined) return { address };
+  return { address: nodeTestName(ordinal), gatewayListen: address, gatewayTls };
 }
 
 /**

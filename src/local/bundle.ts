@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { buildDashboardAssets } from "./dashboard-assets.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -12,6 +12,10 @@ export const meshEntry = "workers/main.ts";
 
 /** The Worker of a machine, see workers/node-plane.ts. */
 export const nodePlaneEntry = "workers/node-plane.ts";
+
+/** The Worker of a mesh under the platform's rules, and the program of one isolate of its data plane. */
+export const platformMeshEntry = "workers/platform/mesh.ts";
+export const platformIsolateEntry = "workers/platform/isolate.ts";
 
 export type WorkerBundle = {
   readonly source: string;
@@ -36,12 +40,26 @@ export async function bundleWorker(entry: string): Promise<WorkerBundle> {
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker", "module"],
     external: ["cloudflare:*", "node:*"],
+    plugins: [restrictedSockets],
     logLevel: "silent",
   });
   const source = result.outputFiles[0]?.text;
   if (source === undefined) throw new Error(`esbuild gave no output for ${entry}`);
   return { source, inputs: Object.keys(result.metafile.inputs), compatibilityDate: readCompatibilityDate() };
 }
+
+/** Gives the Workers under the platform's rules the `connect` that follows them. */
+const restrictedSockets: Plugin = {
+  name: "restricted sockets",
+  setup({ initialOptions, onResolve }) {
+    const [entry] = initialOptions.entryPoints as readonly string[];
+    const module = `${root}workers/platform/restricted-sockets.ts`;
+    if (entry !== platformMeshEntry) return;
+    onResolve({ filter: /^cloudflare:sockets$/ }, ({ importer }) =>
+      importer === module ? null : { path: module },
+    );
+  },
+};
 
 /** The date in wrangler.toml, so that the runtime behaves as on Cloudflare. */
 function readCompatibilityDate(): string {

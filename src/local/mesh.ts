@@ -24,9 +24,11 @@ import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow
 import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
+import { LocalPlatform, type MeshPlatformReport, withTestAddresses } from "./local-platform.ts";
 import { type MeshOrigin, readOrigin } from "./mesh-origin.ts";
 import { type OperatorListen, type OperatorListener, openOperatorListener } from "./operator-listener.ts";
 import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans.ts";
+import type { PlatformSettings } from "./platform/platform-settings.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
 import { type Runtimes, startRuntimes } from "./runtimes.ts";
@@ -60,6 +62,8 @@ export type MeshOptions = {
   readonly runtime: "process" | "docker";
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
+  /** Runs the mesh under the rules of Cloudflare's platform. Absent: without them. */
+  readonly platform?: PlatformSettings;
   /** Variables of the data plane's Worker. */
   readonly variables: Readonly<Record<string, string>>;
   /** Receives one line for each event after the start. */
@@ -80,6 +84,8 @@ export type LocalMesh = {
   })[];
   /** Resolves with the reason when the mesh cannot continue and must be stopped. */
   readonly lost: Promise<string>;
+  /** What a mesh under the platform's rules did so far; null without them. */
+  readonly platformReport: () => MeshPlatformReport | null;
   /** Stops everything in order; resolves when no process of the mesh is left. */
   readonly stop: () => Promise<void>;
 };
@@ -117,25 +123,41 @@ async function requireFreePort(address: string, port: number, purpose: string, f
 }
 
 /** The options of a mesh, with what its parts share. */
-type PartsOptions = MeshOptions & {
+type PartsOptions = Omit<MeshOptions, "platform"> & {
   /** Of all listeners. */
   readonly budget: DescriptorBudget;
   readonly exit: ServerExit;
+  /** Null for a mesh without the platform's rules. */
+  readonly platform: LocalPlatform | null;
   /** Called with each workerd that starts. */
   readonly onWorkerd: (pid: number) => void;
 };
 
 async function startWithExit(options: MeshOptions, lock: StateLock): Promise<LocalMesh> {
   const exit = await ServerExit.open(exitDescriptors(descriptorLimit()), options.log);
+  let platform: LocalPlatform | null = null;
   try {
-    return await startParts(options, exit, lock);
+    const plan = await planAddresses();
+    if (options.platform !== undefined) platform = await LocalPlatform.open(options.platform, options, plan);
+    return await startParts(options, { exit, platform, plan }, lock);
   } catch (error) {
+    await platform?.close();
     await exit.close();
     throw error;
   }
 }
 
-async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: StateLock): Promise<LocalMesh> {
+type OpenParts = {
+  readonly exit: ServerExit;
+  readonly platform: LocalPlatform | null;
+  readonly plan: AddressPlan;
+};
+
+async function startParts(
+  meshOptions: MeshOptions,
+  { exit, platform, plan }: OpenParts,
+  lock: StateLock,
+): Promise<LocalMesh> {
   const maxDescriptors = descriptorLimit();
   const exitLimit = exitDescriptors(maxDescriptors);
   const budget = new DescriptorBudget(maxDescriptors, defaultMaxWaiting, exitLimit);
@@ -144,12 +166,11 @@ async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: Stat
     budget.runtime.watch(pid);
     tableCopy?.send();
   };
-  const options: PartsOptions = { ...meshOptions, budget, exit, onWorkerd };
+  const options: PartsOptions = { ...meshOptions, budget, exit, platform, onWorkerd };
   const { stateDir, listen, controlPort, log } = options;
   const origin = readOrigin(stateDir);
   const secrets = readSecrets(stateDir);
   await stopOrphanedTasks(stateDir, nodeNames(options.nodes));
-  const plan = await planAddresses();
   const control = `http://${hostPort(listen, controlPort)}`;
   const processes = await startProcesses(options, secrets, plan, control);
   const { id } = processes;
@@ -161,7 +182,7 @@ async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: Stat
     watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log }),
     watchDescriptors(maxDescriptors, log),
   ];
-  const parts: MeshParts = { ...processes, ...publishing, exit, watches, lock, stateDir };
+  const parts: MeshParts = { ...processes, ...publishing, exit, platform, watches, lock, stateDir };
   try {
     writeMeshFile(stateDir, { control, token: secrets.token, id });
   } catch (error) {
@@ -175,6 +196,7 @@ async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: Stat
     origin: origin(id),
     lost: lost.promise,
     listeners: publishing.listeners,
+    platformReport: () => platform?.report ?? null,
     stop: () => stopParts(parts),
   };
 }
@@ -193,7 +215,7 @@ type MeshProcesses = {
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  { budget, exit, onWorkerd, ...options }: PartsOptions,
+  { budget, exit, onWorkerd, platform, ...options }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   control: string,
@@ -208,7 +230,7 @@ async function startProcesses(
   let controlListener: Listener | null = null;
   const operatorListeners: OperatorListener[] = [];
   try {
-    const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
+    const nodeAddresses = platform?.nodeAddresses ?? confirmedAddresses(plan, options.nodes, listen);
     const onRuntimeProcess = (pid: number, parent: number | null): void => {
       context.onProcess(pid, parent);
       // Its parent is the program that starts it.
@@ -216,7 +238,15 @@ async function startProcesses(
     };
     const runtimeContext = { ...context, onProcess: onRuntimeProcess };
     runtimes = await startRuntimes(
-      { ...options, exitAccess: exit.access, logDir, nodeAddresses },
+      {
+        ...options,
+        // Under the platform's rules static servers are reached by `fetch` alone.
+        exitAccess: platform === null ? exit.access : null,
+        platform: platform?.input ?? null,
+        onPlatformReport: (report) => platform?.take(report),
+        logDir,
+        nodeAddresses,
+      },
       secrets,
       runtimeContext,
     );
@@ -236,7 +266,8 @@ async function startProcesses(
       operatorListeners.push(await openOperatorListener(place, upstream));
     const { id, tokens } = await fetchSwarm(control, secrets.token);
     const join = { url: control, tokens };
-    const agents = await startAgents({ ...options, logDir }, plan, join, context);
+    const gatewayTls = platform?.gatewayTls ?? null;
+    const agents = await startAgents({ ...options, gatewayTls, logDir }, plan, join, context);
     return { runtimes, controlListener, operatorListeners, agents, children, id };
   } catch (error) {
     children.close();
@@ -270,7 +301,7 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, runtime, variables, budget, exit, log }: PartsOptions,
+  { stateDir, listen, edgePort, runtime, variables, budget, exit, platform, log }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
@@ -294,17 +325,20 @@ function publishPorts(
     log,
     (closed) => closedPorts.write(closed),
     { budget, bodyTimeoutMs: () => bodyTimeoutMs },
-    { router, dialer, budget },
+    // On Cloudflare there is no mode tcp.
+    platform === null ? { router, dialer, budget } : null,
   );
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
   const onTable = async (table: RoutingTable): Promise<void> => {
     // The data plane may send there as soon as it has the table.
     exit.setTable(table);
-    tableCopy.update(table);
+    // On Cloudflare an isolate has no second source of the table.
+    if (platform === null) tableCopy.update(table);
     router.setTable(table);
     const ownIngress = await fetchNodesWithIngress(control, secrets.token);
-    desired = desiredListeners(table, plan, balancer, ownIngress, runtime);
+    const placed = platform === null ? table : withTestAddresses(table);
+    desired = desiredListeners(placed, plan, balancer, ownIngress, runtime);
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
       table.services.map(({ options }) => options ?? {}),
@@ -325,6 +359,7 @@ function publishPorts(
 type MeshParts = MeshProcesses &
   Pick<PortPublishing, "ports" | "closedPorts" | "follower" | "tableCopy" | "endReports"> & {
     readonly exit: ServerExit;
+    readonly platform: LocalPlatform | null;
     readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
@@ -344,6 +379,7 @@ async function stopParts(parts: MeshParts): Promise<void> {
   await parts.controlListener.close(controlGraceMs);
   for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
   await parts.exit.close();
+  await parts.platform?.close();
   parts.closedPorts.close();
   parts.children.close();
   parts.lock.release();

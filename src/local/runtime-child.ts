@@ -8,9 +8,18 @@ import { join } from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { wait } from "../agent/wait.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
-import { meshEntry, nodePlaneEntry, type WorkerBundle } from "./bundle.ts";
+import {
+  meshEntry,
+  nodePlaneEntry,
+  platformIsolateEntry,
+  platformMeshEntry,
+  type WorkerBundle,
+} from "./bundle.ts";
 import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
+import type { PlatformSettings } from "./platform/platform-settings.ts";
+import type { NetworkAccess } from "./platform-network.ts";
+import { PlatformWatch } from "./platform-watch.ts";
 import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
 
@@ -30,12 +39,18 @@ export type MeshRuntimeInput = {
   readonly stateDir: string;
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
-  readonly exitAccess: ExitAccess;
+  /** Null under the platform's rules, where there is no exit. */
+  readonly exitAccess: ExitAccess | null;
+  /** The platform's rules; null for a mesh without them. */
+  readonly platform: PlatformInput | null;
   readonly variables: Readonly<Record<string, string>>;
   /** What the variables NODE_ADDRESSES and OWN_SOCKETS list. */
   readonly nodeAddresses: readonly string[];
   readonly ownSockets: readonly string[];
 };
+
+/** The platform's rules, and the network that they allow. */
+export type PlatformInput = { readonly settings: PlatformSettings; readonly network: NetworkAccess };
 
 /** Ports at 127.0.0.1 to which the listeners of this mesh forward; null for those of the other part. */
 export type RuntimeReady = { readonly controlPort: number | null; readonly entryPort: number | null };
@@ -53,19 +68,23 @@ const workerdRestartTimeoutMs = 30_000;
 const workerdExitTimeoutMs = 2_000;
 
 runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
-  const bundle = await cachedBundle(input.part === "node" ? nodePlaneEntry : meshEntry);
+  const bundles = await bundlesOf(input);
   // A killed predecessor leaves its entry, which Miniflare would take for a running one for minutes.
   if (isSplit(input)) rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
   let state: "starting" | "running" | "stopping" = "starting";
   let lastExitMs = Number.NEGATIVE_INFINITY;
   let restartTimer: NodeJS.Timeout | undefined;
+  let workerdPid: number | null = null;
   const giveUp = async (event: string): Promise<void> => {
     await notify({ event });
     process.exit(1);
   };
   const startExit = Promise.withResolvers<number | string>();
   launchWorkerd(hasDatabase(input) ? input.stateDir : null, {
-    onSpawn: (started) => void notify({ started }),
+    onSpawn: (started) => {
+      workerdPid = started;
+      void notify({ started });
+    },
     onExit: async (exit) => {
       if (state === "starting") startExit.resolve(exit);
       if (state !== "running") return;
@@ -78,18 +97,47 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
       await giveUp(`workerd exited (${exit}) within ${ranMs} ms of its restart`);
     },
   });
-  const miniflare = await startMiniflare(input, bundle, startExit.promise, () => {
+  const miniflare = await startMiniflare(input, bundles, startExit.promise, () => {
     clearTimeout(restartTimer);
     return notify({ event: "workerd is running again" });
   });
   state = "running";
-  const stop = (): Promise<void> => {
+  const watch =
+    input.part === "node" || input.platform === null
+      ? null
+      : new PlatformWatch({
+          settings: input.platform.settings,
+          entryKey: input.secrets.entryKey,
+          miniflare,
+          workerdPid: () => workerdPid,
+          onEvent: (event) => void notify({ event }),
+          onReport: (report) => void notify({ report }),
+        });
+  const stop = async (): Promise<void> => {
     state = "stopping";
     clearTimeout(restartTimer);
-    return miniflare.dispose();
+    await watch?.stop();
+    await miniflare.dispose();
   };
   return { ready: await openPorts(miniflare, input.part), stop };
 });
+
+/** The program of the Worker, and of an isolate of its data plane if those are apart. */
+type Bundles = { readonly worker: WorkerBundle; readonly isolate: WorkerBundle | null };
+
+async function bundlesOf(input: RuntimeInput): Promise<Bundles> {
+  if (platformOf(input) === null) {
+    return { worker: await cachedBundle(input.part === "node" ? nodePlaneEntry : meshEntry), isolate: null };
+  }
+  return {
+    worker: await cachedBundle(platformMeshEntry),
+    isolate: await cachedBundle(platformIsolateEntry),
+  };
+}
+
+function platformOf(input: RuntimeInput): PlatformInput | null {
+  return input.part === "node" ? null : input.platform;
+}
 
 /**
  * Starts Miniflare.
@@ -100,12 +148,14 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
  */
 async function startMiniflare(
   input: RuntimeInput,
-  bundle: WorkerBundle,
+  bundles: Bundles,
   workerdExit: Promise<number | string>,
   onRestart: () => Promise<void>,
 ): Promise<Miniflare> {
   const miniflare = new Miniflare({
-    ...miniflareOptions(input, bundle),
+    ...miniflareOptions(input, bundles),
+    // The heap of an isolate is known to its inspector only.
+    ...(platformOf(input) !== null && { inspectorPort: 0 }),
     host: "127.0.0.1",
     port: 0,
     log: new Log(LogLevel.WARN),
@@ -164,7 +214,7 @@ function workerName(part: RuntimeInput["part"]): string {
   return { whole: "waggle", control: "waggle", traffic: "waggle-traffic", node: "waggle-node" }[part];
 }
 
-function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareOptions {
+function miniflareOptions(input: RuntimeInput, { worker, isolate }: Bundles): MiniflareOptions {
   return {
     cf: false,
     logRequests: false,
@@ -174,14 +224,14 @@ function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareO
       {
         config: {
           name: workerName(input.part),
-          compatibilityDate: bundle.compatibilityDate,
+          compatibilityDate: worker.compatibilityDate,
           compatibilityFlags: ["enable_request_signal"],
           manifest: {
             mainModule: "worker.mjs",
             modulesRoot: "/",
-            modules: { "worker.mjs": { type: "esm", contents: bundle.source } },
+            modules: { "worker.mjs": { type: "esm", contents: worker.source } },
           },
-          env: input.part === "node" ? textBindings(input.variables) : bindings(input),
+          env: input.part === "node" ? textBindings(input.variables) : bindings(input, isolate),
           ...(hasDatabase(input) && { exports: durableObjects }),
         },
         dev: {
@@ -202,40 +252,56 @@ const durableObjects = {
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
-function bindings({
-  secrets,
-  exitAccess,
-  balancerPort,
-  variables,
-  nodeAddresses,
-  ownSockets,
-}: MeshRuntimeInput) {
+function bindings(input: MeshRuntimeInput, isolate: WorkerBundle | null) {
   const durableObject = (exportName: keyof typeof durableObjects) => {
     return { type: "durable-object" as const, worker: "waggle", exportName };
   };
+  const variables = variablesOf(input);
   return {
     REGISTRY: durableObject("MeshRegistry"),
     TELEMETRY: durableObject("MeshTelemetry"),
     PROBER: durableObject("MeshProber"),
     TUNNEL: durableObject("MeshTunnel"),
-    ...textBindings({
-      PROBE_REGIONS: "",
-      OPERATOR_TOKEN: secrets.token,
-      VIEWER_TOKEN: secrets.viewerToken,
-      ENTRY_KEY: secrets.entryKey,
-      EXIT_URL: exitAccess.url,
-      EXIT_SECRET: exitAccess.secret,
-      MESH_NAME: "waggle",
-      MESH_DOMAIN: "",
-      CONTROL_HOST: "",
-      REGISTRY_LOCATION: "",
-      TRUSTED_PROXIES: "",
-      NODE_ADDRESSES: nodeAddresses.join(","),
-      OWN_SOCKETS: ownSockets.join(","),
-      MESH_MODE: "local",
-      BALANCER_PORT: String(balancerPort),
-      ...variables,
-    }),
+    ...textBindings(variables),
+    ...(input.platform !== null && isolate !== null && platformBindings(input.platform, variables, isolate)),
+  };
+}
+
+function variablesOf(input: MeshRuntimeInput): Readonly<Record<string, string>> {
+  const { secrets, exitAccess, platform, balancerPort, variables, nodeAddresses, ownSockets } = input;
+  return {
+    PROBE_REGIONS: "",
+    OPERATOR_TOKEN: secrets.token,
+    VIEWER_TOKEN: secrets.viewerToken,
+    ENTRY_KEY: secrets.entryKey,
+    ...(exitAccess !== null && { EXIT_URL: exitAccess.url, EXIT_SECRET: exitAccess.secret }),
+    MESH_NAME: "waggle",
+    MESH_DOMAIN: "",
+    CONTROL_HOST: "",
+    REGISTRY_LOCATION: "",
+    TRUSTED_PROXIES: "",
+    NODE_ADDRESSES: nodeAddresses.join(","),
+    OWN_SOCKETS: ownSockets.join(","),
+    MESH_MODE: platform === null ? "local" : "edge",
+    BALANCER_PORT: String(balancerPort),
+    ...variables,
+  };
+}
+
+/** What workers/platform/mesh.ts needs besides. */
+function platformBindings(
+  { settings, network }: PlatformInput,
+  variables: Readonly<Record<string, string>>,
+  { source, compatibilityDate }: WorkerBundle,
+) {
+  const json = <Value>(value: Value) => ({ type: "json" as const, value });
+  return {
+    LOADER: { type: "worker-loader" as const },
+    PLATFORM: json(settings),
+    NETWORK_URL: json(network.url),
+    NETWORK_SECRET: json(network.secret),
+    ISOLATE: json({ source, compatibilityDate }),
+    ISOLATE_VARIABLES: json(variables),
   };
 }
 

@@ -3,8 +3,10 @@
 import { join } from "node:path";
 import { hostPort } from "../domain/model/server.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
+import { testNameOf } from "./platform/test-names.ts";
+import type { PlatformReport } from "./platform-watch.ts";
 import type { Upstream } from "./runtime-agent.ts";
-import type { MeshRuntimeInput, RuntimeReady } from "./runtime-child.ts";
+import type { MeshRuntimeInput, PlatformInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
 import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
@@ -18,7 +20,12 @@ export type RuntimesOptions = {
   readonly controlPort: number;
   /** The addresses of this mesh's nodes, as in NODE_ADDRESSES. */
   readonly nodeAddresses: readonly string[];
-  readonly exitAccess: ExitAccess;
+  /** Null under the platform's rules, where there is no exit. */
+  readonly exitAccess: ExitAccess | null;
+  /** Runs the mesh under the platform's rules. */
+  readonly platform: PlatformInput | null;
+  /** Receives what a mesh under the rules did so far. */
+  readonly onPlatformReport: (report: PlatformReport) => void;
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
   /** Variables of the data plane's Worker. */
@@ -47,14 +54,26 @@ export async function startRuntimes(
     entry.port = entryPort ?? entry.port;
   };
   const start = (part: MeshRuntimeInput["part"], name: string): Promise<LocalRuntime> => {
-    const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables, exitAccess } = options;
-    const ownSockets = [controlPort, edgePort].map((port) => hostPort(listen, port));
+    const {
+      stateDir,
+      logDir,
+      listen,
+      controlPort,
+      edgePort,
+      nodeAddresses,
+      variables,
+      exitAccess,
+      platform,
+    } = options;
+    const hosts = platform === null ? [listen] : [listen, testNameOf(listen)];
+    const ownSockets = hosts.flatMap((host) => [controlPort, edgePort].map((port) => hostPort(host, port)));
     const input: MeshRuntimeInput = {
       part,
       stateDir,
       balancerPort: edgePort,
       secrets,
       exitAccess,
+      platform,
       variables,
       nodeAddresses,
       ownSockets,
@@ -66,6 +85,7 @@ export async function startRuntimes(
       logFile: join(logDir, `${name}.log`),
       title: titles[part],
       onReady,
+      onReport: (report: unknown) => options.onPlatformReport(report as PlatformReport),
     };
     return SupervisedChild.start(program, context);
   };

@@ -13,6 +13,7 @@ import { printable, printableLines } from "../domain/model/printable.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
+import { reportLines, rulesText } from "./platform-text.ts";
 
 type UpOptions = Omit<MeshOptions, "log"> & {
   /** Creates no service in a new mesh. */
@@ -51,6 +52,7 @@ export async function up(options: UpOptions): Promise<number> {
   let mesh: LocalMesh;
   try {
     print(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
+    if (options.platform !== undefined) print(rulesText(options.platform));
     mesh = await startMesh({ ...options, log: bufferedLog.print });
   } catch (error) {
     process.stderr.write(
@@ -69,6 +71,8 @@ export async function up(options: UpOptions): Promise<number> {
   await converging;
   print("Stopping: published ports, tasks and agents, then the registry");
   await mesh.stop();
+  const report = mesh.platformReport();
+  if (report !== null) for (const line of reportLines(report)) print(line);
   print(end === null ? "Stopped. The next start with this state folder restores the services." : "Stopped.");
   return end === null ? 0 : 1;
 }

@@ -22,6 +22,7 @@ export async function benchRegistry(): Promise<void> {
     part: "whole",
     stateDir,
     balancerPort: 0,
+    platform: null,
     exitAccess: { url: "", secret: "" },
     secrets: { token, viewerToken: token, entryKey: token },
     variables: {},

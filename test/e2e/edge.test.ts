@@ -1,0 +1,204 @@
+// A mesh under the rules of Cloudflare's platform: `waggle up --edge`. Each rule is seen from outside, as a client or an
+// operator sees it. Rules: docs/spec.md U430 and on.
+
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import type { MeshPlatformReport } from "../../src/local/local-platform.ts";
+import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { until } from "../support/until.ts";
+
+const meshes: MeshProcess[] = [];
+afterAll(async () => {
+  for (const mesh of meshes) await mesh.remove();
+});
+
+/** Starts a mesh of one node under the rules, which a test then sets one by one. */
+async function start(...flags: readonly string[]): Promise<MeshProcess> {
+  const quiet = ["--rtt", "0", "--evict-every", "0", "--reset-every", "0", "--seed", "1"];
+  const mesh = await MeshProcess.start(["--edge", "--nodes", "1", "--empty", ...quiet, ...flags]);
+  meshes.push(mesh);
+  return mesh;
+}
+
+/** Publishes a service and waits until it responds. @returns its URL */
+async function publish(mesh: MeshProcess, replicas = 1): Promise<string> {
+  const port = await freePort();
+  const flags = [
+    "--detach",
+    "--name",
+    "web",
+    "-p",
+    `${port}:80`,
+    "--replicas",
+    String(replicas),
+    "waggle/whoami",
+  ];
+  const created = await mesh.waggle("service", "create", ...flags);
+  expect(created.err).toBe("");
+  const url = `http://127.0.0.1:${port}/`;
+  await until("the service to respond", async () => (await fetch(url)).ok, { withinMs: 30_000 });
+  return url;
+}
+
+function reportOf(mesh: MeshProcess): MeshPlatformReport {
+  return JSON.parse(readFileSync(join(mesh.stateDir, "edge.json"), "utf8")) as MeshPlatformReport;
+}
+
+/** Waits for a report. */
+async function reported(mesh: MeshProcess, holds: (report: MeshPlatformReport) => boolean) {
+  let report: MeshPlatformReport | null = null;
+  await until(
+    "the report",
+    () => {
+      try {
+        report = reportOf(mesh);
+      } catch {
+        return false;
+      }
+      return holds(report);
+    },
+    { withinMs: 30_000 },
+  );
+  return report as unknown as MeshPlatformReport;
+}
+
+async function timed(url: string): Promise<number> {
+  const began = performance.now();
+  const response = await fetch(url);
+  await response.text();
+  expect(response.status).toBe(200);
+  return performance.now() - began;
+}
+
+test("[U430][U431][U436] nodes have names and certificates, are reached directly by TLS, and no fetch is cacheable", async () => {
+  const mesh = await start();
+  const url = await publish(mesh);
+  const nodes = await mesh.waggle("node", "ls");
+  expect(nodes.out).toMatch(/node1 .* direct$/m);
+  const [node] = await mesh.get<{ Status: { Addr: string } }[]>('/nodes?filters={"name":["node1"]}');
+  expect(node?.Status.Addr).toBe("node1.edge.test");
+  for (let turn = 0; turn < 5; turn += 1) await timed(url);
+  const { network } = await reported(mesh, (report) => report.network.requests >= 5);
+  expect([network.cacheable, network.errors]).toEqual([0, {}]);
+  const refused = await mesh.waggle("server", "add", "web", "static1", "127.0.0.1:8080");
+  expect([refused.code === 0, refused.err]).toEqual([false, expect.stringContaining("1003")]);
+});
+
+test("[U437][U440] objects are far away, and an overloaded one refuses requests", async () => {
+  const mesh = await start("--rtt", "300", "--object-rate", "20");
+  const began = performance.now();
+  await mesh.get("/services");
+  expect(performance.now() - began).toBeGreaterThanOrEqual(300);
+  const statuses = await Promise.all(
+    Array.from({ length: 60 }, async () => {
+      const headers = { authorization: `Bearer ${mesh.token}` };
+      const response = await fetch(`${mesh.control}/services`, { headers });
+      return `${response.status} ${await response.text()}`;
+    }),
+  );
+  expect(statuses.filter((text) => text.startsWith("200")).length).toBeGreaterThan(0);
+  expect(statuses).toContainEqual(expect.stringMatching(/^503 .*the registry is overloaded/));
+  const report = await reported(mesh, ({ overloads }) => overloads > 0);
+  expect(report.rows.written).toBeGreaterThan(0);
+  expect(report.settings).toMatchObject({ rttMs: 300, requestsPerSecond: 20 });
+});
+
+test("[U438] a mesh whose rows of the day are spent goes on to serve, and refuses changes", async () => {
+  const mesh = await start("--rows-per-day", "150");
+  const url = await publish(mesh);
+  let refusal = "";
+  await until(
+    "a refused change",
+    async () => {
+      const { code, err } = await mesh.waggle(
+        "service",
+        "update",
+        "--detach",
+        "--label-add",
+        `n=${Date.now()}`,
+        "web",
+      );
+      refusal = err;
+      return code !== 0;
+    },
+    { withinMs: 40_000 },
+  );
+  expect(refusal).not.toBe("");
+  for (let turn = 0; turn < 5; turn += 1) await timed(url);
+});
+
+test("[U434][U435] requests go to several isolates, which are evicted, and each isolate begins without a table", async () => {
+  const mesh = await start("--rtt", "200", "--isolates", "3", "--evict-every", "1s");
+  const url = await publish(mesh);
+  const times: number[] = [];
+  await until(
+    "isolates to be evicted",
+    async () => {
+      times.push(await timed(url));
+      return reportOf(mesh).evictions >= 3;
+    },
+    { withinMs: 40_000 },
+  );
+  // The first request of an isolate waits for its table.
+  expect(Math.max(...times)).toBeGreaterThan(200);
+});
+
+test("[U441] objects are reset, agents connect again, and no request fails", async () => {
+  const mesh = await start("--rtt", "20", "--reset-every", "1s");
+  const url = await publish(mesh);
+  const failed: number[] = [];
+  await until(
+    "objects to be reset",
+    async () => {
+      const response = await fetch(url);
+      await response.text();
+      if (response.status !== 200) failed.push(response.status);
+      return reportOf(mesh).resets >= 6;
+    },
+    { withinMs: 50_000, everyMs: 20 },
+  );
+  expect(failed).toEqual([]);
+  await until("the node to be ready", async () => /Ready/.test((await mesh.waggle("node", "ls")).out));
+});
+
+test("[U432] a node whose gateway is down is a response of the platform, which goes on to another task", async () => {
+  const server = createServer((_, response) => response.end("static"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const mesh = await start("--nodes", "0");
+  const published = await freePort();
+  const add = await mesh.waggle(
+    ...["service", "create", "--detach", "--name", "static", "-p", `${published}:80`, "--replicas", "0"],
+    "waggle/whoami",
+  );
+  expect(add.err).toBe("");
+  for (const [name, serverPort] of Object.entries({ up: port, closed: 1 }))
+    expect(
+      (await mesh.waggle("server", "add", "static", name, `127-0-0-1.edge.test:${serverPort}`)).err,
+    ).toBe("");
+  const url = `http://127.0.0.1:${published}/`;
+  await until("the server to respond", async () => (await fetch(url)).ok, { withinMs: 20_000 });
+  for (let turn = 0; turn < 8; turn += 1) expect(await (await fetch(url)).text()).toBe("static");
+  const { network } = await reported(mesh, (report) => (report.network.errors["521"] ?? 0) > 0);
+  expect(network.errors["521"]).toBeGreaterThan(0);
+  server.close();
+});
+
+test("[J400][J401] the report has what Cloudflare counts and limits, and the mesh prints it when it stops", async () => {
+  const mesh = await start();
+  const url = await publish(mesh);
+  for (let turn = 0; turn < 20; turn += 1) await timed(url);
+  const report = await reported(mesh, ({ requests, heap }) => requests >= 20 && heap.isolate > 0);
+  expect(report.objectRequests).toBeGreaterThan(0);
+  expect(report.cpuMsPerRequest).toBeGreaterThan(0);
+  for (const bytes of Object.values(report.heap)) {
+    expect(bytes).toBeGreaterThan(2 ** 20);
+    expect(bytes).toBeLessThan(128 * 2 ** 20);
+  }
+  await mesh.stop();
+  for (const word of ["requests", "objects", "rows", "fetch", "heap", "CPU"])
+    expect(mesh.output).toMatch(new RegExp(`^  ${word} +\\S`, "m"));
+});

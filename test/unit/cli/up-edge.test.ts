@@ -1,0 +1,46 @@
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "../../../src/cli/up-edge.ts";
+
+/** The rules of a command line. */
+function settings(...args: readonly string[]) {
+  const command = new Command("up").exitOverride().option("--split");
+  addEdgeFlags(command);
+  command.parse([...args], { from: "user" });
+  return platformSettingsOf(command.opts<EdgeFlags>());
+}
+
+test("[U442] --edge has rules of its own, and each option sets one", () => {
+  expect(settings()).toBeUndefined();
+  expect(settings("--edge")).toMatchObject({
+    rttMs: 50,
+    isolates: 4,
+    requestsPerSecond: 1_000,
+    rowsPerDay: null,
+  });
+  const set = settings(
+    ...["--edge", "--rtt", "150", "--isolates", "8", "--evict-every", "5s", "--reset-every", "1m"],
+    ...["--object-rate", "500", "--rows-per-day", "100000", "--seed", "42"],
+  );
+  expect(set).toEqual({
+    rttMs: 150,
+    isolates: 8,
+    evictEveryMs: 5_000,
+    resetEveryMs: 60_000,
+    requestsPerSecond: 500,
+    // Workers Free: 5 million read, 100,000 written.
+    rowsPerDay: { read: 5_000_000, written: 100_000 },
+    seed: 42,
+  });
+});
+
+test.each([
+  [["--rtt", "150"], "--rtt needs --edge"],
+  [["--isolates", "2"], "--isolates needs --edge"],
+  [["--edge", "--split"], "leave --split out"],
+  [["--edge", "--isolates", "0"], "must be between 1 and 64"],
+  [["--edge", "--rtt", "far"], "must be a duration such as 150ms"],
+  [["--edge", "--object-rate", "0"], "must be a whole number, 1 or more"],
+])("[U442] %j is refused with what would work", (args, message) => {
+  expect(() => settings(...args)).toThrow(message);
+});

@@ -1,0 +1,126 @@
+// The Worker of a mesh under the platform's rules (`waggle up --edge`): the control API and the Durable Objects of
+// workers/main.ts, and the isolates of the data plane, each of which runs workers/platform/isolate.ts.
+//
+// @see docs/decisions/0112-edge-rules-at-the-bindings.md
+
+import { WorkerEntrypoint, env as workerEnv } from "cloudflare:workers";
+import { equalsSecret } from "../../src/domain/model/mesh-token.ts";
+import { IsolatePool } from "../../src/local/platform/isolate-pool.ts";
+import type { PlatformCounts, PlatformSettings } from "../../src/local/platform/platform-settings.ts";
+import { RowBudget } from "../../src/local/platform/row-budget.ts";
+import type { Env } from "../env.ts";
+import * as product from "../main.ts";
+import { farStub, type ObjectBinding, withObjects } from "./far-objects.ts";
+import { type ObjectsBinding, readBoundRequest } from "./isolate-objects.ts";
+import { type NetworkEnv, restrictFetch, runInvocation } from "./outbound-fetch.ts";
+import { type ObjectPlatform, platformObject, resetMethod } from "./platform-object.ts";
+
+type MeshEnv = Env &
+  NetworkEnv & {
+    readonly PLATFORM: PlatformSettings;
+    readonly LOADER: WorkerLoader;
+    /** The program of an isolate, and the variables of the data plane's Worker. */
+    readonly ISOLATE: { readonly source: string; readonly compatibilityDate: string };
+    readonly ISOLATE_VARIABLES: Readonly<Record<string, string>>;
+  };
+
+const ownEnv = workerEnv as unknown as MeshEnv;
+const settings = ownEnv.PLATFORM;
+restrictFetch(ownEnv);
+
+const unlimited = { read: Number.POSITIVE_INFINITY, written: Number.POSITIVE_INFINITY };
+const rows = new RowBudget(settings.rowsPerDay ?? unlimited);
+const counts = { requests: 0, objectRequests: 0, overloads: 0 };
+const pool = new IsolatePool(settings, Date.now());
+/** Objects that were called, as `REGISTRY mesh`; they can be reset. */
+const knownObjects = new Set<string>();
+
+/** The environment of the control API and of the objects. */
+const farEnv = withObjects(ownEnv, connect);
+
+function connect(binding: ObjectBinding, name: string) {
+  knownObjects.add(`${binding} ${name}`);
+  return farStub(ownEnv, settings.rttMs, binding, name);
+}
+
+const platform: ObjectPlatform = {
+  requestsPerSecond: settings.requestsPerSecond,
+  rows,
+  env: farEnv,
+  onRequest: (isRefused) => {
+    counts.objectRequests += 1;
+    if (isRefused) counts.overloads += 1;
+  },
+};
+
+export const MeshProber = platformObject(product.MeshProber, platform);
+export const MeshRegistry = platformObject(product.MeshRegistry, platform);
+export const MeshTelemetry = platformObject(product.MeshTelemetry, platform);
+export const MeshTunnel = platformObject(product.MeshTunnel, platform);
+
+/** The objects, as the isolates call them. */
+export class Objects extends WorkerEntrypoint implements ObjectsBinding {
+  call(binding: ObjectBinding, name: string, method: string, args: readonly unknown[]): Promise<unknown> {
+    return connect(binding, name).call(method, args);
+  }
+
+  override fetch(request: Request): Promise<Response> {
+    const { binding, name, request: sent } = readBoundRequest(request);
+    return connect(binding, name).fetch(sent);
+  }
+}
+
+/** The listeners' socket: one isolate serves a request. */
+export const Entry = {
+  fetch(request, _env, ctx) {
+    counts.requests += 1;
+    const { place, generation, colo } = pool.pick(Date.now());
+    const isolate = ownEnv.LOADER.get(`isolate-${place}-${generation}`, () => isolateCode(ctx));
+    return isolate.getEntrypoint("Entry").fetch(request, { cf: { colo } });
+  },
+} satisfies ExportedHandler;
+
+function isolateCode(ctx: ExecutionContext): WorkerLoaderWorkerCode {
+  const { exports } = ctx as unknown as { readonly exports: { Objects(options: object): unknown } };
+  const { NETWORK_URL, NETWORK_SECRET, ISOLATE, ISOLATE_VARIABLES } = ownEnv;
+  return {
+    compatibilityDate: ISOLATE.compatibilityDate,
+    compatibilityFlags: ["enable_request_signal"],
+    mainModule: "isolate.js",
+    modules: { "isolate.js": ISOLATE.source },
+    env: { ...ISOLATE_VARIABLES, NETWORK_URL, NETWORK_SECRET, OBJECTS: exports.Objects({ props: {} }) },
+  };
+}
+
+/** The control API's socket. */
+export const Control = {
+  fetch(request) {
+    return runInvocation(() => product.Control.fetch(request, farEnv));
+  },
+} satisfies ExportedHandler;
+
+/** The socket of `waggle up`: counts, and resets. */
+export default {
+  async fetch(request) {
+    if (!equalsSecret(request.headers.get("authorization") ?? "", ownEnv.ENTRY_KEY))
+      return new Response(null, { status: 403 });
+    if (request.method === "GET") return Response.json(currentCounts());
+    const { random } = await request.json<{ readonly random: number }>();
+    const names = [...knownObjects];
+    const chosen = names[Math.floor(random * names.length)] ?? null;
+    if (chosen !== null) await reset(chosen);
+    return Response.json({ reset: chosen });
+  },
+} satisfies ExportedHandler;
+
+function currentCounts(): PlatformCounts {
+  return { ...counts, evictions: pool.evictions, rows: rows.total };
+}
+
+async function reset(object: string): Promise<void> {
+  const [binding, name] = object.split(" ") as [ObjectBinding, string];
+  // The call fails, because it ends the object.
+  await farStub(ownEnv, 0, binding, name)
+    .call(resetMethod, [])
+    .catch(() => undefined);
+}
