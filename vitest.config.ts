@@ -23,6 +23,19 @@ const wholeMeshes = {
   hookTimeout: 60_000,
 } as const;
 
+/** The suites about the behavior of a mesh, which also pass under the rules of Cloudflare's platform; see docs/edge.md. */
+const edgeSuites = [
+  "balancing",
+  "blame",
+  "credentials",
+  "dataplane",
+  "early-response",
+  "mesh",
+  "resent",
+  "transports",
+  "waiting",
+];
+
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/skipped.ts"],
@@ -59,6 +72,17 @@ export default defineConfig({
         },
       },
       { oxc, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...wholeMeshes } },
+      {
+        oxc,
+        test: {
+          name: "edge",
+          include: edgeSuites.map((name) => `test/e2e/${name}.test.ts`),
+          env: {
+            WAGGLE_EDGE_FLAGS: "--edge --rtt 50 --isolates 4 --evict-every 10s --reset-every 30s --seed 1",
+          },
+          ...wholeMeshes,
+        },
+      },
       { oxc, test: { name: "system", include: ["test/system/**/*.test.ts"], ...wholeMeshes } },
     ],
   },

@@ -1,7 +1,8 @@
 // The chaos run: `npm run chaos`, or `npm run chaos -- --only node-frozen --rate 300 --seconds 12 --json`.
 // Runs each scenario with Waggle and then with HAProxy, in front of tasks of the same program. With `--transport
 // direct` or `tunnel`, Waggle only: its nodes are machines of their own, which it reaches by that transport.
-// Exits with 1 if Waggle lost a request that it could have saved.
+// With `--edge`, Waggle only: under the rules of Cloudflare's platform (docs/edge.md). Exits with 1 if Waggle lost a
+// request that it could have saved.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     seconds: { type: "string", default: "12" },
     json: { type: "boolean", default: false },
     transport: { type: "string" },
+    edge: { type: "boolean", default: false },
   },
 });
 const postShare = 0.05;
@@ -36,7 +38,7 @@ const transport = transportOf(flags.transport);
 type Start = (dir: string, setup: Setup) => Promise<Contender>;
 const starts: Record<Contender["name"], Start> = {
   Waggle: (dir, setup) =>
-    transport === null ? startWaggle(dir, setup) : startWaggleOnMachines(dir, setup, transport),
+    transport === null ? startWaggle(dir, setup, flags.edge) : startWaggleOnMachines(dir, setup, transport),
   HAProxy: startHaproxy,
 };
 
@@ -56,6 +58,8 @@ process.exit(isLost ? 1 : 0);
 
 /** @returns true if Waggle lost a request that it could have saved */
 async function main(): Promise<boolean> {
+  if (transport !== null && flags.edge)
+    throw new Error("--edge has nodes on this machine: leave --transport out");
   if (transport !== null && !isSandboxed) {
     throw new Error("--transport needs network namespaces of its own: unshare and ip, as root on Linux");
   }
@@ -64,7 +68,8 @@ async function main(): Promise<boolean> {
   if (unknown !== undefined) throw new Error(`unknown scenario ${unknown}: use one of ${names.join(", ")}`);
   const selected = scenarios.filter(({ name }) => flags.only === undefined || flags.only.includes(name));
   if (!flags.json) console.log(`${preamble()}\n\n${heading}`);
-  const contenders = transport === null ? (["Waggle", "HAProxy"] as const) : (["Waggle"] as const);
+  const isAlone = transport !== null || flags.edge;
+  const contenders = isAlone ? (["Waggle"] as const) : (["Waggle", "HAProxy"] as const);
   let hasLost = false;
   for (const scenario of selected) {
     for (const name of contenders) {
@@ -89,13 +94,18 @@ function preamble(): string {
   return `Each row: ${flags.rate} requests/s for ${flags.seconds} s at a constant rate, ${postShare * 100} % of them POST, each sent once. A request
 fails after ${timeoutMs / 1000} s, or with a response that is not the task's. Latencies include failed requests.
 Unread: failed POSTs that no task had read.
-${transport === null ? contendersText() : machinesText(transport)}`;
+${flags.edge ? edgeText() : transport === null ? contendersText() : machinesText(transport)}`;
 }
 
 function machinesText(by: LabTransport): string {
   const nat = by === "tunnel" ? ", node 2 behind NAT" : "";
   return `Waggle: the balancer of a mesh on a machine of its own, a network namespace. Three nodes on others${nat};
 transport: ${by}.`;
+}
+
+function edgeText(): string {
+  return `Waggle: the balancer of a mesh of three nodes on this machine under Cloudflare's rules: objects 50 ms away and
+reset every 5 s, four isolates of which one is evicted every 3 s.`;
 }
 
 function contendersText(): string {

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { MeshStatus } from "../../src/protocol/status.ts";
-import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { freePort, isUnderPlatformRules, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 type EngineNode = {
@@ -36,6 +36,9 @@ afterAll(async () => {
   await mesh?.remove();
 });
 
+/** Under the platform's rules nodes have names and certificates. */
+const [scheme, address] = isUnderPlatformRules ? ["https", "node1.edge.test"] : ["http", "127.0.0.2"];
+
 async function update(...args: string[]): Promise<void> {
   const updated = await mesh.waggle("node", "update", ...args.slice(1), args[0] as string);
   expect(updated, updated.err).toMatchObject({ code: 0 });
@@ -66,10 +69,10 @@ async function withFrozenAgent(node: string, work: () => Promise<void>): Promise
 test("[O100] [O108] a node whose gateway answers is direct, and every view says so", async () => {
   await until("a check of node1", async () => (await gatewayOf("node1")).Transport === "direct");
   const { URL, Reason } = await gatewayOf("node1");
-  expect([URL, Reason]).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.2:\d+$/), ""]);
+  expect([URL, Reason]).toEqual([expect.stringMatching(`^${scheme}://${address}:\\d+$`), ""]);
   expect((await mesh.waggle("node", "ls")).out).toMatch(/TRANSPORT\n.*node1 .* direct\n/);
-  expect((await mesh.waggle("status")).out).toMatch(/node1 .* 127\.0\.0\.2 +direct/);
-  expect((await mesh.waggle("table")).out).toContain(` 127.0.0.2 direct ${URL} `);
+  expect((await mesh.waggle("status")).out).toMatch(new RegExp(`node1 .* ${address} +direct`));
+  expect((await mesh.waggle("table")).out).toContain(` ${address} direct ${URL} `);
   expect((await mesh.waggle("node", "inspect", "--pretty", "node1")).out).toContain(
     `Gateway:\n Transport:             direct\n URL:                   ${URL}\n`,
   );

@@ -6,7 +6,10 @@ import { Miniflare } from "miniflare";
 import type { RoutingTable, TableService, TableTask } from "../../src/domain/table/table.ts";
 import { printTable } from "../../src/domain/table/text.ts";
 import { sealFacts } from "../../src/local/listener-profile.ts";
+import { testNameOf } from "../../src/local/platform/test-names.ts";
+import { PlatformNetwork } from "../../src/local/platform-network.ts";
 import type { TableSource } from "../../src/proxy/routing/table-cache.ts";
+import { isUnderPlatformRules } from "./mesh-process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The secret of the listeners. */
@@ -54,15 +57,21 @@ export async function startPlane(
   telemetry = false,
   isInspected = false,
 ): Promise<TestPlane> {
+  const network = isUnderPlatformRules ? await PlatformNetwork.open({ authority: "" }) : null;
+  const rules: Readonly<Record<string, string>> =
+    network === null
+      ? {}
+      : { MESH_MODE: "edge", NETWORK_URL: network.access.url, NETWORK_SECRET: network.access.secret };
   let source = tableSource(table);
   let tableRequests = 0;
   const handler = async (request: { url: string }) => {
     tableRequests += 1;
     const after = Number(new URL(request.url).searchParams.get("after"));
-    return Response.json(await source(after));
+    const table = await source(after);
+    return Response.json(network === null ? table : { ...table, text: withTestNames(table.text) });
   };
   const miniflare = new Miniflare({
-    ...(await options(handler, vars, telemetry)),
+    ...(await options(handler, { ...rules, ...vars }, telemetry)),
     ...(isInspected && { inspectorPort: 0 }),
   });
   await miniflare.ready;
@@ -79,8 +88,16 @@ export async function startPlane(
     },
     tableRequests: () => tableRequests,
     inspectorUrl: () => miniflare.getInspectorURL(),
-    stop: () => miniflare.dispose(),
+    stop: async () => {
+      await miniflare.dispose();
+      await network?.close();
+    },
   };
+}
+
+/** A table in which loopback has a public name, because no Worker reaches an address. */
+function withTestNames(text: string | null): string | null {
+  return text?.replaceAll("//127.0.0.1:", `//${testNameOf("127.0.0.1")}:`) ?? null;
 }
 
 function tableSource(table: RoutingTable): TableSource {
@@ -165,7 +182,7 @@ const telemetryBindings = {
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ["test/workers/dataplane/standalone.ts"],
+    entryPoints: [`test/workers/dataplane/${isUnderPlatformRules ? "standalone-edge" : "standalone"}.ts`],
     bundle: true,
     write: false,
     format: "esm",

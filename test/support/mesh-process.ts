@@ -81,7 +81,8 @@ export class MeshProcess {
     startsLeft = 3,
   ): Promise<MeshProcess> {
     const [controlPort, edgePort] = [await freePort(), await freePort()];
-    const flags = ["--state", stateDir, "--port", String(controlPort), "--edge-port", String(edgePort)];
+    const ports = ["--port", String(controlPort), "--edge-port", String(edgePort)];
+    const flags = ["--state", stateDir, ...ports, ...platformFlags(args)];
     const child = spawn(program, [...commandArgs, ...flags, ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
@@ -217,6 +218,19 @@ export class MeshProcess {
     if (this.#child.exitCode === null) await this.stop();
     rmSync(this.stateDir, { recursive: true, force: true });
   }
+}
+
+const platformRules = process.env.WAGGLE_EDGE_FLAGS?.split(" ") ?? null;
+
+/** True if meshes run under the platform's rules. */
+export const isUnderPlatformRules = platformRules !== null;
+
+/**
+ * The flags of the platform's rules, by which the test project `edge` starts all meshes. One with two runtimes has no
+ * such mode.
+ */
+function platformFlags(args: readonly string[]): readonly string[] {
+  return platformRules === null || args.includes("--split") ? [] : platformRules;
 }
 
 export function newStateDir(): string {

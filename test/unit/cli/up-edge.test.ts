@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "../../../src/cli/up-edge.ts";
@@ -43,4 +44,13 @@ test.each([
   [["--edge", "--object-rate", "0"], "must be a whole number, 1 or more"],
 ])("[U442] %j is refused with what would work", (args, message) => {
   expect(() => settings(...args)).toThrow(message);
+});
+
+test("[U443] CI runs the suites about the behavior of a mesh under the rules, and rows of the chaos run", () => {
+  const config = readFileSync("vitest.config.ts", "utf8");
+  const suites = /const edgeSuites = \[([^\]]*)\]/.exec(config)?.[1]?.match(/\w[\w-]*/g) ?? [];
+  expect(suites).toEqual(expect.arrayContaining(["mesh", "dataplane", "balancing"]));
+  const run = readFileSync(".ci/run", "utf8");
+  expect(run).toMatch(/^tests npm run test:edge$/m);
+  expect(run).toMatch(/chaos -- --edge --only/);
 });
