@@ -17,14 +17,15 @@ import { endpointOfOrigin } from "./gateway/task-connection.ts";
 import { lastOutput } from "./logs/last-output.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
-import type {
-  EndedRun,
-  ExitStatus,
-  LaunchPlan,
-  PrepareContext,
-  PrepareResult,
-  RunningTask,
-  Runtime,
+import {
+  type EndedRun,
+  type ExitStatus,
+  type LaunchPlan,
+  type PrepareContext,
+  type PrepareResult,
+  type RunningTask,
+  type Runtime,
+  StartError,
 } from "./runtimes/runtime.ts";
 import type { TaskRecord } from "./task-records.ts";
 import { exitCodeOf, type TerminalStatus, terminalStatusOf } from "./terminal-status.ts";
@@ -458,7 +459,8 @@ export class TaskRun {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const state = taskStates[this.#report.state] < taskStates.starting ? "rejected" : "failed";
-      this.#end({ state, message: this.#report.message, err: `task: ${reason}`, exitCode: null });
+      const err = error instanceof StartError ? reason : `task: ${reason}`;
+      this.#end({ state, message: this.#report.message, err, exitCode: null });
     }
   }
 }

@@ -278,7 +278,10 @@ describe.skipIf(problem !== null)(title, () => {
     const lines = await taskWith("crash", /restarting in \d+ s after [2-9] failures/);
     expect(lines[1]).toMatch(/Failed .*task: non-zero exit \(3\): starting \| boom/);
     await createDetached("--name", "nocommand", "busybox", "nosuchprogram");
-    await taskWith("nocommand", /Failed .*"nosuchprogram": executable file not found/);
+    await taskWith(
+      "nocommand",
+      /Failed .*\| starting container failed: .*"nosuchprogram": executable file not found/,
+    );
   }, 120_000);
 
   test("[N129] the logs of a service are its containers' output, also of ended ones, and follow running ones", async () => {

@@ -93,6 +93,9 @@ export type Healthcheck = {
   readonly failed: Promise<string>;
 };
 
+/** A task that its runtime could not start. The message is the task's error as it is. */
+export class StartError extends Error {}
+
 /** A task that ended while no agent ran. */
 export type EndedRun = { readonly exit: ExitStatus };
 

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { ProbeResult } from "../../../src/agent/probes.ts";
+import { StartError } from "../../../src/agent/runtimes/runtime.ts";
 import type { TaskRecord } from "../../../src/agent/task-records.ts";
 import { type TaskContext, TaskRun } from "../../../src/agent/task-run.ts";
 import { taskStates } from "../../../src/domain/model/task.ts";
@@ -270,6 +271,16 @@ test("[N29] a task that the runtime cannot start has failed", async () => {
   const run = start();
   await time.pass(100);
   expect(run.report).toMatchObject({ state: "failed", err: "task: spawn EAGAIN" });
+});
+
+test("[N401] a container that cannot be started says so in Swarm's words", async () => {
+  runtime.startError = new StartError('starting container failed: exec: "x": not found');
+  const run = start();
+  await time.pass(100);
+  expect(run.report).toMatchObject({
+    state: "failed",
+    err: 'starting container failed: exec: "x": not found',
+  });
 });
 
 test("[N34] the record is saved before the start, and with the process handle after it", async () => {

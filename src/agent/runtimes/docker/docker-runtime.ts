@@ -13,13 +13,14 @@ import { dependencyFiles } from "../../../protocol/engine/dependency-files.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
 import type { PlacedFile } from "../../dependency-files.ts";
 import type { LogQuery } from "../../logs/task-logs.ts";
-import type {
-  EndedRun,
-  LaunchPlan,
-  PrepareContext,
-  PrepareResult,
-  RunningTask,
-  Runtime,
+import {
+  type EndedRun,
+  type LaunchPlan,
+  type PrepareContext,
+  type PrepareResult,
+  type RunningTask,
+  type Runtime,
+  StartError,
 } from "../runtime.ts";
 import { readTemplate, type TaskNode } from "../task-template.ts";
 import { ContainerEvents } from "./container-events.ts";
@@ -159,7 +160,7 @@ export class DockerRuntime implements Runtime {
     } catch (error) {
       // Nothing ran, so nothing is worth keeping.
       await removeContainer(container).catch(() => {});
-      throw new Error(errorText(error));
+      throw new StartError(`starting container failed: ${errorText(error)}`);
     }
     return runningContainer(container, await container.inspect(), task.run.targets, this.#events);
   }
