@@ -1,11 +1,14 @@
-// The lab: a mesh and its nodes on the machines of the network, with their state and logs in one folder.
+// The lab: a mesh and its nodes on the machines of the network, with their state and logs in one folder. Instead of
+// the mesh the nodes may be a real Docker Swarm.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Machine, machines, Network, ownAddress } from "./network.ts";
+import { cgroupOf, dockerdCommand, dockerPidFile, dockerSocket, removeCgroups } from "./dockerd.ts";
+import { writeArchives } from "./images.ts";
+import { hiddenNode, type Machine, machines, Network, ownAddress } from "./network.ts";
 
 export const waggleProgram = fileURLToPath(new URL("../../bin/waggle", import.meta.url));
 
@@ -14,6 +17,9 @@ export const controlUrl = `http://${ownAddress.mesh}:${controlPort}`;
 
 export const nodes = ["node1", "node2", "node3"] as const;
 export type LabNode = (typeof nodes)[number];
+
+/** What the nodes are: agents with processes, agents with a Docker daemon each, or a Docker Swarm. */
+export type LabKind = "process" | "docker" | "swarm";
 
 export type Output = { readonly code: number; readonly out: string; readonly err: string };
 
@@ -25,16 +31,20 @@ type EngineNode = {
 
 export class Lab {
   readonly network: Network;
+  readonly kind: LabKind;
   readonly #dir: string;
   readonly #say: (line: string) => void;
 
   /**
    * @param prefix begins the names of its namespaces
-   * @param dir its folder, which `up` makes and `down` removes
+   * @param dir its folder, which `up` makes and `down` removes; not below /run, which machines have to themselves
    * @param say prints one line for people
+   * @param kind of the lab to start; for one that is up, its own kind counts
    */
-  constructor(prefix: string, dir: string, say: (line: string) => void) {
-    this.network = new Network(prefix, dir);
+  constructor(prefix: string, dir: string, say: (line: string) => void, kind: LabKind) {
+    this.kind = kindOf(dir) ?? kind;
+    // A Swarm's overlay network does not cross NAT.
+    this.network = new Network(prefix, dir, { client: "own", hasNat: this.kind !== "swarm" });
     this.#dir = dir;
     this.#say = say;
   }
@@ -47,11 +57,12 @@ export class Lab {
     for (const folder of ["log", "tmp"]) {
       mkdirSync(join(this.#dir, folder), { recursive: true, mode: 0o700 });
     }
+    writeFileSync(kindFile(this.#dir), this.kind);
     try {
       this.network.create();
-      await this.#startMesh();
-      for (const node of nodes) this.startNode(node);
-      for (const node of nodes) await this.#nodeJoins(node);
+      if (this.kind !== "process") await this.#startDaemons();
+      if (this.kind === "swarm") await this.#startSwarm();
+      else await this.startMesh();
     } catch (error) {
       const logs = this.logs();
       this.down();
@@ -59,13 +70,15 @@ export class Lab {
     }
   }
 
-  /** Ends every process of the lab, and removes its namespaces and its folder. */
+  /** Ends every process of the lab, and removes its namespaces, its cgroups and its folder. */
   down(): void {
     this.network.remove();
-    rmSync(this.#dir, { recursive: true, force: true });
+    removeCgroups(this.#dir);
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
-  async #startMesh(): Promise<void> {
+  /** Starts a mesh, and joins the nodes. */
+  async startMesh(): Promise<void> {
     const flags = ["--nodes", "0", "--empty", "--listen", ownAddress.mesh, "--state", this.#meshState];
     this.#say(`mesh        ${ownAddress.mesh}, by \`waggle up ${flags.slice(0, -2).join(" ")}\``);
     this.#say("            its control API has no TLS: tokens cross the lab's network in clear text");
@@ -74,22 +87,124 @@ export class Lab {
       if (mesh.exitCode !== null) throw new Error("`waggle up` has exited");
       return readFileSync(this.#logFile("mesh"), "utf8").includes("Ctrl-C stops the mesh");
     });
+    for (const node of nodes) this.startNode(node);
+    for (const node of nodes) await this.#nodeJoins(node);
   }
 
   /** Starts a node's agent, with the join token; a node that has joined keeps its credential. */
   startNode(node: LabNode): ChildProcess {
-    const flags = ["--address", ownAddress[node], "--state", join(this.#dir, node)];
+    const flags = ["--address", this.network.addressOf(node), "--state", join(this.#dir, node)];
+    const runtime = ["--runtime", this.kind === "process" ? "process" : "docker", "--keep-tasks"];
     // The control API of the lab has no TLS.
-    const command = [waggleProgram, "agent", controlUrl, ...flags, "--ingress", "--insecure"];
-    const token = this.waggle("join-token", "-q").trim();
-    return this.start(node, node, command, { WAGGLE_JOIN_TOKEN: token });
+    const command = [waggleProgram, "agent", controlUrl, ...flags, ...runtime, "--ingress", "--insecure"];
+    // So that it can be stopped from outside of its PID namespace.
+    const script = 'echo $$ > "$0" && exec "$@"';
+    const env = {
+      WAGGLE_JOIN_TOKEN: this.waggle("join-token", "-q").trim(),
+      DOCKER_HOST: `unix://${dockerSocket}`,
+    };
+    return this.start(node, node, ["sh", "-c", script, this.#agentPidFile(node), ...command], env);
+  }
+
+  /** Stops a node's agent as an upgrade does: its tasks run on. */
+  async stopNode(node: LabNode): Promise<void> {
+    await this.#stopProgram(node, this.#agentPidFile(node), "TERM");
+  }
+
+  /** Ends a program of a machine by its file with the process id, and waits until it has exited. */
+  async #stopProgram(machine: Machine, pidFile: string, signal: "TERM" | "KILL"): Promise<void> {
+    const script =
+      'pid=$(cat "$0") && kill "-$1" "$pid" && while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done';
+    const { code, err } = await this.run(machine, ["sh", "-c", script, pidFile, signal]);
+    if (code !== 0) throw new Error(`cannot end the program of ${pidFile} on ${machine}: ${err}`);
+  }
+
+  #agentPidFile(node: LabNode): string {
+    return join(this.#dir, `${node}.pid`);
   }
 
   /** Waits until a node is ready, and says so. */
   async #nodeJoins(node: LabNode): Promise<void> {
-    const where = node === "node2" ? `${ownAddress[node]}, behind NAT` : ownAddress[node];
+    const address = this.network.addressOf(node);
+    const where = node === hiddenNode && this.network.hasNat ? `${address}, behind NAT` : address;
     await this.#waitFor(`${node} to join`, 30_000, () => this.isReady(node));
     this.#say(`${node.padEnd(12)}${where}`);
+  }
+
+  /** Starts a Docker daemon with the images of the lab on each node. */
+  async #startDaemons(): Promise<void> {
+    const archives = writeArchives(join(this.#dir, "images"));
+    await Promise.all(
+      nodes.map(async (node) => {
+        await this.network.isolate(node, join(this.#dir, "machine", node));
+        await this.startDaemon(node);
+        for (const { file, flags, names } of archives) {
+          const [first = "", ...others] = names;
+          await this.engineOk(node, "import", ...flags, file, first);
+          for (const name of others) await this.engineOk(node, "tag", first, name);
+        }
+      }),
+    );
+    const version = await this.engineOk("node1", "version", "--format", "{{.Server.Version}}");
+    this.#say(`dockerd     ${version.trim()} on each node`);
+  }
+
+  /** Starts the Docker daemon of a node, and waits until it responds. @param flags of dockerd */
+  async startDaemon(node: LabNode, flags: readonly string[] = []): Promise<void> {
+    const data = join(this.#dir, "docker", node);
+    const log = `dockerd-${node}`;
+    const daemon = this.start(log, node, dockerdCommand(data, cgroupOf(this.#dir, node), flags));
+    await this.#waitFor(`the Docker daemon of ${node}`, 60_000, async () => {
+      if (daemon.exitCode !== null) throw new Error(`the Docker daemon of ${node} has exited`);
+      return (await this.engine(node, "version")).code === 0;
+    });
+  }
+
+  /** Ends the Docker daemon of a node. With `KILL` its containers run on until it is started again. */
+  async stopDaemon(node: LabNode, signal: "TERM" | "KILL"): Promise<void> {
+    await this.#stopProgram(node, dockerPidFile, signal);
+  }
+
+  /** Runs a program on a node whose Docker CLI uses the node's own daemon. */
+  runOnEngine(node: LabNode, program: readonly string[]): Promise<Output> {
+    const own = ["-u", "DOCKER_CUSTOM_HEADERS", `DOCKER_HOST=unix://${dockerSocket}`];
+    return this.run(node, ["env", ...own, ...program]);
+  }
+
+  /** Runs the Docker CLI against the daemon of a node. */
+  engine(node: LabNode, ...args: readonly string[]): Promise<Output> {
+    return this.runOnEngine(node, ["docker", ...args]);
+  }
+
+  /** @returns what the Docker CLI printed; @throws if it fails */
+  async engineOk(node: LabNode, ...args: readonly string[]): Promise<string> {
+    const { code, out, err } = await this.engine(node, ...args);
+    if (code !== 0) throw new Error(`docker ${args.join(" ")} on ${node} exited with ${code}: ${err || out}`);
+    return out;
+  }
+
+  /** Makes the daemons a Swarm, with the first node as its manager. */
+  async #startSwarm(): Promise<void> {
+    const [manager, ...workers] = nodes;
+    const address = this.network.addressOf(manager);
+    await this.engineOk(manager, "swarm", "init", "--advertise-addr", address);
+    const token = (await this.engineOk(manager, "swarm", "join-token", "-q", "worker")).trim();
+    await Promise.all(
+      workers.map((node) => {
+        const own = ["--advertise-addr", this.network.addressOf(node)];
+        return this.engineOk(node, "swarm", "join", "--token", token, ...own, `${address}:2377`);
+      }),
+    );
+    await this.#waitFor("the nodes of the Swarm", 30_000, async () => {
+      const states = await this.engineOk(manager, "node", "ls", "--format", "{{.Status}}");
+      return (
+        states
+          .trim()
+          .split("\n")
+          .filter((state) => state === "Ready").length === nodes.length
+      );
+    });
+    this.#say(`swarm       ${nodes.join(", ")}; ${manager} is its manager`);
   }
 
   async isReady(node: LabNode): Promise<boolean> {
@@ -182,7 +297,7 @@ export class Lab {
     return machines
       .map((machine) => {
         const count = this.network.pids(machine).length;
-        return `${machine.padEnd(12)}${ownAddress[machine].padEnd(16)}${count} processes`;
+        return `${machine.padEnd(12)}${this.network.addressOf(machine).padEnd(16)}${count} processes`;
       })
       .join("\n");
   }
@@ -221,4 +336,17 @@ export class Lab {
       await pause(200);
     }
   }
+}
+
+/** The kind of the lab in a folder; null without a lab. */
+function kindOf(dir: string): LabKind | null {
+  try {
+    return readFileSync(kindFile(dir), "utf8") as LabKind;
+  } catch {
+    return null;
+  }
+}
+
+function kindFile(dir: string): string {
+  return join(dir, "kind");
 }

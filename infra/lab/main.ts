@@ -4,81 +4,117 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Lab, nodes } from "./lab.ts";
+import { removeCgroups } from "./dockerd.ts";
+import { Lab, type LabKind, nodes } from "./lab.ts";
 import { type Machine, machines } from "./network.ts";
-import { labPath, whatIsMissing } from "./requirements.ts";
+import { labPath, whatDockerMisses, whatIsMissing } from "./requirements.ts";
 import { walk } from "./walk.ts";
 
 const usage = `usage: infra/lab/lab.sh COMMAND
 
-  up               start the machines, the mesh and its nodes
-  walk             take the walk; without a lab that is up, in one that ends with it
+  up               start the machines, the mesh and its nodes; --docker: with a Docker daemon on each node;
+                   --swarm: a Docker Swarm of the three daemons instead of the mesh
+  walk             take the walk; --docker: with containers
   status           list the machines
   exec N CMD...    run a command on node N, or on ${machines.filter((name) => !name.startsWith("node")).join(", ")}
   cut N, heal N    unplug a machine's cable, and plug it in
   logs             print the ends of the logs
-  down             end everything`;
+  down             end everything
 
-/** Says to the walk's process that it has namespaces of its own. */
+walk uses the lab that is up, or one of its own that ends with it.`;
+
+/** What is done in a lab. */
+type Program = {
+  /** The kinds of lab that it can use. Without one it starts the first, or the one of a flag. */
+  readonly kinds: readonly LabKind[];
+  readonly run: () => Promise<boolean>;
+};
+
+const programs: Readonly<Record<string, Program>> = {
+  walk: { kinds: ["process", "docker"], run: () => walk(lab, say) },
+};
+
+/** Says to the process of a program that it has namespaces of its own. */
 const ownNamespaces = "WAGGLE_LAB_INSIDE";
 
 process.env.PATH = labPath;
 const say = (line: string): void => console.log(line);
-const lab = new Lab("wl", join(process.env[ownNamespaces] ?? "/run", "waggle-lab"), say);
+const [command = "", ...words] = process.argv.slice(2);
+const flags = command === "exec" ? [] : words.filter((word) => word.startsWith("--"));
+const lab = new Lab("wl", join(process.env[ownNamespaces] ?? "/var/lib", "waggle-lab"), say, kindOf(command));
 
 try {
-  process.exitCode = await run(process.argv[2] ?? "", process.argv.slice(3));
+  process.exitCode = await run();
 } catch (error) {
   console.error(`lab: ${(error as Error).message}`);
-  process.exitCode = 1;
+  // Other daemons may still be waited for.
+  process.exit(1);
+}
+
+/** The kind of lab that a command starts. */
+function kindOf(name: string): LabKind {
+  if (flags.includes("--swarm")) return "swarm";
+  return flags.includes("--docker") ? "docker" : (programs[name]?.kinds[0] ?? "process");
 }
 
 /** @returns the exit code */
-async function run(command: string, args: readonly string[]): Promise<number> {
-  if (!["up", "walk", "status", "exec", "cut", "heal", "logs", "down"].includes(command)) {
+async function run(): Promise<number> {
+  const program = programs[command];
+  const others = ["up", "status", "exec", "cut", "heal", "logs", "down"];
+  const areFlagsKnown = flags.every((flag) => /^--(docker|swarm)$/.test(flag));
+  if ((program === undefined && !others.includes(command)) || !areFlagsKnown) {
     console.error(usage);
     return 2;
   }
-  const missing = whatIsMissing();
+  const missing = lab.kind === "process" ? whatIsMissing() : whatDockerMisses();
   if (missing !== null) throw new Error(missing);
   if (command === "up") return lab.up().then(() => 0);
-  if (command === "walk") return lab.network.exists() ? walkCode() : walkInside();
+  if (program !== undefined) {
+    if (!program.kinds.includes(lab.kind)) {
+      throw new Error(
+        `\`${command}\` needs another lab than one of kind ${lab.kind}: ${program.kinds.join(" or ")}`,
+      );
+    }
+    if (!lab.network.exists()) return runInside(program);
+    return (await program.run()) ? 0 : 1;
+  }
   if (command === "down") {
     lab.down();
     return 0;
   }
   if (!lab.network.exists()) throw new Error("the lab is not up: infra/lab/lab.sh up");
+  const [target, ...rest] = words;
   if (command === "status") say(lab.status());
   if (command === "logs") say(lab.logs());
-  if (command === "cut") lab.network.cut(machineOf(args[0]));
-  if (command === "heal") lab.network.heal(machineOf(args[0]));
-  return command === "exec" ? exec(machineOf(args[0]), args.slice(1)) : 0;
-}
-
-async function walkCode(): Promise<number> {
-  return (await walk(lab, say)) ? 0 : 1;
+  if (command === "cut") lab.network.cut(machineOf(target));
+  if (command === "heal") lab.network.heal(machineOf(target));
+  return command === "exec" ? exec(machineOf(target), rest) : 0;
 }
 
 /**
- * Takes the walk in a lab of its own. Its processes are in a PID namespace that ends with this process, its
+ * Runs a program in a lab of its own. Its processes are in a PID namespace that ends with this process, its
  * names in a folder that nothing else sees: a step that fails and a signal leave nothing.
  *
  * @returns the exit code
  */
-async function walkInside(): Promise<number> {
+async function runInside(program: Program): Promise<number> {
   if (process.env[ownNamespaces] !== undefined) {
     await lab.up();
-    return walkCode();
+    return (await program.run()) ? 0 : 1;
   }
   const folder = mkdtempSync(join(tmpdir(), "waggle-lab-"));
   const script = 'mkdir -p /run/netns && mount -t tmpfs lab /run/netns && "$@"; exit $?';
   const self = [process.execPath, ...process.argv.slice(1)];
-  const flags = ["--net", "--pid", "--mount", "--fork", "--kill-child=KILL", "--mount-proc"];
+  const namespaces = ["--net", "--pid", "--mount", "--fork", "--kill-child=KILL", "--mount-proc"];
   const env = { ...process.env, [ownNamespaces]: folder };
-  const child = spawn("unshare", [...flags, "sh", "-c", script, "sh", ...self], { env, stdio: "inherit" });
+  const child = spawn("unshare", [...namespaces, "sh", "-c", script, "sh", ...self], {
+    env,
+    stdio: "inherit",
+  });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill("SIGKILL"));
   const code = await new Promise<number>((resolve) => child.once("exit", (status) => resolve(status ?? 1)));
-  rmSync(folder, { recursive: true, force: true });
+  removeCgroups(join(folder, "waggle-lab"));
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   return code;
 }
 

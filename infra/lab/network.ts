@@ -7,9 +7,10 @@
 //
 // @see docs/decisions/0078-lab-of-namespaces.md
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { enterMachine, firstProcess, pidsIn, startInnerMachine } from "./inner-machine.ts";
 
 /** The machines that run programs of the lab. */
 export const machines = ["mesh", "node1", "node2", "node3", "balancer", "client"] as const;
@@ -53,6 +54,7 @@ export class Network {
   readonly #prefix: string;
   readonly #hosts: string;
   readonly #options: NetworkOptions;
+  readonly #firstProcesses = new Map<Machine, number>();
 
   /**
    * @param prefix begins the names of the namespaces
@@ -62,6 +64,10 @@ export class Network {
     this.#prefix = prefix;
     this.#hosts = join(dir, "hosts");
     this.#options = options;
+  }
+
+  get hasNat(): boolean {
+    return this.#options.hasNat;
   }
 
   /** The machine's own address. */
@@ -135,7 +141,8 @@ export class Network {
 
   /** The namespace at the far end of the cable loses it, so that routes of the machine stay. */
   #setCable(machine: Machine, state: "up" | "down"): void {
-    if (this.#isHidden(machine)) this.#ip("router", `link set wl-lan ${state}`);
+    const isBehindRouter = machine === hiddenNode && existsSync(`/run/netns/${this.#namespace("router")}`);
+    if (isBehindRouter) this.#ip("router", `link set wl-lan ${state}`);
     else this.#ip("switch", `link set wl-${machine} ${state}`);
   }
 
@@ -155,8 +162,20 @@ export class Network {
     return () => this.#run(machine, "iptables", "-w", "-D", ...rule, ...action);
   }
 
+  /**
+   * Gives a machine namespaces for everything that a Docker daemon has to itself. Programs that are started later
+   * run in them.
+   *
+   * @param dir a folder of its own, not below /run
+   */
+  isolate(machine: Machine, dir: string): Promise<void> {
+    return startInnerMachine(machine, this.#namespace(machine), dir, this.#hosts);
+  }
+
   /** The command line that runs a program on a machine: in its network, with its host name and the lab's hosts. */
   command(machine: Machine, program: readonly string[]): readonly [string, ...string[]] {
+    const first = this.#firstProcess(machine);
+    if (first !== null) return enterMachine(first, program);
     const script = 'hostname "$0" && mount --bind "$1" /etc/hosts && shift && exec "$@"';
     const inside = ["unshare", "--uts", "sh", "-c", script, machine, this.#hosts, ...program];
     // `ip netns exec` has a mount namespace of its own. Without it, one is needed for /etc/hosts.
@@ -168,9 +187,7 @@ export class Network {
 
   /** The ids of the processes on a machine. */
   pids(machine: Machine): readonly number[] {
-    const { stdout, status } = spawnSync("ip", ["netns", "pids", this.#namespace(machine)]);
-    if (status !== 0) return [];
-    return String(stdout).split("\n").filter(Boolean).map(Number);
+    return pidsIn(this.#namespace(machine));
   }
 
   /** Kills all processes of the machines and removes the namespaces. Without a lab it does nothing. */
@@ -196,6 +213,15 @@ export class Network {
       }
       if (pids.every(isZombie)) return;
     }
+  }
+
+  /** The first process of an isolated machine; null for others. It lives as long as the machine. */
+  #firstProcess(machine: Machine): number | null {
+    const known = this.#firstProcesses.get(machine);
+    if (known !== undefined && existsSync(`/proc/${known}`)) return known;
+    const found = firstProcess(this.#namespace(machine));
+    if (found !== null) this.#firstProcesses.set(machine, found);
+    return found;
   }
 
   #add(name: Machine | "router" | "switch"): void {

@@ -7,16 +7,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { controlUrl, type Lab, nodes, waggleProgram } from "./lab.ts";
 import { hiddenNode, type Machine, ownAddress, publicAddress } from "./network.ts";
-
-/** One step: it throws if a check fails. */
-type Step = {
-  readonly rule: string;
-  readonly title: string;
-  readonly run: (walk: Walk) => Promise<void>;
-};
-
-/** The result of a step, one line of the report. */
-type StepResult = "ok" | "FAILED" | "not run";
+import { check, type Step, takeSteps } from "./steps.ts";
 
 /** The published port of the walk, and a second one. */
 const [port, secondPort] = [8080, 8081] as const;
@@ -27,7 +18,7 @@ const lowestChosenPort = 30_000;
 /** Requests whose spread is checked: a multiple of the nodes. */
 const requests = 30;
 
-const steps: readonly Step[] = [
+const steps: readonly Step<Walk>[] = [
   { rule: "O200", title: "three nodes join, one of them behind NAT", run: nodesJoin },
   { rule: "O201", title: "service create shows its progress", run: createsService },
   { rule: "O202", title: "service ps lists the tasks on two of the three nodes", run: listsTasks },
@@ -50,26 +41,7 @@ export async function walk(lab: Lab, say: (line: string) => void): Promise<boole
   for (const service of ["my-web", "chosen", "hidden", "http_back"]) {
     await lab.run("client", ["docker", "service", "rm", service]);
   }
-  const results: StepResult[] = [];
-  for (const { rule, title, run } of steps) {
-    if (results.includes("FAILED")) {
-      results.push("not run");
-      continue;
-    }
-    say(`\n${rule} ${title}`);
-    try {
-      await run(state);
-      results.push("ok");
-      say(`ok ${rule}`);
-    } catch (error) {
-      results.push("FAILED");
-      say(`FAILED ${rule}: ${(error as Error).message}\n${lab.logs()}`);
-    }
-  }
-  const count = (result: StepResult) => results.filter((other) => other === result).length;
-  const counts = (["ok", "FAILED", "not run"] as const).map((name) => `${count(name)} ${name}`);
-  say(`\n${counts.join(", ")}`);
-  return !results.includes("FAILED");
+  return takeSteps(steps, state, say, () => lab.logs());
 }
 
 /** The lab with what the steps find out. */
@@ -186,8 +158,10 @@ async function hiddenNodeServes(walk: Walk): Promise<void> {
   await walk.type("client", "docker", "service", "create", "-q", ...place, ...publish);
   await walk.until(async () => {
     const [page = ""] = await walk.get("client", `http://${ownAddress.mesh}:${hiddenPort}/`);
-    check(page.includes(`<dd>${hiddenNode}</dd>`), `the task of ${hiddenNode} does not answer: ${page}`);
+    check(page.includes("<h1>Welcome to nginx!</h1>"), `the task of ${hiddenNode} does not answer: ${page}`);
   });
+  const placed = await walk.type("client", "docker", "service", "ps", "--format", "{{.Node}}", "hidden");
+  check(placed.trim() === hiddenNode, `the task is not on ${hiddenNode}, but on ${placed}`);
   walk.say(`  # its task answers at http://${ownAddress.mesh}:${hiddenPort}`);
   await walk.type("client", "docker", "service", "rm", "hidden");
 }
@@ -393,8 +367,4 @@ function hasLine(text: string, ...words: readonly string[]): boolean {
     for (const word of line.split(/\s/)) if (word === words[found]) found += 1;
     return found === words.length;
   });
-}
-
-function check(isMet: boolean, otherwise: string): void {
-  if (!isMet) throw new Error(otherwise);
 }

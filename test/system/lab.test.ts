@@ -1,63 +1,45 @@
-// The walk of the lab: real machines in network namespaces, the Docker CLI, HAProxy and nginx.
+// The programs of the lab: real machines in network namespaces, the Docker CLI, HAProxy and nginx.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { whatIsMissing } from "../../infra/lab/requirements.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { whatDockerMisses, whatIsMissing } from "../../infra/lab/requirements.ts";
+import { type LabRun, runLab } from "../support/lab-program.ts";
 
-const program = fileURLToPath(new URL("../../infra/lab/lab.sh", import.meta.url));
+/** A program with the start of its lab, on a busy machine. */
+const labTimeoutMs = 300_000;
+
 const missing = whatIsMissing();
-
-/** The walk with the start of its lab, on a busy machine. */
-const walkTimeoutMs = 300_000;
-
-describe.skipIf(missing !== null)(`the lab${missing === null ? "" : ` (skipped: ${missing})`}`, () => {
-  let child: ChildProcess;
-  let folder: string;
-  let report = "";
-
+describe.skipIf(missing !== null)(`the lab${skipped(missing)}`, () => {
+  let run: LabRun;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "lab-test-"));
-    child = spawn(program, ["walk"], {
-      env: { ...process.env, TMPDIR: folder },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("data", (bytes) => {
-        report += bytes;
-      });
-    }
-    await new Promise((resolve) => child.once("close", resolve));
-  }, walkTimeoutMs);
+    run = await runLab("walk");
+  }, labTimeoutMs);
 
-  afterAll(() => {
-    child?.kill("SIGTERM");
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  /** Checks the step of a rule by its line in the report. */
-  function expectStep(rule: string): void {
-    expect(report).toMatch(new RegExp(`^ok ${rule}$`, "m"));
-  }
-
-  test("[O200] three nodes join, one of them behind NAT", () => expectStep("O200"));
-  test("[O201] service create shows its progress", () => expectStep("O201"));
-  test("[O202] service ps lists two tasks on two nodes", () => expectStep("O202"));
-  test("[O203] a port is chosen, another one added", () => expectStep("O203"));
-  test("[O204] each node's published port responds", () => expectStep("O204"));
-  test("[O205] HAProxy in front of the nodes spreads evenly", () => expectStep("O205"));
-  test("[O206] the edge is that balancer", () => expectStep("O206"));
-  test("[O207] import takes the configuration over", () => expectStep("O207"));
+  test("[O200] three nodes join, one of them behind NAT", () => expectStep(run, "O200"));
+  test("[O201] service create shows its progress", () => expectStep(run, "O201"));
+  test("[O202] service ps lists two tasks on two nodes", () => expectStep(run, "O202"));
+  test("[O203] a port is chosen, another one added", () => expectStep(run, "O203"));
+  test("[O204] each node's published port responds", () => expectStep(run, "O204"));
+  test("[O205] HAProxy in front of the nodes spreads evenly", () => expectStep(run, "O205"));
+  test("[O206] the edge is that balancer", () => expectStep(run, "O206"));
+  test("[O207] import takes the configuration over", () => expectStep(run, "O207"));
 
   test("[O208] nothing of the walk is left", () => {
-    expect(report).toMatch(/^8 ok, 0 FAILED, 0 not run$/m);
-    expect(readdirSync(folder)).toEqual([]);
-    const pids = spawnSync("pgrep", ["-f", folder], { encoding: "utf8" }).stdout;
-    expect(pids).toBe("");
+    expect(run.report).toMatch(/^8 ok, 0 FAILED, 0 not run$/m);
+    expect(run.left).toEqual([]);
   });
+});
+
+const dockerMissing = whatDockerMisses();
+describe.skipIf(dockerMissing !== null)(`the lab with Docker${skipped(dockerMissing)}`, () => {
+  test(
+    "[N400] the walk passes with containers on three daemons, and leaves nothing",
+    async () => {
+      const { report, left } = await runLab("walk", "--docker");
+      expect(report).toMatch(/^8 ok, 0 FAILED, 0 not run$/m);
+      expect(left).toEqual([]);
+    },
+    labTimeoutMs,
+  );
 });
 
 describe("a machine that cannot run the lab", () => {
@@ -68,3 +50,12 @@ describe("a machine that cannot run the lab", () => {
     );
   });
 });
+
+/** Checks the step of a rule by its line in the report. */
+function expectStep({ report }: LabRun, rule: string): void {
+  expect(report).toMatch(new RegExp(`^ok ${rule}$`, "m"));
+}
+
+function skipped(reason: string | null): string {
+  return reason === null ? "" : ` (skipped: ${reason})`;
+}
