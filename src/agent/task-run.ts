@@ -253,16 +253,21 @@ export class TaskRun {
         return null;
       }
       if (prepared.ok || prepared.retry !== true || retryMs === undefined) return prepared;
-      this.#showProgress(`${prepared.reason}; trying again in ${retryMs / 1_000} s`);
+      const reason = `${prepared.reason}; trying again in ${retryMs / 1_000} s`;
+      this.#showProgress(reason, reason);
       await this.#context.wait(retryMs, signal);
     }
     return null;
   }
 
-  /** Shows the progress of the preparation in the task's message. */
-  #showProgress(message: string): void {
+  /**
+   * Shows the progress of the preparation in the task's message.
+   *
+   * @param err why an attempt failed, which `docker service ps` shows
+   */
+  #showProgress(message: string, err = ""): void {
     if (this.#report.state !== "preparing" || this.#report.message === message) return;
-    this.#report = { ...this.#report, message };
+    this.#report = { ...this.#report, message, err };
     this.#context.onChange(this, "health");
   }
 

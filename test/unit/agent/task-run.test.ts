@@ -333,6 +333,15 @@ test("[N104] a preparation that may pass is tried again, with the reason in the 
   expect(runtime.running).toHaveLength(1);
 });
 
+test("[N407] the error of a task says why its preparation is tried again, until it succeeds", async () => {
+  runtime.unavailable.push("the registry does not respond");
+  const run = start();
+  await time.pass(500);
+  expect(run.report.err).toBe("the registry does not respond; trying again in 1 s");
+  await time.pass(3_000);
+  expect(run.report).toMatchObject({ state: "running", err: "" });
+});
+
 test("[N104] a preparation that keeps failing rejects the task after 30 s", async () => {
   runtime.unavailable.push(...Array.from({ length: 6 }, () => "the registry does not respond"));
   const run = start();
