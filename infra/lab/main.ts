@@ -1,4 +1,4 @@
-// The lab's command: lab.sh up, down, status, exec, cut, heal and walk.
+// The lab's command: lab.sh up, down, status, exec, cut, heal, walk and load.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeCgroups } from "./dockerd.ts";
 import { Lab, type LabKind, nodes } from "./lab.ts";
+import { load } from "./load.ts";
 import { type Machine, machines } from "./network.ts";
 import { labPath, whatDockerMisses, whatIsMissing } from "./requirements.ts";
 import { walk } from "./walk.ts";
@@ -15,13 +16,14 @@ const usage = `usage: infra/lab/lab.sh COMMAND
   up               start the machines, the mesh and its nodes; --docker: with a Docker daemon on each node;
                    --swarm: a Docker Swarm of the three daemons instead of the mesh
   walk             take the walk; --docker: with containers
+  load             keep nginx containers under load while nodes, daemons and agents stop; --rate=200: requests/s
   status           list the machines
   exec N CMD...    run a command on node N, or on ${machines.filter((name) => !name.startsWith("node")).join(", ")}
   cut N, heal N    unplug a machine's cable, and plug it in
   logs             print the ends of the logs
   down             end everything
 
-walk uses the lab that is up, or one of its own that ends with it.`;
+walk and load use the lab that is up, or one of their own that ends with them.`;
 
 /** What is done in a lab. */
 type Program = {
@@ -32,6 +34,7 @@ type Program = {
 
 const programs: Readonly<Record<string, Program>> = {
   walk: { kinds: ["process", "docker"], run: () => walk(lab, say) },
+  load: { kinds: ["docker"], run: () => load(lab, say, rate()) },
 };
 
 /** Says to the process of a program that it has namespaces of its own. */
@@ -57,11 +60,17 @@ function kindOf(name: string): LabKind {
   return flags.includes("--docker") ? "docker" : (programs[name]?.kinds[0] ?? "process");
 }
 
+/** Requests per second of the load. */
+function rate(): number {
+  const flag = flags.find((word) => word.startsWith("--rate="));
+  return Number(flag?.slice("--rate=".length) ?? 200);
+}
+
 /** @returns the exit code */
 async function run(): Promise<number> {
   const program = programs[command];
   const others = ["up", "status", "exec", "cut", "heal", "logs", "down"];
-  const areFlagsKnown = flags.every((flag) => /^--(docker|swarm)$/.test(flag));
+  const areFlagsKnown = flags.every((flag) => /^--(docker|swarm|rate=\d+)$/.test(flag));
   if ((program === undefined && !others.includes(command)) || !areFlagsKnown) {
     console.error(usage);
     return 2;

@@ -40,6 +40,23 @@ describe.skipIf(dockerMissing !== null)(`the lab with Docker${skipped(dockerMiss
     },
     labTimeoutMs,
   );
+
+  describe("under load", () => {
+    let run: LabRun;
+    beforeAll(async () => {
+      run = await runLab("load", "--rate=40");
+    }, labTimeoutMs);
+
+    test("[N402] a rolling update of nginx containers fails no request", () => expectStep(run, "N402"));
+    test("[N403] the tasks of a node that is cut off run elsewhere, and it comes back without duplicates", () =>
+      expectStep(run, "N403"));
+    test("[N404] a daemon that ends its containers fails no request of a service with tasks elsewhere", () =>
+      expectStep(run, "N404"));
+    test("[N405] a daemon with live-restore keeps its containers, and fails no request", () =>
+      expectStep(run, "N405"));
+    test("[N406] an agent that is stopped and started keeps its containers, and fails no request", () =>
+      expectStep(run, "N406"));
+  });
 });
 
 describe("a machine that cannot run the lab", () => {

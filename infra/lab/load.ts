@@ -1,0 +1,227 @@
+// Containers under load: what requests notice while services are updated, and while nodes, daemons and agents stop.
+//
+// A step has the number of its rule in docs/spec.md. test/system/lab-docker.test.ts runs them and reads the report.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Lab, type LabNode, nodes } from "./lab.ts";
+import type { LoadCounts } from "./load-client.ts";
+import { ownAddress } from "./network.ts";
+import { check, type Step, takeSteps } from "./steps.ts";
+
+const port = 8080;
+/** The balancer of the mesh: clients of a node's own port notice a cut cable of that node themselves. */
+const url = `http://${ownAddress.mesh}:${port}/`;
+
+const loadProgram = fileURLToPath(new URL("load-client.ts", import.meta.url));
+
+const steps: readonly Step<Stage>[] = [
+  { rule: "N402", title: "a rolling update of nginx containers", run: updates },
+  { rule: "N403", title: "a node is cut off, and healed", run: cutsNode },
+  {
+    rule: "N404",
+    title: "a Docker daemon is restarted, and its containers end with it",
+    run: restartsDaemon,
+  },
+  { rule: "N405", title: "a Docker daemon with live-restore is restarted", run: restartsDaemonLive },
+  { rule: "N406", title: "an agent is stopped, and started again", run: restartsAgent },
+];
+
+/**
+ * Takes the steps.
+ *
+ * @param rate requests per second
+ * @returns true if no step failed
+ */
+export function load(lab: Lab, say: (line: string) => void, rate: number): Promise<boolean> {
+  return takeSteps(steps, new Stage(lab, say, rate), say, () => lab.logs());
+}
+
+/** A container of the service on the daemon of a node. */
+type Container = { readonly node: LabNode; readonly id: string };
+
+/** The lab with a service of three nginx containers. */
+class Stage {
+  readonly lab: Lab;
+  readonly say: (line: string) => void;
+  /** Requests per second. */
+  readonly #rate: number;
+
+  constructor(lab: Lab, say: (line: string) => void, rate: number) {
+    this.lab = lab;
+    this.say = say;
+    this.#rate = rate;
+  }
+
+  /** Runs the Docker CLI against the mesh. @throws if it fails */
+  async docker(...args: readonly string[]): Promise<string> {
+    const { code, out, err } = await this.lab.run("client", ["docker", ...args]);
+    if (code !== 0) throw new Error(`docker ${args.join(" ")} exited with ${code}: ${err || out}`);
+    return out.trim();
+  }
+
+  /** Creates the service again, with a task on each node. */
+  async begin(): Promise<void> {
+    await this.lab.run("client", ["docker", "service", "rm", "web"]);
+    const publish = ["--publish", `published=${port},target=80`];
+    const one = ["--replicas-max-per-node", "2", "--replicas", "3"];
+    await this.docker("service", "create", "-q", "--name", "web", ...publish, ...one, "nginx");
+    await this.until("a container on each node", async () => {
+      return new Set((await this.containers()).map(({ node }) => node)).size === nodes.length;
+    });
+  }
+
+  /**
+   * Keeps the service under load while something happens.
+   *
+   * @returns the counts, which are printed too
+   */
+  async underLoad(act: () => Promise<void>): Promise<LoadCounts> {
+    const client = this.lab.start("load", "client", [process.execPath, loadProgram, url, String(this.#rate)]);
+    client.ref();
+    const ended = new Promise((resolve) => client.once("exit", resolve));
+    try {
+      await pause(1_000);
+      await act();
+      await pause(1_000);
+    } finally {
+      client.kill("SIGTERM");
+      await ended;
+    }
+    const lines = readFileSync(join(this.lab.dir, "log", "load"), "utf8")
+      .trim()
+      .split("\n");
+    const counts = JSON.parse(lines.at(-1) ?? "") as LoadCounts;
+    const { sent, failed, p50Ms, p99Ms, maxMs, why } = counts;
+    this.say(`  ${sent} requests, ${failed} failed; p50 ${p50Ms} ms, p99 ${p99Ms} ms, max ${maxMs} ms`);
+    for (const [reason, count] of Object.entries(why)) this.say(`  ${count} x ${reason}`);
+    return counts;
+  }
+
+  /** The running containers of the service on the daemons that respond. */
+  async containers(on: readonly LabNode[] = nodes): Promise<readonly Container[]> {
+    const filter = ["--filter", "label=com.docker.swarm.service.name=web"];
+    const lists = await Promise.all(
+      on.map(async (node) => {
+        const { out } = await this.lab.engine(node, "ps", "-q", "--no-trunc", ...filter);
+        return out
+          .split("\n")
+          .filter(Boolean)
+          .map((id) => ({ node, id }));
+      }),
+    );
+    return lists.flat();
+  }
+
+  async until(what: string, isDone: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+    const deadlineMs = Date.now() + withinMs;
+    while (!(await isDone())) {
+      if (Date.now() > deadlineMs) throw new Error(`waited ${withinMs / 1000} s for ${what}`);
+      await pause(200);
+    }
+  }
+}
+
+async function updates(stage: Stage): Promise<void> {
+  await stage.begin();
+  const before = await stage.containers();
+  const counts = await stage.underLoad(async () => {
+    await stage.docker("service", "update", "-q", "--no-resolve-image", "--image", "nginx:1.27", "web");
+  });
+  const after = await stage.containers();
+  const isReplaced = after.every(({ id }) => before.every((other) => other.id !== id));
+  check(after.length === 3 && isReplaced, "the update did not replace each container");
+  check(counts.failed === 0, "the update failed requests");
+}
+
+async function cutsNode(stage: Stage): Promise<void> {
+  await stage.begin();
+  const { lab } = stage;
+  let cutMs = 0;
+  let detectedMs = 0;
+  const counts = await stage.underLoad(async () => {
+    lab.network.cut("node3");
+    cutMs = Date.now();
+    await stage.until("the node to be down", async () => !(await lab.isReady("node3")));
+    detectedMs = Date.now();
+    stage.say(`  node3 is down after ${seconds(detectedMs - cutMs)}`);
+    await stage.until("three tasks on two nodes", async () => {
+      return (await stage.containers(["node1", "node2"])).length === 3;
+    });
+    stage.say(`  its task runs elsewhere after ${seconds(Date.now() - cutMs)}`);
+    lab.network.heal("node3");
+    const healedMs = Date.now();
+    await stage.until("the node to be ready", () => lab.isReady("node3"));
+    stage.say(`  after the cable is back it is ready in ${seconds(Date.now() - healedMs)}`);
+    await stage.until("its old container to end", async () => (await stage.containers()).length === 3);
+  });
+  const [first, last] = counts.failedMs ?? [0, 0];
+  if (counts.failed > 0) stage.say(`  failures from ${seconds(first - cutMs)} to ${seconds(last - cutMs)}`);
+  check(last <= detectedMs, "requests failed after the node was known to be down");
+}
+
+async function restartsDaemon(stage: Stage): Promise<void> {
+  await stage.begin();
+  const before = await containerOf(stage, "node1");
+  const counts = await stage.underLoad(async () => {
+    await stage.lab.stopDaemon("node1", "TERM");
+    await stage.lab.startDaemon("node1");
+    await stage.until("three containers", async () => (await stage.containers()).length === 3);
+  });
+  const after = await stage.containers();
+  check(
+    after.every(({ id }) => id !== before),
+    "the container survived the daemon without live-restore",
+  );
+  check(counts.failed === 0, "the restart failed requests, although other nodes have tasks");
+}
+
+async function restartsDaemonLive(stage: Stage): Promise<void> {
+  const { lab } = stage;
+  await lab.stopDaemon("node1", "TERM");
+  await lab.startDaemon("node1", ["--live-restore"]);
+  await stage.begin();
+  const before = await stage.containers();
+  const counts = await stage.underLoad(async () => {
+    await lab.stopDaemon("node1", "TERM");
+    await lab.startDaemon("node1", ["--live-restore"]);
+    await pause(3_000);
+  });
+  checkSame(before, await stage.containers());
+  check(counts.failed === 0, "the restart failed requests");
+}
+
+async function restartsAgent(stage: Stage): Promise<void> {
+  await stage.begin();
+  const { lab } = stage;
+  const before = await stage.containers();
+  const counts = await stage.underLoad(async () => {
+    await lab.stopNode("node1");
+    lab.startNode("node1");
+    await stage.until("the node to be ready", () => lab.isReady("node1"));
+    await pause(3_000);
+  });
+  checkSame(before, await stage.containers());
+  check(counts.failed === 0, "the restart failed requests");
+}
+
+async function containerOf(stage: Stage, node: LabNode): Promise<string> {
+  const [container] = await stage.containers([node]);
+  if (container === undefined) throw new Error(`no container on ${node}`);
+  return container.id;
+}
+
+function checkSame(before: readonly Container[], after: readonly Container[]): void {
+  const ids = (containers: readonly Container[]) =>
+    containers
+      .map(({ id }) => id)
+      .sort()
+      .join(" ");
+  check(ids(before) === ids(after), `other containers: ${ids(before)}, and then ${ids(after)}`);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
