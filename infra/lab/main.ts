@@ -1,9 +1,10 @@
-// The lab's command: lab.sh up, down, status, exec, cut, heal, walk and load.
+// The lab's command: lab.sh up, down, status, exec, cut, heal, walk, load and compare.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compare } from "./compare/compare.ts";
 import { removeCgroups } from "./dockerd.ts";
 import { Lab, type LabKind, nodes } from "./lab.ts";
 import { load } from "./load.ts";
@@ -17,13 +18,14 @@ const usage = `usage: infra/lab/lab.sh COMMAND
                    --swarm: a Docker Swarm of the three daemons instead of the mesh
   walk             take the walk; --docker: with containers
   load             keep nginx containers under load while nodes, daemons and agents stop; --rate=200: requests/s
+  compare          run Docker commands on a Swarm and on a mesh, and compare what they print
   status           list the machines
   exec N CMD...    run a command on node N, or on ${machines.filter((name) => !name.startsWith("node")).join(", ")}
   cut N, heal N    unplug a machine's cable, and plug it in
   logs             print the ends of the logs
   down             end everything
 
-walk and load use the lab that is up, or one of their own that ends with them.`;
+walk, load and compare use the lab that is up, or one of their own that ends with them.`;
 
 /** What is done in a lab. */
 type Program = {
@@ -35,6 +37,7 @@ type Program = {
 const programs: Readonly<Record<string, Program>> = {
   walk: { kinds: ["process", "docker"], run: () => walk(lab, say) },
   load: { kinds: ["docker"], run: () => load(lab, say, rate()) },
+  compare: { kinds: ["swarm"], run: () => compare(lab, say) },
 };
 
 /** Says to the process of a program that it has namespaces of its own. */
