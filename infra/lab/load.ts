@@ -67,7 +67,9 @@ class Stage {
     await this.lab.run("client", ["docker", "service", "rm", "web"]);
     const publish = ["--publish", `published=${port},target=80`];
     const one = ["--replicas-max-per-node", "2", "--replicas", "3"];
-    await this.docker("service", "create", "-q", "--name", "web", ...publish, ...one, "nginx");
+    await this.docker("service", "create", "-d", "--name", "web", ...publish, ...one, "nginx");
+    const replicas = ["service", "ls", "--filter", "name=web", "--format", "{{.Replicas}}"];
+    await this.until("three running tasks", async () => (await this.docker(...replicas)) === "3/3");
     await this.until("a container on each node", async () => {
       return new Set((await this.containers()).map(({ node }) => node)).size === nodes.length;
     });

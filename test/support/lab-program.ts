@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 
 const program = fileURLToPath(new URL("../../infra/lab/lab.sh", import.meta.url));
 
@@ -40,6 +41,11 @@ export async function runLab(...args: readonly string[]): Promise<LabRun> {
   ];
   rmSync(folder, { recursive: true, force: true });
   return { report, left };
+}
+
+/** Checks the step of a rule by its line in the report. */
+export function expectStep({ report }: LabRun, rule: string): void {
+  expect(report).toMatch(new RegExp(`^ok ${rule}$`, "m"));
 }
 
 function namesOf([command = "", ...args]: readonly string[]): readonly string[] {

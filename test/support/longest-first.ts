@@ -9,6 +9,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longestFiles = [
   "supervision.test.ts",
+  "lab-docker.test.ts",
+  "swarm-comparison.test.ts",
   "lab.test.ts",
   "agent.test.ts",
   "dashboard.test.ts",

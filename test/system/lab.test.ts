@@ -1,14 +1,14 @@
-// The programs of the lab: real machines in network namespaces, the Docker CLI, HAProxy and nginx.
+// The walk of the lab: real machines in network namespaces, the Docker CLI, HAProxy and nginx.
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { whatDockerMisses, whatIsMissing } from "../../infra/lab/requirements.ts";
-import { type LabRun, runLab } from "../support/lab-program.ts";
+import { whatIsMissing } from "../../infra/lab/requirements.ts";
+import { expectStep, type LabRun, runLab } from "../support/lab-program.ts";
 
 /** A program with the start of its lab, on a busy machine. */
 const labTimeoutMs = 300_000;
 
 const missing = whatIsMissing();
-describe.skipIf(missing !== null)(`the lab${skipped(missing)}`, () => {
+describe.skipIf(missing !== null)(`the lab${missing === null ? "" : ` (skipped: ${missing})`}`, () => {
   let run: LabRun;
   beforeAll(async () => {
     run = await runLab("walk");
@@ -29,36 +29,6 @@ describe.skipIf(missing !== null)(`the lab${skipped(missing)}`, () => {
   });
 });
 
-const dockerMissing = whatDockerMisses();
-describe.skipIf(dockerMissing !== null)(`the lab with Docker${skipped(dockerMissing)}`, () => {
-  test(
-    "[N400] the walk passes with containers on three daemons, and leaves nothing",
-    async () => {
-      const { report, left } = await runLab("walk", "--docker");
-      expect(report).toMatch(/^8 ok, 0 FAILED, 0 not run$/m);
-      expect(left).toEqual([]);
-    },
-    labTimeoutMs,
-  );
-
-  describe("under load", () => {
-    let run: LabRun;
-    beforeAll(async () => {
-      run = await runLab("load", "--rate=40");
-    }, labTimeoutMs);
-
-    test("[N402] a rolling update of nginx containers fails no request", () => expectStep(run, "N402"));
-    test("[N403] the tasks of a node that is cut off run elsewhere, and it comes back without duplicates", () =>
-      expectStep(run, "N403"));
-    test("[N404] a daemon that ends its containers fails no request of a service with tasks elsewhere", () =>
-      expectStep(run, "N404"));
-    test("[N405] a daemon with live-restore keeps its containers, and fails no request", () =>
-      expectStep(run, "N405"));
-    test("[N406] an agent that is stopped and started keeps its containers, and fails no request", () =>
-      expectStep(run, "N406"));
-  });
-});
-
 describe("a machine that cannot run the lab", () => {
   test("[O208] is reported with what helps", () => {
     expect(whatIsMissing(1000)).toBe("the lab needs root, to make network namespaces");
@@ -67,12 +37,3 @@ describe("a machine that cannot run the lab", () => {
     );
   });
 });
-
-/** Checks the step of a rule by its line in the report. */
-function expectStep({ report }: LabRun, rule: string): void {
-  expect(report).toMatch(new RegExp(`^ok ${rule}$`, "m"));
-}
-
-function skipped(reason: string | null): string {
-  return reason === null ? "" : ` (skipped: ${reason})`;
-}
