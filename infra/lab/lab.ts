@@ -178,9 +178,12 @@ export class Lab {
 
   /** @returns what the Docker CLI printed; @throws if it fails */
   async engineOk(node: LabNode, ...args: readonly string[]): Promise<string> {
-    const { code, out, err } = await this.engine(node, ...args);
-    if (code !== 0) throw new Error(`docker ${args.join(" ")} on ${node} exited with ${code}: ${err || out}`);
-    return out;
+    return outOf(await this.engine(node, ...args), ["docker", ...args]);
+  }
+
+  /** @returns what a program on a machine printed; @throws if it fails */
+  async runOk(machine: Machine, program: readonly string[], stdin = ""): Promise<string> {
+    return outOf(await this.run(machine, program, stdin), program);
   }
 
   /** Makes the daemons a Swarm, with the first node as its manager. */
@@ -336,6 +339,11 @@ export class Lab {
       await pause(200);
     }
   }
+}
+
+function outOf({ code, out, err }: Output, program: readonly string[]): string {
+  if (code !== 0) throw new Error(`${program.join(" ")} exited with ${code}: ${err || out}`);
+  return out;
 }
 
 /** The kind of the lab in a folder; null without a lab. */

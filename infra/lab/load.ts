@@ -2,6 +2,7 @@
 //
 // A step has the number of its rule in docs/spec.md. test/system/lab-docker.test.ts runs them and reads the report.
 
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -27,6 +28,7 @@ const steps: readonly Step<Stage>[] = [
   },
   { rule: "N405", title: "a Docker daemon with live-restore is restarted", run: restartsDaemonLive },
   { rule: "N406", title: "an agent is stopped, and started again", run: restartsAgent },
+  { rule: "N408", title: "a secret is on no disk", run: keepsSecret },
 ];
 
 /**
@@ -57,9 +59,7 @@ class Stage {
 
   /** Runs the Docker CLI against the mesh. @throws if it fails */
   async docker(...args: readonly string[]): Promise<string> {
-    const { code, out, err } = await this.lab.run("client", ["docker", ...args]);
-    if (code !== 0) throw new Error(`docker ${args.join(" ")} exited with ${code}: ${err || out}`);
-    return out.trim();
+    return (await this.lab.runOk("client", ["docker", ...args])).trim();
   }
 
   /** Creates the service again, with a task on each node. */
@@ -207,6 +207,38 @@ async function restartsAgent(stage: Stage): Promise<void> {
   });
   checkSame(before, await stage.containers());
   check(counts.failed === 0, "the restart failed requests");
+}
+
+async function keepsSecret(stage: Stage): Promise<void> {
+  const { lab } = stage;
+  const value = randomBytes(24).toString("hex");
+  await lab.runOk("client", ["docker", "secret", "create", "password", "-"], value);
+  const place = ["--constraint", "node.hostname==node1", "--secret", "password"];
+  const run = ["--name", "reader", ...place, "busybox", "sleep", "1000"];
+  await stage.docker("service", "create", "-q", "--no-resolve-image", ...run);
+  const filter = "label=com.docker.swarm.service.name=reader";
+  const id = (await lab.engineOk("node1", "ps", "-q", "--filter", filter)).trim();
+  const read = (await lab.engineOk("node1", "exec", id, "cat", "/run/secrets/password")).trim();
+  check(read === value, `the task reads ${read}`);
+  // The folder of the lab has the disks of all machines, the mesh's and the daemons' included.
+  for (const text of [value, Buffer.from(value).toString("base64").replace(/=*$/, "").slice(0, -1)]) {
+    const { out } = await lab.run("mesh", ["grep", "-rlaF", "--devices=skip", text, lab.dir]);
+    check(out === "", `these files have the secret: ${out}`);
+  }
+  // In memory it is on the machine of the task only.
+  for (const node of ["node2", "node3"] as const) {
+    const { out } = await lab.run(node, [
+      "grep",
+      "-rlaF",
+      "--devices=skip",
+      value,
+      "/run",
+      "/dev/shm",
+      "/tmp",
+    ]);
+    check(out === "", `${node} has the secret in ${out}`);
+  }
+  stage.say("  the task reads it, and no file of the mesh, the nodes and their daemons has it");
 }
 
 async function containerOf(stage: Stage, node: LabNode): Promise<string> {

@@ -36,5 +36,7 @@ describe.skipIf(missing !== null)(title, () => {
       expectStep(run, "N405"));
     test("[N406] an agent that is stopped and started keeps its containers, and fails no request", () =>
       expectStep(run, "N406"));
+    test("[N408] a secret is on no disk, and in memory only where its task runs", () =>
+      expectStep(run, "N408"));
   });
 });
