@@ -49,6 +49,7 @@ export const files: Readonly<Record<string, string>> = {
   "broken.yml": `services:
   front: [
 `,
+  "settings.txt": "color = red\n",
 };
 
 const create = "docker service create -d --no-resolve-image";
@@ -98,6 +99,7 @@ export const commands: readonly Command[] = [
   { text: "docker service ps nosuch" },
   { text: "docker service ps web nosuch --format '{{.Name}}'" },
   { text: "docker service inspect --pretty web" },
+  { text: "docker service inspect web" },
   { text: "docker service inspect web --format '{{json .Endpoint.Ports}}'" },
   {
     text: "docker service inspect web --format '{{.Spec.TaskTemplate.ContainerSpec.Image}} {{.Spec.Mode.Replicated.Replicas}}'",
@@ -266,7 +268,7 @@ export const commands: readonly Command[] = [
     text: "docker service inspect shop_front --format '{{json .Spec.Labels}} {{json .Spec.TaskTemplate.ContainerSpec.Labels}}'",
   },
   {
-    text: "docker stack deploy -d -c stack2.yml --prune shop > /dev/null 2>&1",
+    text: "docker stack deploy -d -c stack2.yml --prune shop",
     until: { shop_front: "1/1" },
   },
   { text: "docker stack services shop --format '{{.Name}} {{.Replicas}} {{.Image}}'" },
@@ -276,13 +278,57 @@ export const commands: readonly Command[] = [
   { text: "docker stack deploy -d -c broken.yml bad" },
   { text: "docker stack deploy -d -c nosuch.yml bad" },
   { text: "docker stack rm nosuch" },
-  { text: "docker stack rm shop > /dev/null" },
+  { text: "docker stack rm shop" },
 
-  // Events and the rest.
+  // Networks, secrets and configs.
+  { text: "sleep 3; docker network ls --filter driver=overlay --format '{{.Name}} {{.Driver}} {{.Scope}}'" },
+  { text: "docker network inspect ingress --format '{{.Name}} {{.Driver}} {{.Ingress}} {{.Scope}}'" },
+  { text: "docker network create -d overlay --label a=b back" },
+  { text: "docker network create -d overlay back" },
+  { text: "docker network ls --filter name=back --format '{{.Name}} {{.Driver}} {{.Scope}}'" },
+  { text: "docker network inspect back --format '{{.Name}} {{.Driver}} {{json .Labels}} {{.Attachable}}'" },
+  { text: "docker network inspect nosuch" },
+  { text: `${create} --name joined --network back nginx`, until: { joined: "1/1" } },
+  { text: "docker network rm back" },
+  { text: "docker service rm joined" },
+  { text: "sleep 2; docker network rm back" },
+  { text: "docker network rm nosuch" },
+  { text: "docker config create --label a=b settings settings.txt" },
+  { text: "docker config create settings settings.txt" },
+  { text: "docker config ls --format '{{.Name}} {{.Labels}}'" },
+  { text: "docker config inspect settings --format '{{.Spec.Name}} {{printf \"%s\" .Spec.Data}}'" },
+  { text: "docker config inspect --pretty settings" },
+  { text: "docker config inspect nosuch" },
+  { text: "printf hunter2 | docker secret create password -" },
+  { text: "printf other | docker secret create password -" },
+  { text: "docker secret ls --format '{{.Name}} {{.Driver}}'" },
+  {
+    text: "docker secret inspect password --format '{{.Spec.Name}} {{json .Spec.Labels}} {{json .Spec.Data}}'",
+  },
+  { text: "docker secret inspect --pretty password" },
+  { text: "docker secret inspect nosuch" },
+  {
+    text: `${create} --name reader --secret password --config source=settings,target=/settings,mode=0440 busybox sleep 1000`,
+    until: { reader: "1/1" },
+  },
+  { text: "docker service inspect reader --format '{{json .Spec.TaskTemplate.ContainerSpec.Secrets}}'" },
+  { text: "docker secret rm password" },
+  { text: "docker config rm settings" },
+  { text: "docker service rm reader" },
+  { text: "docker secret rm password" },
+  { text: "docker config rm settings" },
+  { text: "docker secret rm nosuch" },
+  { text: "head -c 600000 /dev/zero | docker secret create big -" },
+  { text: "printf x | docker secret create 'bad name' -" },
+
+  // Logs, events and the rest.
   {
     text: `${create} --name talker busybox sh -c 'echo out; echo err >&2; sleep 1000'`,
     until: { talker: "1/1" },
   },
+  { text: "docker service logs --raw talker" },
+  { text: "docker service logs talker" },
+  { text: "docker service logs nosuch" },
   {
     text: "docker events --since 10m --until 0s --filter type=service --filter service=talker --format '{{.Type}} {{.Action}} {{.Actor.Attributes.name}}'",
   },

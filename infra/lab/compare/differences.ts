@@ -56,4 +56,19 @@ export const differences: readonly Difference[] = [
     commands: /docker service ps missing/,
     lines: /^missing\.1 /,
   },
+  {
+    reason: "no registry is asked for the digest of a tag: each node pulls the tag",
+    commands: /^docker stack deploy -d -c stack2/,
+    lines: /^! (image |its digest|possibly|versions|$)/,
+  },
+  {
+    reason: "a restart without a delay waits longer after each failure",
+    commands: /^docker service inspect web$/,
+    lines: /"Delay": 5000000000/,
+  },
+  {
+    reason: "addresses of networks are the mesh's own",
+    commands: /^docker service inspect web$/,
+    lines: /"Addr": /,
+  },
 ];
