@@ -2,6 +2,8 @@
 // it has its own cgroups, files and containers. `ip netns exec` would hide the cgroups.
 //
 // The first process of the machine's PID namespace ends all others of it with it, containers included.
+//
+// @see docs/decisions/0111-swarm-in-the-lab.md
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, openSync, readFileSync } from "node:fs";
