@@ -66,12 +66,14 @@ class Stage {
   async begin(): Promise<void> {
     await this.lab.run("client", ["docker", "service", "rm", "web"]);
     const publish = ["--publish", `published=${port},target=80`];
-    const one = ["--replicas-max-per-node", "2", "--replicas", "3"];
-    await this.docker("service", "create", "-d", "--name", "web", ...publish, ...one, "nginx");
+    await this.docker("service", "create", "-d", "--name", "web", ...publish, "--replicas", "3", "nginx");
     const replicas = ["service", "ls", "--filter", "name=web", "--format", "{{.Replicas}}"];
     await this.until("three running tasks", async () => (await this.docker(...replicas)) === "3/3");
-    await this.until("a container on each node", async () => {
-      return new Set((await this.containers()).map(({ node }) => node)).size === nodes.length;
+    // Those of the earlier service may still be stopping.
+    await this.until("one container on each node", async () => {
+      const containers = await this.containers();
+      const isSpread = new Set(containers.map(({ node }) => node)).size === nodes.length;
+      return isSpread && containers.length === nodes.length;
     });
   }
 
