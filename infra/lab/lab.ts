@@ -245,7 +245,8 @@ export class Lab {
       const child = execFile(command, args, options, (error, out, err) => {
         resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : 1, out, err });
       });
-      child.stdin?.end(stdin);
+      // A program may exit before it has read its input.
+      child.stdin?.on("error", () => {}).end(stdin);
     });
   }
 
