@@ -134,7 +134,7 @@ export type ServiceSpec = {
 export type Service = {
   readonly id: string;
   readonly spec: ServiceSpec;
-  /** The Engine API's Spec as it was sent; returned unchanged. */
+  /** The Engine API's Spec as dockerd encodes it, with fields that the mesh does not read. */
   readonly document: unknown;
   readonly previous: {
     readonly spec: ServiceSpec;

@@ -35,7 +35,8 @@ const values = <Name extends string>(...names: readonly Name[]): Record<Name, Fi
 
 const driver = optional(values("Name", "Options"));
 
-const file: Fields = { Name: always(""), UID: always(""), GID: always(""), Mode: always(0) };
+/** Without an owner and a mode a file is readable for all users, as the mesh gives it to a task. */
+const file: Fields = { Name: always(""), UID: always("0"), GID: always("0"), Mode: always(0o444) };
 
 const mount: Fields = {
   ...values("Type", "Source", "Target", "ReadOnly", "Consistency"),

@@ -32,7 +32,7 @@ import { nanosToMs } from "./units.ts";
 /** SwarmKit's default stop grace period, milliseconds. */
 const defaultStopGraceMs = 10_000;
 
-/** A spec as the mesh reads it, and as it was sent. */
+/** A spec as the mesh reads it, and as dockerd would show it. */
 type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
 
 /**

@@ -2,6 +2,7 @@
 
 import type { ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
 import { defaultRollback } from "../../domain/orchestrator/update-policy.ts";
+import { encodedSpec } from "./encoded-spec.ts";
 
 /** SwarmKit's default of `Monitor`, which is also the mesh's, milliseconds. */
 const defaultMonitorMs = 5_000;
@@ -15,12 +16,14 @@ type StatedParts = {
 };
 type StatedContainer = { readonly Isolation?: string };
 
-/** A Spec as dockerd shows it. */
+/** A Spec as dockerd shows it, with its fields in dockerd's order. */
 export function withStatedFields(document: unknown): unknown {
-  return withAbsent(document, {
-    TaskTemplate: { ContainerSpec: { Isolation: "default" }, Runtime: "container" },
-    EndpointSpec: { Mode: "vip" },
-  });
+  return encodedSpec(
+    withAbsent(document, {
+      TaskTemplate: { ContainerSpec: { Isolation: "default" }, Runtime: "container" },
+      EndpointSpec: { Mode: "vip" },
+    }),
+  );
 }
 
 /**
@@ -53,11 +56,11 @@ function without<T extends object>(value: T | null | undefined, field: keyof T, 
  * A Spec with the values that apply to its service where it has none. They are read from the spec as the mesh
  * acts on it. A restart delay is absent: without one the mesh's own grows with each failure.
  *
- * @param document the Spec as it was sent
+ * @param document the Spec as it is stored
  */
 export function withDefaults(document: unknown, spec: ServiceSpec): unknown {
   const { run, restart, update, rollback, forceUpdate } = spec;
-  return withAbsent(withStatedFields(document), {
+  const defaults = {
     TaskTemplate: {
       ContainerSpec: { StopGracePeriod: run.stopGraceMs * 1e6, DNSConfig: {} },
       Resources: { Limits: {}, Reservations: {} },
@@ -71,7 +74,8 @@ export function withDefaults(document: unknown, spec: ServiceSpec): unknown {
     },
     UpdateConfig: updateConfig(update),
     RollbackConfig: updateConfig(rollback ?? defaultRollback),
-  });
+  };
+  return encodedSpec(withAbsent(withStatedFields(document), defaults));
 }
 
 function updateConfig(policy: UpdatePolicy) {

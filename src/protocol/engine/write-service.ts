@@ -10,7 +10,7 @@ import { timeText } from "./units.ts";
 type ServiceCounts = { readonly running: number; readonly desiredTasks: number; readonly completed: number };
 
 /**
- * The Engine API's Service. Its Spec is the document as it was sent, with the fields that dockerd always states:
+ * The Engine API's Service. Its Spec is the stored document, with the fields that dockerd always states:
  * the Docker CLI edits the Spec and sends it back whole, so that another default would return as the operator's
  * input.
  *

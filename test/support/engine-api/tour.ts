@@ -132,7 +132,7 @@ type Call = (version: string, method: string, target: string, body?: unknown) =>
 const resources = [
   { kind: "networks", body: { Name: "tour", Driver: "overlay", Labels: { a: "b" }, Attachable: true } },
   { kind: "secrets", body: { Name: "tour", Labels: { a: "b" }, Data: "c2VjcmV0" } },
-  { kind: "configs", body: { Name: "tour", Data: "Y29uZmln", Templating: { Name: "golang" } } },
+  { kind: "configs", body: { Name: "tour", Data: "Y29uZmln" } },
 ] as const;
 
 /** Creates a network, a secret and a config, and a service with them, unless the engine refuses one of them. */

@@ -28,6 +28,25 @@ test("[A401] a spec is shown without empty values, null and fields that the API 
   expect(readServiceSpec(careless).document).toEqual(bare);
 });
 
+test("[A401] a Spec has its fields in dockerd's order, also with the defaults that apply", async () => {
+  const control = new TestControl();
+  await control.create("my-web", running({ Args: ["x"], Image: "a" }));
+  for (const query of ["", "?insertDefaults=true"]) {
+    const { Spec } = (await control.ask(`GET /services/my-web${query}`)).json;
+    const order = [
+      "Name",
+      "Labels",
+      "TaskTemplate",
+      "Mode",
+      "UpdateConfig",
+      "RollbackConfig",
+      "EndpointSpec",
+    ];
+    expect(Object.keys(Spec)).toEqual(order.filter((name) => name in Spec));
+    expect(Object.keys(Spec.TaskTemplate.ContainerSpec).slice(0, 2)).toEqual(["Image", "Args"]);
+  }
+});
+
 test("[A401] what a client may have meant by a zero is kept: a pointer's value, and a struct without values", () => {
   const template = {
     ContainerSpec: { Image: "a", Init: false, StopGracePeriod: 0, DNSConfig: {} },
@@ -45,6 +64,14 @@ test("[A401] values that Go always writes are those that apply", () => {
     ...bare,
     UpdateConfig: { Parallelism: 1, MaxFailureRatio: 0, Order: "start-first" },
     EndpointSpec: { Ports: [{ Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" }] },
+  });
+});
+
+test("[A401] a file without an owner and a mode has those that apply", () => {
+  const Secrets = [{ SecretID: "s", SecretName: "a", File: { Name: "a" } }];
+  const template = { ContainerSpec: { Image: "a", Secrets } };
+  expect(encodedSpec({ ...bare, TaskTemplate: template })).toMatchObject({
+    TaskTemplate: { ContainerSpec: { Secrets: [{ File: { Name: "a", UID: "0", GID: "0", Mode: 0o444 } }] } },
   });
 });
 
