@@ -3,6 +3,7 @@
 
 import fc from "fast-check";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
+import { nextRunHash, runHash } from "../../../../src/domain/model/run-hash.ts";
 import { isJob, isPerNode, type Service } from "../../../../src/domain/model/service.ts";
 import { isAlive, isWanted, type Task } from "../../../../src/domain/model/task.ts";
 import { applyReport, type ReportedState } from "../../../../src/domain/model/task-report.ts";
@@ -206,7 +207,9 @@ export class SimulatedMesh {
   #create(spec: SpecOver): void {
     if (this.world.services.size >= 4) return;
     this.#serviceCount += 1;
-    const service = aService({ ...spec, name: `svc${this.#serviceCount}` }, { id: this.#newServiceId() });
+    const bare = aService({ ...spec, name: `svc${this.#serviceCount}` }, { id: this.#newServiceId() });
+    // A rollback hashes the document as well.
+    const service = { ...bare, runHash: runHash(bare.spec, bare.document) };
     const job = { iteration: 0, startedAtMs: this.nowMs };
     this.#set("services", isJob(service.spec.mode) ? { ...service, job } : service);
   }
@@ -215,8 +218,10 @@ export class SimulatedMesh {
     const { replicas, ...rest } = over;
     const { kind } = service.spec.mode;
     const { job } = service;
+    const next = updated(service, kind === "replicated" ? over : rest);
     const changed = {
-      ...updated(service, kind === "replicated" ? over : rest),
+      ...next,
+      runHash: nextRunHash(service, next.spec, next.document),
       previous: { spec: service.spec, document: service.document },
       ...(job ? { job: { iteration: job.iteration + 1, startedAtMs: this.nowMs } } : { update: null }),
     };
