@@ -19,7 +19,7 @@ type RemoteFailure = {
  * conflict or out of sequence; rotating a token or joining a machine twice does no harm.
  *
  * @param connect returns a new stub
- * @throws MeshError registry/unavailable if the second try fails in the same way
+ * @throws MeshError registry/unavailable if the second try fails in the same way, or a daily limit is spent
  */
 export async function callRemote<Stub, T>(
   connect: () => Stub,
@@ -52,6 +52,14 @@ function isRetryable(error: unknown): boolean {
 }
 
 function toUnavailable(error: unknown): unknown {
+  const spent = spentLimit(error);
+  if (spent !== null) {
+    return new MeshError(
+      "registry/unavailable",
+      `the platform refuses the registry's work until 00:00 UTC (${spent}); Workers Paid has no such limit, and traffic is not affected`,
+      { blame: "operator", retry: "safe", cause: error },
+    );
+  }
   const { overloaded } = error as RemoteFailure;
   if (overloaded !== true && !isRetryable(error)) return error;
   const why = overloaded === true ? "is overloaded" : "is unreachable";
@@ -60,4 +68,15 @@ function toUnavailable(error: unknown): unknown {
     retry: "safe",
     cause: error,
   });
+}
+
+/**
+ * The daily limit of Workers Free that the account has spent, in the platform's words; null for any other error.
+ *
+ * @see https://developers.cloudflare.com/durable-objects/platform/pricing/
+ */
+function spentLimit(error: unknown): string | null {
+  const message = error instanceof Error ? error.message : "";
+  const isSpent = message.startsWith("Exceeded allowed ") && message.includes(" free tier");
+  return isSpent ? message.replace(/\.$/, "") : null;
 }

@@ -33,6 +33,17 @@ test("[A35] a call to an overloaded registry is not repeated", async () => {
   expect(stubs()).toBe(1);
 });
 
+test("[U445] a registry whose daily limit is spent is a 503 that names the limit and when it ends", async () => {
+  const spent = () =>
+    Promise.reject(new Error("Exceeded allowed rows written in Durable Objects free tier."));
+  const mesh = remoteMesh(() => ({ info: spent, nodes: spent }) as unknown as MeshApi);
+  const { status, json } = await new TestControl(0, { mesh }).ask("GET /version");
+  expect(status).toBe(503);
+  expect(json.message).toContain(
+    "until 00:00 UTC (Exceeded allowed rows written in Durable Objects free tier)",
+  );
+});
+
 test("[A35] an error inside the registry is not retried and is passed on unchanged", async () => {
   const { mesh, stubs } = failingMesh(9, { remote: true });
   await expect(mesh.info()).rejects.toThrow("Network connection lost.");
