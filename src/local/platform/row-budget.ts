@@ -5,9 +5,9 @@ export type RowCounts = { readonly read: number; readonly written: number };
 
 const dayMs = 86_400_000;
 
-/** Statements that write; all others only read. */
-const writes =
-  /^\s*(?:alter|create|delete|drop|insert|replace|update|with\b[^;]*\b(?:delete|insert|update)\b)/i;
+/** First words of statements that only read. `WITH` may begin both. */
+const readWords: ReadonlySet<string> = new Set(["explain", "pragma", "select", "values"]);
+const writeWords = ["delete ", "insert ", "update "];
 
 export class RowBudget {
   readonly #perDay: RowCounts;
@@ -28,7 +28,7 @@ export class RowBudget {
   /** Why a statement fails; null if it may run. */
   refusal(sql: string, nowMs: number): string | null {
     this.#startDay(nowMs);
-    if (this.#today.written >= this.#perDay.written && writes.test(sql)) return exceeded("written");
+    if (this.#today.written >= this.#perDay.written && isWrite(sql)) return exceeded("written");
     return this.#today.read >= this.#perDay.read ? exceeded("read") : null;
   }
 
@@ -51,6 +51,12 @@ export class RowBudget {
     this.#day = day;
     this.#today = { read: 0, written: 0 };
   }
+}
+
+function isWrite(sql: string): boolean {
+  const text = sql.toLowerCase();
+  const word = /^\s*(\w+)/.exec(text)?.[1] ?? "";
+  return word === "with" ? writeWords.some((write) => text.includes(write)) : !readWords.has(word);
 }
 
 function exceeded(what: keyof RowCounts): string {
