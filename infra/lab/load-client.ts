@@ -67,8 +67,8 @@ function send(): void {
 
 /** The message of an error response, short enough to group equal ones. */
 function reasonOf(body: string): string {
-  const message = /"message":\s*"([^"]*)"/.exec(body)?.[1] ?? body.replace(/<[^>]*>/g, " ");
-  return message.replace(/\s+/g, " ").slice(0, 120).trim();
+  const message = /"message":\s*"([^"]*)"/.exec(body)?.[1] ?? body.split("\n")[0] ?? "";
+  return message.slice(0, 120).trim();
 }
 
 function finishWhenAnswered(): void {

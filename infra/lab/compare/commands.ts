@@ -222,13 +222,19 @@ export const commands: readonly Command[] = [
   {
     text: "sleep 2; docker service ps missing --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'",
   },
-  { text: `${create} --name failing --restart-condition none busybox false` },
   {
-    text: "sleep 2; docker service ps failing --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'",
+    text: `${create} --name failing --restart-condition none busybox false`,
+    until: { failing: "0/1" },
   },
-  { text: `${create} --name nocommand --restart-condition none busybox nosuchprogram` },
   {
-    text: "sleep 2; docker service ps nocommand --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'",
+    text: "sleep 1; docker service ps failing --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'",
+  },
+  {
+    text: `${create} --name nocommand --restart-condition none busybox nosuchprogram`,
+    until: { nocommand: "0/1" },
+  },
+  {
+    text: "sleep 1; docker service ps nocommand --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'",
   },
   { text: "docker service ls" },
   { text: "docker service rm nowhere huge missing failing nocommand" },
