@@ -34,6 +34,7 @@ export class Lab {
   readonly kind: LabKind;
   readonly #dir: string;
   readonly #say: (line: string) => void;
+  #knownJoinToken: string | null = null;
 
   /**
    * @param prefix begins the names of its namespaces
@@ -100,7 +101,7 @@ export class Lab {
     // So that it can be stopped from outside of its PID namespace.
     const script = 'echo $$ > "$0" && exec "$@"';
     const env = {
-      WAGGLE_JOIN_TOKEN: this.waggle("join-token", "-q").trim(),
+      WAGGLE_JOIN_TOKEN: this.#joinToken(),
       DOCKER_HOST: `unix://${dockerSocket}`,
     };
     return this.start(node, node, ["sh", "-c", script, this.#agentPidFile(node), ...command], env);
@@ -117,6 +118,12 @@ export class Lab {
       'pid=$(cat "$0") && kill "-$1" "$pid" && while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done';
     const { code, err } = await this.run(machine, ["sh", "-c", script, pidFile, signal]);
     if (code !== 0) throw new Error(`cannot end the program of ${pidFile} on ${machine}: ${err}`);
+  }
+
+  /** The join token of the mesh. Asking for it again would delay the restart of an agent. */
+  #joinToken(): string {
+    this.#knownJoinToken ??= this.waggle("join-token", "-q").trim();
+    return this.#knownJoinToken;
   }
 
   #agentPidFile(node: LabNode): string {

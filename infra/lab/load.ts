@@ -202,9 +202,14 @@ async function restartsAgent(stage: Stage): Promise<void> {
   const { lab } = stage;
   const before = await stage.containers();
   const counts = await stage.underLoad(async () => {
+    const connections = () => lab.log("node1").split("connected to the registry").length;
+    const [stoppedMs, earlier] = [Date.now(), connections()];
     await lab.stopNode("node1");
     lab.startNode("node1");
+    await stage.until("the agent to be back", async () => connections() > earlier);
     await stage.until("the node to be ready", () => lab.isReady("node1"));
+    // A node that is silent for longer counts as down, and its tasks are replaced.
+    stage.say(`  the agent is back after ${seconds(Date.now() - stoppedMs)}`);
     await pause(3_000);
   });
   checkSame(before, await stage.containers());
