@@ -170,6 +170,14 @@ export function nodeKeyText(nodeId: string): string {
   return `waggle gateway ${nodeId}`;
 }
 
+/**
+ * The text whose HMAC under a key of the mesh is the key by which one node proves attempts on a network to another,
+ * 32 bytes.
+ */
+export function networkKeyText(networkId: string, fromNodeId: string, toNodeId: string): string {
+  return `waggle network ${networkId} from ${fromNodeId} to ${toNodeId}`;
+}
+
 /** Id of the key that proves attempts `logs`, and nothing else. Routers have no such key. */
 export const logKeyId = "logs";
 

@@ -9,6 +9,7 @@
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
 import { z } from "zod";
+import { transports } from "../domain/model/node-gateway.ts";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { isPrintable } from "../domain/model/printable.ts";
 import { DiscoveryReport } from "./discovery.ts";
@@ -57,6 +58,9 @@ const epochMs = z.number().int().nonnegative();
 /** Text that a node reports. Operators read it on terminals, so it has no character that one acts on. */
 const shown = (maxLength: number) =>
   z.string().max(maxLength).refine(isPrintable, "text without control or format characters is expected");
+
+/** Open ports of a task that are reported, the lowest first. */
+export const maxOpenPorts = 128;
 
 const taskState = z.enum([
   "assigned",
@@ -143,6 +147,8 @@ export const TaskReport = z.object({
     .array(z.object({ target: port, published: port }))
     .max(64)
     .optional(),
+  /** Ports at which its container accepts TCP connections, ascending. Absent: it is on no network. */
+  openPorts: z.array(port).max(maxOpenPorts).optional(),
 });
 export type TaskReport = z.infer<typeof TaskReport>;
 
@@ -237,6 +243,37 @@ export type AssignedTask = z.infer<typeof AssignedTask>;
 export const SentNodeKey = z.object({ id: z.string().min(1).max(32), key: z.string().length(43) });
 export type SentNodeKey = z.infer<typeof SentNodeKey>;
 
+/** A service on a network, as its other members reach it. */
+export const NamedService = z.object({
+  /** Its name and its aliases on this network. */
+  names: z.array(z.string()),
+  /** The address for which its names stand; null: they stand for those of its tasks. */
+  virtualIp: z.string().nullable(),
+  /** The tasks that take connections. */
+  tasks: z.array(z.object({ id, nodeId: id, address: z.string(), ports: z.array(port) })),
+});
+export type NamedService = z.infer<typeof NamedService>;
+
+/** A node with tasks on the same network. */
+export const NetworkPeer = z.object({
+  nodeId: id,
+  /** Null: the mesh has no way to it. */
+  gateway: z.object({ transport: z.enum(transports), base: z.string() }).nullable(),
+  /** Proves attempts of this node to the gateway of the other one. */
+  dial: SentNodeKey,
+  /** They prove attempts of the other node to this one's gateway. */
+  accept: z.array(SentNodeKey).max(16),
+});
+export type NetworkPeer = z.infer<typeof NetworkPeer>;
+
+/** A network that tasks of the node are on. */
+export const NamedNetwork = z.object({
+  id,
+  services: z.array(NamedService),
+  peers: z.array(NetworkPeer),
+});
+export type NamedNetwork = z.infer<typeof NamedNetwork>;
+
 /** All tasks of a node, complete each time: other tasks must not run. Indexes only rise within one socket. */
 export const Assignment = z.object({
   type: z.literal("assignment"),
@@ -251,6 +288,8 @@ export const Assignment = z.object({
   /** How long a stopping task still accepts requests after its release, milliseconds. */
   drainDelayMs: z.number().int().nonnegative(),
   tasks: z.array(AssignedTask),
+  /** The networks that its tasks are on; it learns of no others. Absent: it has no such task. */
+  networks: z.array(NamedNetwork).optional(),
 });
 export type Assignment = z.infer<typeof Assignment>;
 

@@ -7,7 +7,8 @@ import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
-import { type MeshKey, nodeKeys } from "./gateway-keys.ts";
+import { nodeKeys } from "./gateway-keys.ts";
+import { type MeshKeys, namedNetworks, nodesOfChangedNetworks } from "./network-names.ts";
 import { sameData } from "./same-data.ts";
 import { openText } from "./sealed-text.ts";
 
@@ -28,7 +29,7 @@ export type NodeAssignment = {
 
 type AssignmentContext = {
   readonly resend: ReadonlySet<string>;
-  readonly gatewayKeys: readonly MeshKey[];
+  readonly gatewayKeys: MeshKeys;
   /** Opens the credentials of registries. */
   readonly sealSecret: string;
 };
@@ -45,15 +46,17 @@ export function assignmentsOf(
     if (isAssigned(task)) tasksOf.get(task.nodeId)?.push(task);
   }
   return [...tasksOf].map(([nodeId, tasks]) => {
+    const networks = namedNetworks(world, nodeId, gatewayKeys);
     const body = {
       type: "assignment" as const,
       node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
       drainDelayMs,
-      gatewayKeys: nodeKeys(gatewayKeys, nodeId),
+      gatewayKeys: nodeKeys(gatewayKeys.keys, nodeId),
       tunnel: usesTunnel(world, nodeId),
       tasks: tasks
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .map((task) => assignedTask(world, task, sealSecret)),
+      ...(networks.length > 0 && { networks }),
     };
     const hash = createHash("sha256").update(JSON.stringify(body)).digest("base64url");
     return { nodeId, body, hash, resend: resend.has(nodeId) };
@@ -67,7 +70,7 @@ function isAssigned(task: Task): task is Task & { readonly nodeId: string } {
 
 /** The nodes whose assignment differs between two worlds. */
 export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
-  const nodeIds = nodesOfChangedLimits(before, after);
+  const nodeIds = new Set([...nodesOfChangedLimits(before, after), ...nodesOfChangedNetworks(before, after)]);
   if (before.nodes !== after.nodes) {
     for (const id of after.nodes.keys()) {
       if (before.nodes.has(id) && usesTunnel(before, id) !== usesTunnel(after, id)) nodeIds.add(id);

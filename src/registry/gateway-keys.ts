@@ -83,7 +83,7 @@ export function followKeyClock(store: RegistryStore, nowMs: number): void {
 
 /** Takes the due steps of a rotation: signs with the newest key that agents have, and drops old keys. */
 export function advanceRotation(draft: Draft): void {
-  const { keys } = read(draft.store);
+  const { keys, signing: previous } = read(draft.store);
   const { nowMs } = draft;
   const handedOut = keys.filter(({ madeAtMs }) => madeAtMs + keyHandoutMs <= nowMs);
   const signing = handedOut.at(-1) ?? keys[0];
@@ -93,7 +93,9 @@ export function advanceRotation(draft: Draft): void {
     return successor === undefined || successor.madeAtMs + keyHandoutMs + keyRetireMs > nowMs;
   };
   const kept = keys.filter((_, at) => isCurrent(at));
-  if (kept.length < keys.length) for (const id of draft.world.nodes.keys()) draft.resend.add(id);
+  // Nodes sign attempts on networks with the same key of the mesh as routers.
+  if (kept.length < keys.length || signing.id !== previous)
+    for (const id of draft.world.nodes.keys()) draft.resend.add(id);
   save(draft.store, { keys: kept, signing: signing.id });
   scheduleRotation(draft);
 }

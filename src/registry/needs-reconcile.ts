@@ -41,8 +41,8 @@ function isChanged<T>(
   return false;
 }
 
-/** A task without its version and the streak of its checks. */
-function relevantPartOfTask({ version, health, ...task }: Task): unknown {
+/** A task without its version, its open ports and the streak of its checks. */
+function relevantPartOfTask({ version, health, openPorts, ...task }: Task): unknown {
   if (health === null) return task;
   const { streak, lastCheck, ...verdict } = health;
   return { ...task, verdict };

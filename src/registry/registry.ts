@@ -51,6 +51,7 @@ import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKey
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
+import { shareNetwork } from "./network-names.ts";
 import { createNetwork, findNetwork, makeIngressNetwork, removeNetwork } from "./networks.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
@@ -381,8 +382,11 @@ export class Registry implements RegistryOperations {
   }
 
   relayAccess(routerId: string, credential: string, nodeId: string): RelayAccess {
-    const router = this.routerAccess(routerId, credential);
-    const node = router === "granted" ? this.#transactions.world().nodes.get(nodeId) : undefined;
+    const world = this.#transactions.world();
+    const access = this.routerAccess(routerId, credential);
+    // A node without published ports reaches those that have tasks on its networks.
+    const router = access === "unlisted" && shareNetwork(world, routerId, nodeId) ? "granted" : access;
+    const node = router === "granted" ? world.nodes.get(nodeId) : undefined;
     return { router, gateway: node === undefined ? null : tableGateway(node) };
   }
 

@@ -14,7 +14,7 @@ import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
 import { EventLimits } from "./event-limits.ts";
 import { forgetNodes } from "./forgotten-nodes.ts";
-import { meshKeys } from "./gateway-keys.ts";
+import { meshKeys, signingKeyId } from "./gateway-keys.ts";
 import { needsReconcile } from "./needs-reconcile.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
@@ -143,7 +143,7 @@ export class Transactions {
           ? []
           : assignmentsOf(world, nodeIds, {
               resend,
-              gatewayKeys: meshKeys(this.store),
+              gatewayKeys: { keys: meshKeys(this.store), signing: signingKeyId(this.store) },
               sealSecret: this.#deps.sealSecret,
             }),
     };

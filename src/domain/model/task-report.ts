@@ -18,6 +18,7 @@ export type TaskObservation = {
   readonly exitCode: number | null;
   readonly containerId?: string | undefined;
   readonly hostPorts?: readonly { readonly target: number; readonly published: number }[] | undefined;
+  readonly openPorts?: readonly number[] | undefined;
 };
 
 /**
@@ -37,7 +38,8 @@ export function applyReport(
 ): Task {
   if (!isAlive(task) || taskStates[observed.state] < taskStates[task.state]) return task;
   const isNewState = observed.state !== task.state;
-  const { state, message, err, endpoints, health, pid, exitCode, containerId, hostPorts } = observed;
+  const { state, message, err, endpoints, health, pid, exitCode, containerId, hostPorts, openPorts } =
+    observed;
   if (!isNewState && sameFacts(task, observed)) return task;
   const stateSinceMs = isNewState ? observed.atMs : task.stateSinceMs;
   const version = task.version + 1;
@@ -52,6 +54,7 @@ export function applyReport(
     exitCode,
     ...(containerId !== undefined && { containerId }),
     ...(hostPorts !== undefined && { hostPorts }),
+    ...(openPorts !== undefined && { openPorts }),
     stateSinceMs,
     version,
     ...(isNewState && state === "running" && { ranSinceMs: receivedAtMs }),
@@ -66,6 +69,7 @@ function sameFacts(task: Task, observed: TaskObservation): boolean {
     task.pid === observed.pid &&
     task.exitCode === observed.exitCode &&
     (observed.containerId === undefined || task.containerId === observed.containerId) &&
+    (observed.openPorts === undefined || String(task.openPorts) === String(observed.openPorts)) &&
     sameEndpoints(task.endpoints, observed.endpoints) &&
     sameHealth(task.health, observed.health)
   );

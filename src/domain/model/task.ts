@@ -80,6 +80,8 @@ export type Task = {
   readonly containerId?: string;
   /** Host-mode ports as the node's runtime published them; absent: none. */
   readonly hostPorts?: readonly { readonly target: number; readonly published: number }[];
+  /** Ports at which its container accepts TCP connections, ascending; absent: it is on no network. */
+  readonly openPorts?: readonly number[];
   /** Its address on each network of its service. Absent: it has none yet, or is from an earlier release. */
   readonly addresses?: readonly NetworkAddress[];
   /** It belongs to a discovered service, so the mesh neither starts nor stops it. Absent: the mesh runs it. */
