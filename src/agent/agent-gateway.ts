@@ -34,7 +34,7 @@ export class AgentGateway {
    */
   static async open(
     options: AgentOptions,
-    parts: Pick<GatewayOptions, "task" | "logs">,
+    parts: Pick<GatewayOptions, "task" | "logs" | "networks">,
   ): Promise<AgentGateway> {
     const { stateDir, log } = options;
     const saved = readGatewayState(stateDir);
@@ -60,6 +60,11 @@ export class AgentGateway {
     };
     save(saved?.keys ?? []);
     return new AgentGateway(gateway, access, save);
+  }
+
+  /** The registry's time, or this machine's before it is known; epoch milliseconds. */
+  nowMs(): number {
+    return this.#access.registryMs() ?? Date.now();
   }
 
   /** Takes the keys and the time of an assignment. */

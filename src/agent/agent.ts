@@ -6,6 +6,7 @@ import { isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { printable } from "../domain/model/printable.ts";
 import { isAlive } from "../domain/model/task.ts";
+import { relayPath } from "../gateway/relay.ts";
 import type { AgentMessage, JoinReply, ListenersReport, NodeDescription } from "../protocol/agent.ts";
 import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
@@ -15,10 +16,12 @@ import { Discovery } from "./discovery/discovery.ts";
 import { fetchDependency } from "./fetch-dependency.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { logKeyOf, type NodeKey } from "./gateway/proof.ts";
+import { connectionDescriptors } from "./gateway/router-connections.ts";
 import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
 import { logBody } from "./logs/log-body.ts";
 import { openMemoryFolder } from "./memory-folder.ts";
+import { NetworkNames } from "./names/network-names.ts";
 import { describeNode, nodePlatform } from "./node-description.ts";
 import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
@@ -117,11 +120,16 @@ function makeDockerRuntime(
   return new DockerRuntime({
     daemon,
     node: { hostname, ...nodePlatform() },
-    agent: `${hostname} ${stateDir}`,
+    agent: agentName(hostname, stateDir),
     // The nodes of a mesh on one machine must not share ports.
     hostIp: isIP(host) === 4 && isLoopback(host) ? host : "",
     log,
   });
+}
+
+/** Identifies an agent across its restarts. */
+function agentName(hostname: string, stateDir: string): string {
+  return `${hostname} ${stateDir}`;
 }
 
 async function makeProcessRuntime({
@@ -157,6 +165,7 @@ class NodeAgent {
   readonly #records: TaskRecords;
   readonly #reporter: Reporter;
   readonly #discovery: Discovery | null = null;
+  readonly #names: NetworkNames;
   #gateway: AgentGateway | null = null;
   #membership: JoinReply | null = null;
   #logKeys: readonly NodeKey[] = [];
@@ -179,6 +188,7 @@ class NodeAgent {
       (tasks) => this.#session?.send({ type: "report", tasks }) ?? false,
       (id) => this.#tasks.report(this.#membership?.nodeId ?? "", id),
     );
+    this.#names = this.#makeNames(runtime);
     this.#tasks = new Tasks({
       runtime,
       prober: probeTask,
@@ -194,20 +204,47 @@ class NodeAgent {
           return { ok: false, reason: "this machine is no longer a node of the mesh" };
         },
       ),
-      onChange: (id, change) => this.#reporter.markChanged(id, change),
+      openNames: () => this.#names.openNames(),
+      onChange: (id, change) => {
+        this.#reporter.markChanged(id, change);
+        // Its container has an address now, or has none any more.
+        if (change === "state") void this.#names.refresh();
+      },
       whenIdle: (id, maxMs) => this.#gateway?.gateway.whenIdle(id, maxMs) ?? Promise.resolve(),
       log: options.log,
     });
   }
 
+  #makeNames(runtime: Runtime): NetworkNames {
+    const { hostname, stateDir, url, log } = this.#options;
+    return new NetworkNames({
+      runtime,
+      agent: agentName(hostname, stateDir),
+      relay: () => {
+        const router = this.#membership;
+        return router && { url: routeUrl(url, relayPath.slice(1)).href, router };
+      },
+      nowMs: () => this.#gateway?.nowMs() ?? Date.now(),
+      processEndpoint: (taskId, port) => this.#tasks.gatewayTask(taskId)?.ports.get(port) ?? null,
+      // Each has two descriptors; the rest is for published ports.
+      maxConnections: Math.floor(connectionDescriptors() / 4),
+      log,
+    });
+  }
+
   async run(): Promise<void> {
-    const housekeeping = setInterval(() => this.#tasks.removeExpiredFolders(), housekeepingMs);
+    const housekeeping = setInterval(() => {
+      this.#tasks.removeExpiredFolders();
+      // Another program, such as a firewall, may have replaced the packet rules.
+      void this.#names.refresh();
+    }, housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
       await this.#discovery?.start();
       if (this.#options.kind !== "balancer")
         this.#gateway = await AgentGateway.open(this.#options, {
           task: (id) => this.#gatewayTask(id),
+          networks: this.#names.gateway,
           logs: {
             keys: () => this.#logKeys,
             body: (target, signal) => logBody(this.#runtime, target, signal),
@@ -218,6 +255,7 @@ class NodeAgent {
       clearInterval(housekeeping);
       this.#discovery?.close();
       await this.#stopIngress();
+      await this.#names.close();
       await this.#gateway?.gateway.close(0);
       this.#reporter.clear();
     }
@@ -271,6 +309,7 @@ class NodeAgent {
       onAssignment: (assignment) => {
         this.#gateway?.apply(assignment);
         tunnel?.follow(assignment.tunnel);
+        this.#names.apply(assignment);
         this.#tasks.apply(assignment, !this.#isLeaving);
         this.#options.onAssigned?.();
       },

@@ -10,7 +10,7 @@
 import { type Health, observe, startingHealth } from "../domain/model/health.ts";
 import type { ProbeSpec } from "../domain/model/service.ts";
 import { type HealthReport, isAlive, taskStates } from "../domain/model/task.ts";
-import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
+import { type AssignedTask, maxOpenPorts, type TaskReport } from "../protocol/agent.ts";
 import type { DependencyFiles } from "./dependency-files.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { endpointOfOrigin } from "./gateway/task-connection.ts";
@@ -42,6 +42,9 @@ const taskStartTimeoutMs = 60_000;
 /** An unhealthy task leaves the routing table at once; after this time it is stopped and has failed. */
 const unhealthyTimeoutMs = 10_000;
 
+/** How often the open ports of a task on a network are read, milliseconds. */
+const openPortsIntervalMs = 500;
+
 /** Waits before a task is prepared again after a failure that may pass, milliseconds; then it is rejected. */
 const prepareRetryMs: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000];
 
@@ -55,6 +58,8 @@ export type TaskContext = {
   readonly isCurrent: () => boolean;
   readonly save: (record: TaskRecord) => void;
   readonly files: Pick<DependencyFiles, "place">;
+  /** See PrepareContext. */
+  readonly openNames: () => Promise<string | null>;
   /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
   readonly onChange: (run: TaskRun, change: "state" | "health") => void;
   /** Resolves when the gateway has no open request of the task, or after `maxMs`. */
@@ -242,6 +247,7 @@ export class TaskRun {
       nodeId,
       signal,
       onProgress: (message) => this.#showProgress(message),
+      openNames: this.#context.openNames,
       placeFiles: (files, reader) => this.#context.files.place(this.task.id, files, reader, signal),
     };
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -295,6 +301,7 @@ export class TaskRun {
     { probe, stopSignal }: Pick<LaunchPlan, "probe" | "stopSignal">,
   ): Promise<{ readonly cause: SupervisionEnd; readonly exit: ExitStatus }> {
     const supervision = new AbortController();
+    void this.#watchOpenPorts(running, supervision.signal);
     const cause = await Promise.race<SupervisionEnd>([
       running.exited.then(() => "exited"),
       this.#waitForStop(supervision.signal),
@@ -386,6 +393,19 @@ export class TaskRun {
       this.#reportState();
     }
     return { unhealthy: output };
+  }
+
+  /** Reports the ports at which other tasks of its networks reach it, until aborted. */
+  async #watchOpenPorts({ openPorts }: RunningTask, signal: AbortSignal): Promise<void> {
+    if (openPorts === undefined || this.task.networks === undefined) return;
+    while (!signal.aborted) {
+      const ports = (await openPorts()).slice(0, maxOpenPorts);
+      if (!signal.aborted && String(ports) !== String(this.#report.openPorts)) {
+        this.#report = { ...this.#report, openPorts: ports };
+        this.#reportState();
+      }
+      await this.#context.wait(openPortsIntervalMs, signal);
+    }
   }
 
   /** Waits for the next probe. A probe requested since the last one began ends the wait at once. */

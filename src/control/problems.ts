@@ -12,7 +12,7 @@ import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { byName, type NamedServices, referenceWarnings } from "./service-references.ts";
-import { isOfStack, ownWarnings } from "./service-warnings.ts";
+import { isOfStack, ownWarnings, type WarningContext } from "./service-warnings.ts";
 
 /** Slots named in one problem; the rest are counted. */
 const maxNamedSlots = 3;
@@ -43,7 +43,7 @@ export function problemsOf(
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
     ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
-    ...services.flatMap((service) => stackWarnings(service, isOnCloudflare)),
+    ...services.flatMap((service) => stackWarnings(service, { isOnCloudflare, nodes })),
   ];
 }
 
@@ -51,9 +51,9 @@ export function problemsOf(
  * The warnings about a service of a stack: `docker stack deploy` does not print them. Labels without an effect are
  * problems of their own.
  */
-function stackWarnings(service: ServiceView, isOnCloudflare: boolean): StatusProblem[] {
+function stackWarnings(service: ServiceView, context: WarningContext): StatusProblem[] {
   if (!isOfStack(service)) return [];
-  return ownWarnings(service, isOnCloudflare).map((why) => ({
+  return ownWarnings(service, context).map((why) => ({
     what: `service ${service.spec.name}`,
     why,
     next: "Change the stack file, or accept the difference: the service runs without it.",

@@ -1,8 +1,9 @@
 // The warnings about a service: fields that the mesh ignores, its mode, and labels without an effect. A response to
 // a create or update has them; `docker stack deploy` drops them there, so that tasks and the status have them too.
 
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
-import type { ServiceView } from "../registry/api.ts";
+import type { MeshApi, ServiceView } from "../registry/api.ts";
 import { modeWarnings } from "./mode-warnings.ts";
 import { type NamedServices, referenceWarnings } from "./service-references.ts";
 
@@ -14,19 +15,44 @@ export function isOfStack({ spec }: Pick<ServiceView, "spec">): boolean {
   return Object.hasOwn(spec.labels, stackLabel);
 }
 
-/** Warnings that follow from the service alone. */
-export function ownWarnings(
-  { document, spec }: Pick<ServiceView, "document" | "spec">,
-  isOnCloudflare: boolean,
-): string[] {
-  return [...ignoredFieldWarnings(document), ...modeWarnings(spec, isOnCloudflare), ...networkWarnings(spec)];
+/** The mesh that a service runs in. */
+export type WarningContext = {
+  readonly isOnCloudflare: boolean;
+  readonly nodes: readonly Pick<MeshNode, "hostname" | "runtime" | "kind">[];
+};
+
+/** The mesh as far as the warnings of these services need it. */
+export async function warningContext(
+  mesh: Pick<MeshApi, "nodes">,
+  {
+    isOnCloudflare,
+    services,
+  }: { readonly isOnCloudflare: boolean; readonly services: readonly Pick<ServiceView, "spec">[] },
+): Promise<WarningContext> {
+  const needsNodes = services.some(({ spec }) => (spec.networks ?? []).length > 0);
+  return { isOnCloudflare, nodes: needsNodes ? await mesh.nodes() : [] };
 }
 
-/** Names of services lead to containers of one daemon only. @see docs/networks.md */
-function networkWarnings({ networks = [] }: ServiceView["spec"]): string[] {
-  if (networks.length === 0) return [];
+/** Warnings that follow from the service and the nodes of the mesh. */
+export function ownWarnings(
+  { document, spec }: Pick<ServiceView, "document" | "spec">,
+  { isOnCloudflare, nodes }: WarningContext,
+): string[] {
   return [
-    "Networks: names of services lead to containers of the same node only; reach tasks on other nodes by their published ports",
+    ...ignoredFieldWarnings(document),
+    ...modeWarnings(spec, isOnCloudflare),
+    ...networkWarnings(spec, nodes),
+  ];
+}
+
+/** Processes cannot resolve the names of services. @see docs/networks.md */
+function networkWarnings({ networks = [] }: ServiceView["spec"], nodes: WarningContext["nodes"]): string[] {
+  const without = nodes.filter((node) => node.runtime === "process" && !isBalancer(node));
+  if (networks.length === 0 || without.length === 0) return [];
+  const [first] = without;
+  const where = without.length === 1 ? `node ${first?.hostname}` : `${without.length} nodes`;
+  return [
+    `Networks: tasks on ${where} without Docker are processes, which cannot resolve names of services; reach others from there by published ports`,
   ];
 }
 
@@ -39,9 +65,9 @@ function networkWarnings({ networks = [] }: ServiceView["spec"]): string[] {
 export function stackTaskError(
   service: ServiceView,
   services: NamedServices,
-  isOnCloudflare: boolean,
+  context: WarningContext,
 ): string {
   if (!isOfStack(service)) return "";
-  const warnings = [...ownWarnings(service, isOnCloudflare), ...referenceWarnings(service, services)];
+  const warnings = [...ownWarnings(service, context), ...referenceWarnings(service, services)];
   return warnings.length === 0 ? "" : `warning: ${warnings.join("; ")}`;
 }

@@ -13,7 +13,7 @@ import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.t
 import { readFlag, readVersion } from "./query.ts";
 import { readRegistryAuth } from "./registry-auth.ts";
 import { referencedServices, referenceWarnings } from "./service-references.ts";
-import { ownWarnings } from "./service-warnings.ts";
+import { ownWarnings, warningContext } from "./service-warnings.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
 type ServiceFilters = Filters<(typeof serviceFilterKeys)[number]>;
@@ -95,7 +95,10 @@ async function warningsOf(
   input: ServiceSpecInput | "rollback",
   isOnCloudflare: boolean,
 ): Promise<string[]> {
-  const own = input === "rollback" ? [] : ownWarnings(input, isOnCloudflare);
+  const own =
+    input === "rollback"
+      ? []
+      : ownWarnings(input, await warningContext(mesh, { isOnCloudflare, services: [input] }));
   const service = await mesh.service(ref);
   // It may have been removed since.
   if (!service.ok) return own;

@@ -10,7 +10,7 @@ import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { byName, referencedServices } from "./service-references.ts";
-import { isOfStack, stackTaskError } from "./service-warnings.ts";
+import { isOfStack, stackTaskError, warningContext } from "./service-warnings.ts";
 
 const taskFilterKeys = [
   "_up-to-date",
@@ -38,10 +38,10 @@ export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes 
     const selected = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
     const named = byName([...services.values()]);
     const shown = new Set(selected.map(({ serviceId }) => serviceId));
+    const shownServices = [...services.values()].filter(({ id }) => shown.has(id));
+    const context = await warningContext(mesh, { isOnCloudflare, services: shownServices });
     const warnings = new Map(
-      [...services.values()]
-        .filter(({ id }) => shown.has(id))
-        .map((service) => [service.id, stackTaskError(service, named, isOnCloudflare)]),
+      shownServices.map((service) => [service.id, stackTaskError(service, named, context)]),
     );
     return c.json(
       selected.map((task) =>
@@ -53,9 +53,12 @@ export function taskRoutes({ mesh, entrySettings }: ControlDeps): ControlRoutes 
     const task = unwrap(await mesh.task(c.req.param("id")));
     const [service, networks] = await Promise.all([mesh.service(task.serviceId), networksOfTask(mesh, task)]);
     if (!service.ok) return c.json(writeTask(task, undefined, networks));
-    const named = isOfStack(service.value) ? await referencedServices(mesh, service.value) : byName([]);
-    const warning = stackTaskError(service.value, named, isOnCloudflare);
-    return c.json(writeTask(task, service.value, networks, warning));
+    if (!isOfStack(service.value)) return c.json(writeTask(task, service.value, networks));
+    const [named, context] = await Promise.all([
+      referencedServices(mesh, service.value),
+      warningContext(mesh, { isOnCloudflare, services: [service.value] }),
+    ]);
+    return c.json(writeTask(task, service.value, networks, stackTaskError(service.value, named, context)));
   });
   return routes;
 }

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -12,12 +13,23 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { namespaceProblem } from "./namespaces.ts";
 import { missingPrograms } from "./program.ts";
 import { until } from "./until.ts";
 
 export type Ran = { readonly code: number; readonly out: string };
+
+/** Connects the machines of two daemons by a cable with an address at each end. */
+export function joinMachines(ends: readonly [[PrivateDockerd, string], [PrivateDockerd, string]]): void {
+  const [[one], [other]] = ends;
+  const peer = ["type", "veth", "peer", "name", "eth1", "netns", other.namespace];
+  ip(["-n", one.namespace, "link", "add", "eth1", ...peer]);
+  for (const [{ namespace }, address] of ends) {
+    ip(["-n", namespace, "addr", "add", `${address}/24`, "dev", "eth1"]);
+    ip(["-n", namespace, "link", "set", "eth1", "up"]);
+  }
+}
 
 /** Why there can be no dockerd; null if there can. */
 export function dockerdProblem(): string | null {
@@ -44,7 +56,7 @@ while :; do sleep 1 & wait; done`;
 
 export class PrivateDockerd {
   readonly dir: string;
-  readonly #namespace: string;
+  readonly namespace: string;
   readonly #flags: readonly string[];
   readonly #init: ChildProcess;
   /** Process id of the namespaces' first process. */
@@ -52,7 +64,7 @@ export class PrivateDockerd {
 
   private constructor(dir: string, namespace: string, flags: readonly string[]) {
     this.dir = dir;
-    this.#namespace = namespace;
+    this.namespace = namespace;
     this.#flags = flags;
     ip(["netns", "add", namespace]);
     ip(["-n", namespace, "link", "set", "lo", "up"]);
@@ -72,19 +84,6 @@ export class PrivateDockerd {
     return dockerd;
   }
 
-  /** Joins the networks of two daemons by a cable with an address at each end. */
-  static connect(ends: readonly [[PrivateDockerd, string], [PrivateDockerd, string]]): void {
-    const [[one], [other]] = ends;
-    const devices = [`a${one.dir.slice(-6)}`, `b${one.dir.slice(-6)}`] as const;
-    const peer = ["type", "veth", "peer", "name", devices[1], "netns", other.#namespace];
-    ip(["link", "add", devices[0], "netns", one.#namespace, ...peer]);
-    for (const [index, [dockerd, address]] of ends.entries()) {
-      const device = devices[index] ?? "";
-      ip(["-n", dockerd.#namespace, "addr", "add", `${address}/24`, "dev", device]);
-      ip(["-n", dockerd.#namespace, "link", "set", device, "up"]);
-    }
-  }
-
   get socket(): string {
     return join(this.dir, "docker.sock");
   }
@@ -92,7 +91,7 @@ export class PrivateDockerd {
   /** The command line that runs a program in the daemon's network, with `DOCKER_HOST` set to its socket. */
   readonly command = (program: readonly string[]): readonly [string, ...string[]] => [
     "nsenter",
-    `--net=/run/netns/${this.#namespace}`,
+    `--net=/run/netns/${this.namespace}`,
     "env",
     `DOCKER_HOST=unix://${this.socket}`,
     ...program,
@@ -168,9 +167,28 @@ export class PrivateDockerd {
     await this.import(folder, "busybox:latest", ['CMD ["sh"]']);
   }
 
+  /**
+   * Makes an image of programs of this machine, beside busybox.
+   *
+   * @param prepare adds further files to its root folder
+   */
+  async importPrograms(
+    name: string,
+    programs: readonly string[],
+    changes: readonly string[],
+    prepare: (folder: string) => void = () => undefined,
+  ): Promise<void> {
+    const folder = mkdtempSync(join(this.dir, "programs-"));
+    chmodSync(folder, 0o755);
+    makeRootFolder(folder, programs);
+    prepare(folder);
+    await this.import(folder, name, changes);
+    rmSync(folder, { recursive: true });
+  }
+
   /** Makes an image of a folder. */
   async import(folder: string, name: string, changes: readonly string[]): Promise<void> {
-    const archive = join(this.dir, "image.tar");
+    const archive = `${folder}.tar`;
     execFileSync("tar", ["-C", folder, "-cf", archive, "."]);
     await this.docker("import", ...changes.flatMap((change) => ["--change", change]), archive, name);
   }
@@ -182,7 +200,7 @@ export class PrivateDockerd {
     await new Promise((resolve) =>
       this.#init.exitCode !== null ? resolve(0) : this.#init.once("exit", resolve),
     );
-    ip(["netns", "del", this.#namespace]);
+    ip(["netns", "del", this.namespace]);
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     const folders = spawnSync("find", [
       "/sys/fs/cgroup",
@@ -190,18 +208,18 @@ export class PrivateDockerd {
       "-type",
       "d",
       "-path",
-      `*/${this.#namespace}*`,
+      `*/${this.namespace}*`,
     ]);
     for (const folder of String(folders.stdout).split("\n").filter(Boolean)) spawnSync("rmdir", [folder]);
   }
 
   #cgroup(): readonly string[] {
-    return ["--cgroup-parent", `/${this.#namespace}`];
+    return ["--cgroup-parent", `/${this.namespace}`];
   }
 }
 
-/** A root folder with nginx and curl, and with busybox for everything else. */
-function makeRootFolder(folder: string): void {
+/** A root folder with some programs, and with busybox for everything else. */
+function makeRootFolder(folder: string, programs: readonly string[] = ["nginx", "curl"]): void {
   for (const name of [
     "bin",
     "dev",
@@ -217,10 +235,12 @@ function makeRootFolder(folder: string): void {
     mkdirSync(join(folder, name), { recursive: true });
   copyFileSync(programPath("busybox"), join(folder, "bin/busybox"));
   const applets =
-    "sh cat sleep touch rm kill true false wget id hostname env httpd nc mount ulimit dd head ps".split(" ");
+    "sh cat sleep touch rm kill true false wget id hostname env httpd nc nslookup sed grep wc mount ulimit dd head ps timeout".split(
+      " ",
+    );
   for (const applet of applets) spawnSync("ln", ["-s", "busybox", join(folder, "bin", applet)]);
   // busybox without shared libraries cannot resolve names.
-  for (const name of ["nginx", "curl"]) copyProgram(folder, name);
+  for (const name of programs) copyProgram(folder, name);
   writeFileSync(
     join(folder, "etc/passwd"),
     "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n",
@@ -232,10 +252,10 @@ function makeRootFolder(folder: string): void {
   );
 }
 
-/** Copies a program with its shared libraries. */
+/** Copies a program with its shared libraries into `/bin` of a root folder. @param name a path, or found by PATH */
 function copyProgram(folder: string, name: string): void {
   const path = programPath(name);
-  copyFileSync(path, join(folder, "bin", name));
+  copyFileSync(path, join(folder, "bin", basename(name)));
   for (const library of String(execFileSync("ldd", [path])).match(/\/\S+/g) ?? []) {
     mkdirSync(join(folder, dirname(library)), { recursive: true });
     copyFileSync(library, join(folder, library));

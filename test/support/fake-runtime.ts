@@ -66,6 +66,8 @@ export class FakeRuntime implements Runtime {
   endsOnStopSignal = true;
   reject: string | null = null;
   startError: Error | null = null;
+  /** The open ports of each process; null: they are not known. */
+  openPorts: (() => Promise<readonly number[]>) | null = null;
   /** Reasons of the next preparations, which fail and may be tried again. */
   readonly unavailable: string[] = [];
   /** Awaited by each preparation. */
@@ -127,6 +129,7 @@ export class FakeRuntime implements Runtime {
       endpoints,
       handle: pid,
       ...(this.healthcheck !== null && { healthcheck: this.healthcheck }),
+      ...(this.openPorts !== null && { openPorts: this.openPorts }),
       exited: promise,
       signal: async (name) => {
         process.signals.push(name);

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dockerdProblem, PrivateDockerd } from "../support/dockerd.ts";
+import { dockerdProblem, joinMachines, PrivateDockerd } from "../support/dockerd.ts";
 import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -24,7 +24,7 @@ describe.skipIf(problem !== null)(title, () => {
   beforeAll(async () => {
     manager = await PrivateDockerd.start();
     worker = await PrivateDockerd.start();
-    PrivateDockerd.connect([
+    joinMachines([
       [manager, "10.77.0.1"],
       [worker, "10.77.0.2"],
     ]);

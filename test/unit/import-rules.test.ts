@@ -39,7 +39,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   net: { folders: ["gateway"], packages: ["node:*", "ws"] },
   agent: {
     folders: ["domain", "gateway", "protocol", "net"],
-    packages: ["node:*", "dockerode", "ws", "zod"],
+    packages: ["node:*", "dns-packet", "dockerode", "ws", "zod"],
   },
   cli: {
     folders: ["domain", "protocol", "telemetry", "haproxy", "net"],

@@ -36,6 +36,14 @@ type GatewayLogs = {
   readonly body: (target: string, signal: AbortSignal) => Readable | null;
 };
 
+/** What a gateway accepts from nodes with tasks on the same networks: byte tunnels to these tasks. */
+export type GatewayNetworks = {
+  /** The network for which a key counts; null if it is no key of a network. */
+  readonly key: (keyId: string) => { readonly key: NodeKey; readonly networkId: string } | null;
+  /** Where a task listens on a network; null if it is not on it. */
+  readonly endpoint: (networkId: string, taskId: string, port: number) => TaskEndpoint | null;
+};
+
 export type GatewayOptions = {
   /** The keys of this node, one for each key of the mesh. */
   readonly keys: () => readonly NodeKey[];
@@ -43,6 +51,8 @@ export type GatewayOptions = {
   readonly task: (taskId: string) => GatewayTask | null;
   /** Absent: the node has no logs. */
   readonly logs?: GatewayLogs;
+  /** Absent: the node has no networks. */
+  readonly networks?: GatewayNetworks;
   readonly clocks: {
     /** Epoch milliseconds. */
     readonly wallMs: () => number;
@@ -59,7 +69,13 @@ export type GatewayOptions = {
 };
 
 /** An attempt that counts. */
-type Proven = { readonly exchange: GatewayExchange; readonly head: AttemptHead; readonly mark: string };
+type Proven = {
+  readonly exchange: GatewayExchange;
+  readonly head: AttemptHead;
+  readonly mark: string;
+  /** The network whose key proved it; null: a key of routers, or that of logs. */
+  readonly networkId: string | null;
+};
 
 /** Open streams of logs at a time; each holds some hundred KiB. */
 const maxLogStreams = 64;
@@ -147,13 +163,21 @@ export class Gateway {
       this.#refuse(exchange, head);
       return false;
     }
-    const keys = head.attempt.kind === "logs" ? this.#options.logs?.keys() : this.#options.keys();
-    const proof = checkProof(head.attempt, head.request, head.proof, keys ?? []);
+    const { kind, keyId } = head.attempt;
+    // A key of a network proves byte tunnels, and nothing else.
+    const network = kind === "tunnel" ? (this.#options.networks?.key(keyId) ?? null) : null;
+    const keys = kind === "logs" ? this.#options.logs?.keys() : this.#options.keys();
+    const proof = checkProof(
+      head.attempt,
+      head.request,
+      head.proof,
+      network === null ? (keys ?? []) : [network.key],
+    );
     if (proof.mark === null) {
       this.#refuse(exchange, { status: 403, reason: proof.reason });
       return false;
     }
-    return this.#admit({ exchange, head, mark: proof.mark });
+    return this.#admit({ exchange, head, mark: proof.mark, networkId: network?.networkId ?? null });
   }
 
   /** Stops listening. Open requests may take up to `graceMs`. Resolves when all connections are closed. */
@@ -258,12 +282,16 @@ export class Gateway {
 
   /** Where the task of an attempt listens; null if the attempt is answered, because it cannot be delivered. */
   #endpointOf(proven: Proven): TaskEndpoint | null {
+    const { networkId } = proven;
     const { taskId, port } = proven.head.attempt;
     const task = this.#options.task(taskId);
-    const endpoint = task?.ports.get(port);
+    const endpoint =
+      networkId === null
+        ? task?.ports.get(port)
+        : (this.#options.networks?.endpoint(networkId, taskId, port) ?? undefined);
     if (task === null) answer(proven, "gone", `This node has no task ${taskId}.`);
     else if (!task.accepts || this.#isClosing) answer(proven, "gone", `The task ${taskId} is stopping.`);
-    else if (endpoint === undefined) answer(proven, "gone", `The task ${taskId} has no port ${port}.`);
+    else if (endpoint === undefined) answer(proven, "gone", noPortText(taskId, port, networkId));
     else return endpoint;
     return null;
   }
@@ -374,6 +402,11 @@ export class Gateway {
 
 const ignore = (): void => undefined;
 const noBytes = Buffer.alloc(0);
+
+function noPortText(taskId: string, port: number, networkId: string | null): string {
+  const where = networkId === null ? "" : ` on the network ${networkId}`;
+  return `The task ${taskId} has no port ${port}${where}.`;
+}
 
 function refusedText(taskId: string, reason: string): string {
   return `The task ${taskId} cannot be reached: ${reason}.`;

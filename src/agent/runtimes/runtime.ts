@@ -33,9 +33,34 @@ export interface Runtime {
   removeStrays?(recordedIds: ReadonlySet<string>): Promise<readonly string[]>;
   /** Removes what ended tasks have left behind, apart from their folders. Absent: nothing is left. */
   remove?(taskIds: readonly string[]): Promise<void>;
+  /** The networks of this machine, with the addresses of this agent's running tasks. Absent: it has none. */
+  localNetworks?(): Promise<LocalNetworks>;
   /** Ends the runtime's own connections. Tasks keep running. */
   close?(): void;
 }
+
+/** A network of the mesh as this machine has it. */
+export type LocalNetwork = {
+  /** The id of the mesh's network. */
+  readonly id: string;
+  /** This machine's own address on it. */
+  readonly gateway: string;
+  /** `172.18.0.0/16` */
+  readonly subnet: string;
+};
+
+/** A running task, and its address on each network by the network's id. */
+type LocalMember = {
+  readonly taskId: string;
+  readonly addresses: ReadonlyMap<string, string>;
+  /** True if its service names name servers of its own, which are asked what the mesh does not know. */
+  readonly hasNameServers: boolean;
+};
+
+export type LocalNetworks = {
+  readonly networks: readonly LocalNetwork[];
+  readonly members: readonly LocalMember[];
+};
 
 export type PrepareContext = {
   /** Id of the node that the task is assigned to. */
@@ -44,6 +69,12 @@ export type PrepareContext = {
   readonly signal: AbortSignal;
   /** Shows in the task's message: `pulling nginx:1.27: 40 %`. */
   readonly onProgress: (message: string) => void;
+  /**
+   * Opens the name server of the task's networks, which must exist.
+   *
+   * @returns its address; null: names lead to tasks of this machine only
+   */
+  readonly openNames: () => Promise<string | null>;
   /** Writes the files of the task's secrets and configs; they are removed when the task has ended. */
   readonly placeFiles: (files: readonly DependencyFile[], reader: TaskFileReader) => Promise<PlaceResult>;
 };
@@ -79,6 +110,8 @@ export type RunningTask = {
   readonly exited: Promise<ExitStatus>;
   /** The task's own health check, which the runtime runs. Absent: it has none. */
   readonly healthcheck?: Healthcheck;
+  /** The TCP ports that it listens at now, ascending. Absent: the runtime cannot know. */
+  readonly openPorts?: () => Promise<readonly number[]>;
   /** Sends a signal to the task's own process. Resolves to false if it cannot be sent. */
   readonly signal: (name: string) => Promise<boolean>;
   /** Kills the task and all processes it started; `exited` says when that is done. */

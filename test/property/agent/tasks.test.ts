@@ -108,6 +108,7 @@ function newWorld(endsOnStopSignal: boolean) {
     wait: time.wait,
     isCurrent: () => state.isCurrent,
     whenIdle: () => Promise.resolve(),
+    openNames: async () => null,
     files: { place: async () => ({ ok: true, files: [] }), remove: () => {}, sweep: () => {} },
     records: {
       all: () => [],

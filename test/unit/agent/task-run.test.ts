@@ -420,11 +420,45 @@ function context(): TaskContext {
     wait: time.wait,
     isCurrent: () => isCurrent,
     whenIdle: (_id, maxMs) => Promise.race([idle.promise, time.wait(maxMs)]),
+    openNames: async () => null,
     files: { place: async () => ({ ok: true, files: [] }) },
     save: (record) => saved.push(structuredClone(record)),
     onChange: (run) => reports.push(run.report),
   };
 }
+
+test("[N432] the open ports of a task on a network are reported, and again when they change", async () => {
+  let ports: readonly number[] = [];
+  let reads = 0;
+  runtime.openPorts = async () => {
+    reads += 1;
+    return ports;
+  };
+  const run = start({ ...assignedTask("a"), networks: [{ id: "n", name: "shop", aliases: [] }] });
+  await time.pass(1_000);
+  expect(run.report.openPorts).toEqual([]);
+  ports = [6379];
+  await time.pass(500);
+  expect(run.report.openPorts).toEqual([6379]);
+  const count = reports.length;
+  await time.pass(1_900);
+  expect(reports).toHaveLength(count);
+  ports = Array.from({ length: 300 }, (_, at) => at + 1);
+  await time.pass(500);
+  expect(run.report.openPorts).toHaveLength(128);
+  run.stop("now");
+  await run.ended;
+  const readBefore = reads;
+  await time.pass(2_000);
+  expect(reads).toBe(readBefore);
+});
+
+test("[N432] the ports of a task without a network are its own business", async () => {
+  runtime.openPorts = async () => [80];
+  const run = start();
+  await time.pass(1_000);
+  expect(run.report).not.toHaveProperty("openPorts");
+});
 
 test("[N189] the error of a failed task ends with its last lines, also if they cannot be read", async () => {
   const line = (text: string): LogLine => ({

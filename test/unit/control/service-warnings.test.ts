@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { machine } from "../registry/harness.ts";
 import { running, spec, TestControl } from "./support.ts";
 
 const stack = { Labels: { "com.docker.stack.namespace": "shop" } };
@@ -77,4 +78,27 @@ test("[D160] a label that names the beginning of another service's id names no s
   expect(json.Warnings).toEqual([
     `label waggle.canary=${other.slice(0, 8)} has no effect: this mesh has no service ${other.slice(0, 8)}`,
   ]);
+});
+
+test("[A444] a service on a network has a warning while the mesh has nodes whose tasks cannot resolve names", async () => {
+  const control = new TestControl(1);
+  await control.ask("POST /networks/create", { body: { Name: "net" } });
+  const body = (Name: string) => ({
+    Name,
+    TaskTemplate: { ContainerSpec: { Image: "redis" }, Networks: [{ Target: "net" }] },
+  });
+  const warnings = async (name: string) =>
+    (await control.ask("POST /services/create", { body: body(name) })).json.Warnings ?? [];
+  expect(await warnings("a")).toEqual([
+    "Networks: tasks on node node1 without Docker are processes, which cannot resolve names of services; reach others from there by published ports",
+  ]);
+  control.mesh.node("node2");
+  expect(await warnings("b")).toEqual([expect.stringContaining("tasks on 2 nodes without Docker")]);
+  const [node1, node2] = [...control.mesh.nodes.values()];
+  for (const node of [node1, node2]) {
+    if (node === undefined) throw new Error("no node");
+    const description = { ...machine(node.name, node.address), runtime: "docker" as const };
+    control.mesh.registry.agents.hello(node.id, { node: description, tasks: [], client: null });
+  }
+  expect(await warnings("c")).toEqual([]);
 });

@@ -6,6 +6,8 @@ import type Docker from "dockerode";
 import type { Container, EndpointSettings, NetworkInspectInfo } from "dockerode";
 import type { AssignedTask } from "../../../protocol/agent.ts";
 import { wait } from "../../wait.ts";
+import type { LocalNetworks } from "../runtime.ts";
+import { nameServersLabel, taskIdLabel } from "./container-options.ts";
 import { statusOf } from "./daemon.ts";
 
 /** The id of the mesh's network, on the daemon's network. */
@@ -57,6 +59,32 @@ export class ContainerNetworks {
     pending.then(forget, forget);
     return pending;
   }
+}
+
+/** The networks of the daemon that are networks of the mesh, and the containers of an agent on them. */
+export async function readLocalNetworks(docker: Docker, agentFilter: string): Promise<LocalNetworks> {
+  const [networks, containers] = await Promise.all([
+    listNetworks(docker, networkLabel),
+    docker.listContainers({ filters: { label: [agentFilter] } }),
+  ]);
+  const meshIds = new Map(networks.map(({ Id, Labels }) => [Id, Labels?.[networkLabel] ?? ""]));
+  return {
+    networks: networks.flatMap(({ Labels, IPAM }) => {
+      const { Gateway: gateway, Subnet: subnet } = IPAM?.Config?.[0] ?? {};
+      if (gateway === undefined || subnet === undefined) return [];
+      return [{ id: Labels?.[networkLabel] ?? "", gateway, subnet }];
+    }),
+    members: containers.map(({ Labels, NetworkSettings }) => ({
+      taskId: Labels[taskIdLabel] ?? "",
+      addresses: new Map(
+        Object.values(NetworkSettings.Networks).flatMap(({ NetworkID, IPAddress }) => {
+          const id = meshIds.get(NetworkID);
+          return id === undefined || IPAddress === "" ? [] : [[id, IPAddress] as const];
+        }),
+      ),
+      hasNameServers: Labels[nameServersLabel] !== undefined,
+    })),
+  };
 }
 
 /** Connects a container that was made on the first network to the others. */

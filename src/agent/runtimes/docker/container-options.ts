@@ -15,6 +15,8 @@ import type { ContainerNetwork } from "./container-networks.ts";
 /** Names the agent that made a container, so that it finds strays when its state folder is lost. */
 export const agentLabel = "waggle.agent";
 export const taskIdLabel = "com.docker.swarm.task.id";
+/** On a container whose service names name servers of its own. */
+export const nameServersLabel = "waggle.name-servers";
 export const taskNameLabel = "com.docker.swarm.task.name";
 
 export type ContainerContext = {
@@ -25,6 +27,8 @@ export type ContainerContext = {
   readonly hostIp: string;
   /** The network that it is made on; absent: the default bridge. */
   readonly network?: ContainerNetwork | undefined;
+  /** The agent's name server, which knows the names on its networks; null: the daemon knows them. */
+  readonly nameServer: string | null;
   /** Files of secrets and configs. */
   readonly files: readonly PlacedFile[];
 };
@@ -43,7 +47,7 @@ export function containerOptions(
   const { Healthcheck, DNSConfig } = spec;
   const command = spec.Command ?? [];
   const args = spec.Args ?? [];
-  const { network } = context;
+  const { network, nameServer } = context;
   return withoutAbsent({
     name: fullTaskName(task, context.nodeId),
     Image: spec.Image ?? "",
@@ -81,7 +85,7 @@ export function containerOptions(
         Soft: Soft ?? 0,
         Hard: Hard ?? 0,
       })),
-      Dns: listOf(DNSConfig?.Nameservers),
+      Dns: listOf([...(nameServer === null ? [] : [nameServer]), ...(DNSConfig?.Nameservers ?? [])]),
       DnsSearch: listOf(DNSConfig?.Search),
       DnsOptions: listOf(DNSConfig?.Options),
       ExtraHosts: listOf(spec.Hosts)?.flatMap(extraHosts),
@@ -96,7 +100,7 @@ export function containerOptions(
 /** Swarm's labels win over those of the spec, because programs find tasks by them. */
 function labelsOf(
   task: AssignedTask,
-  { Labels }: EngineContainer,
+  { Labels, DNSConfig }: EngineContainer,
   { nodeId, agent }: ContainerContext,
 ): Readonly<Record<string, string>> {
   return {
@@ -108,6 +112,7 @@ function labelsOf(
     "com.docker.swarm.service.id": task.service.id,
     "com.docker.swarm.service.name": task.service.name,
     [agentLabel]: agent,
+    ...(DNSConfig?.Nameservers?.length && { [nameServersLabel]: "own" }),
   };
 }
 

@@ -7,6 +7,7 @@ import { httpOrigin } from "../ports.ts";
 import type { ExitStatus, RunningTask } from "../runtime.ts";
 import type { ContainerEvents } from "./container-events.ts";
 import { isUnreachable, statusOf } from "./daemon.ts";
+import { openPortsOf } from "./open-ports.ts";
 
 /** Time between attempts to reach a daemon that does not respond, milliseconds. */
 const daemonRetryMs = 500;
@@ -69,6 +70,7 @@ export function runningContainer(
     handle: { containerId: container.id },
     exited: exited.promise,
     ...(inspected.State.Health && { healthcheck: { passed: passed.promise, failed: failed.promise } }),
+    openPorts: openPortsOf(container.id, inspected.State.Pid, exposedPorts(inspected)),
     signal: send,
     kill: () => void send("SIGKILL"),
   };
@@ -121,6 +123,12 @@ function hostPortsOf({ NetworkSettings }: ContainerInspectInfo, targets: readonl
     const published = Number(NetworkSettings.Ports?.[`${target}/tcp`]?.[0]?.HostPort ?? 0);
     return published > 0 ? [{ target, published }] : [];
   });
+}
+
+/** The TCP ports of its image and its service. */
+function exposedPorts({ Config }: ContainerInspectInfo): readonly number[] {
+  const names = Object.keys(Config.ExposedPorts ?? {}).filter((name) => name.endsWith("/tcp"));
+  return names.map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b);
 }
 
 /** Runs one call at a time; calls that come meanwhile make one more. */

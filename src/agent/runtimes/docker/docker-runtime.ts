@@ -16,6 +16,7 @@ import type { LogQuery } from "../../logs/task-logs.ts";
 import {
   type EndedRun,
   type LaunchPlan,
+  type LocalNetworks,
   type PrepareContext,
   type PrepareResult,
   type RunningTask,
@@ -25,7 +26,7 @@ import {
 import { readTemplate, type TaskNode } from "../task-template.ts";
 import { ContainerEvents } from "./container-events.ts";
 import { readContainerLogs } from "./container-logs.ts";
-import { ContainerNetworks, connectFurther, removeUnused } from "./container-networks.ts";
+import { ContainerNetworks, connectFurther, readLocalNetworks, removeUnused } from "./container-networks.ts";
 import { agentLabel, containerOptions, taskIdLabel, taskNameLabel } from "./container-options.ts";
 import { exitOf, hasEnded, runningContainer } from "./container-run.ts";
 import { type DockerDaemon, errorText, isUnreachable, statusOf } from "./daemon.ts";
@@ -76,7 +77,7 @@ export class DockerRuntime implements Runtime {
       if (signal.aborted) return { ok: false, reason: "stopped" };
       const placed = await context.placeFiles(dependencyFiles(template.ContainerSpec ?? {}), "container");
       if (!placed.ok) return placed;
-      return { ok: true, plan: await this.#create(task, template, nodeId, placed.files) };
+      return { ok: true, plan: await this.#create(task, template, context, placed.files) };
     } catch (error) {
       if (error instanceof MeshError) return { ok: false, reason: error.message };
       const status = statusOf(error);
@@ -126,6 +127,11 @@ export class DockerRuntime implements Runtime {
     await removeUnused(this.#options.daemon.docker, Date.now());
   }
 
+  localNetworks(): Promise<LocalNetworks> {
+    const { daemon, agent } = this.#options;
+    return readLocalNetworks(daemon.docker, `${agentLabel}=${agent}`);
+  }
+
   close(): void {
     this.#events.close();
   }
@@ -133,13 +139,16 @@ export class DockerRuntime implements Runtime {
   async #create(
     task: AssignedTask,
     template: EngineTaskTemplate,
-    nodeId: string,
+    { nodeId, openNames }: PrepareContext,
     files: readonly PlacedFile[],
   ): Promise<LaunchPlan> {
     const { daemon, agent, hostIp } = this.#options;
-    const networks = await this.#networks.ensure(task);
+    const found = await this.#networks.ensure(task);
+    const nameServer = found.length === 0 ? null : await openNames();
+    // The daemon would answer an alias with the tasks that it has, and not ask for those of other nodes.
+    const networks = nameServer === null ? found : found.map(({ id }) => ({ id, aliases: [] }));
     const [network] = networks;
-    const options = containerOptions(task, template, { nodeId, agent, hostIp, network, files });
+    const options = containerOptions(task, template, { nodeId, agent, hostIp, network, nameServer, files });
     // An agent that ended at the wrong moment may have left one under this name.
     for (const { Id } of await this.#containersOf(`${taskIdLabel}=${task.id}`)) await this.#remove(Id);
     const container = await daemon.docker.createContainer(options);

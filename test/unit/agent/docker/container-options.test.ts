@@ -13,7 +13,7 @@ function optionsOf(container: object, template: object = {}, task: Partial<Assig
     template: { ContainerSpec: { Image: "web:1", ...container }, ...template },
     ...task,
   };
-  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", files: [] };
+  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", nameServer: null, files: [] };
   return containerOptions(assigned, readTemplate(assigned, node), context);
 }
 
@@ -216,7 +216,7 @@ test("[N121] empty values set nothing, so that the image's own apply", () => {
 
 test("[N121] a registry without a template still runs the image, its arguments and environment", () => {
   const task = assignedTask("a", { image: "web:1", args: ["x"], env: ["A=1"], stopSignal: "SIGINT" });
-  const context = { nodeId: node.id, agent: "", hostIp: "", files: [] };
+  const context = { nodeId: node.id, agent: "", hostIp: "", nameServer: null, files: [] };
   expect(containerOptions(task, readTemplate(task, node), context)).toMatchObject({
     Image: "web:1",
     Cmd: ["x"],
@@ -251,13 +251,34 @@ test("[N300] a container is made on its first network, with its names there", ()
     id: "d0c",
     aliases: networkAliases(assigned, { id: "n", name: "shop", aliases: ["www", "my-web"] }),
   };
-  const context = { nodeId: node.id, agent: "node1 /state", hostIp: "", network, files: [] };
+  const context = {
+    nodeId: node.id,
+    agent: "node1 /state",
+    hostIp: "",
+    network,
+    nameServer: null,
+    files: [],
+  };
   const { NetworkingConfig, HostConfig } = containerOptions(assigned, readTemplate(assigned, node), context);
   expect(NetworkingConfig).toEqual({
     EndpointsConfig: { d0c: { Aliases: ["my-web", "www", "tasks.my-web", "tasks.www"] } },
   });
   expect(HostConfig?.NetworkMode).toBe("d0c");
   expect(optionsOf({})).not.toHaveProperty("NetworkingConfig");
+});
+
+test("[N437] a container on networks asks the agent for names first, and then its service's own name servers", () => {
+  const dnsOf = (nameServer: string | null, own: readonly string[]) => {
+    const template = { ContainerSpec: { Image: "web", DNSConfig: { Nameservers: own } } };
+    const assigned = { ...assignedTask("a"), template };
+    const context = { nodeId: node.id, agent: "", hostIp: "", nameServer, files: [] };
+    const { HostConfig, Labels } = containerOptions(assigned, readTemplate(assigned, node), context);
+    return [HostConfig?.Dns, Labels?.["waggle.name-servers"]];
+  };
+  expect(dnsOf("169.254.7.9", [])).toEqual([["169.254.7.9"], undefined]);
+  expect(dnsOf("169.254.7.9", ["192.0.2.53"])).toEqual([["169.254.7.9", "192.0.2.53"], "own"]);
+  expect(dnsOf(null, ["192.0.2.53"])).toEqual([["192.0.2.53"], "own"]);
+  expect(dnsOf(null, [])).toEqual([undefined, undefined]);
 });
 
 test("[N221] secrets are bound read-only below /run/secrets, configs below /, and both at absolute paths", () => {
@@ -272,7 +293,7 @@ test("[N221] secrets are bound read-only below /run/secrets, configs below /, an
     placed("config", "c/d"),
     placed("config", "/e"),
   ];
-  const context = { nodeId: node.id, agent: "", hostIp: "", files };
+  const context = { nodeId: node.id, agent: "", hostIp: "", nameServer: null, files };
   const { HostConfig } = containerOptions(task, readTemplate(task, node), context);
   const targets = HostConfig?.Mounts?.map(({ Type, Source, Target, ReadOnly }) => [
     Type,

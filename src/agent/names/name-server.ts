@@ -1,0 +1,250 @@
+// The name server of a node for its containers. It answers the names on a container's networks, and passes every other
+// question on to the name servers of this machine, bytes as they are.
+
+import { createSocket, type Socket as DatagramSocket, type RemoteInfo } from "node:dgram";
+import { Resolver } from "node:dns";
+import { createServer, type Server, Socket } from "node:net";
+import { decode, encode, type Packet, TRUNCATED_RESPONSE } from "dns-packet";
+
+/** What the server answers: addresses, or that another server is asked. */
+export type NameAnswer =
+  | { readonly kind: "addresses"; readonly addresses: readonly string[] }
+  /** Asks the name servers of this machine. */
+  | { readonly kind: "forward" }
+  /** Asks the next name server of the container. */
+  | { readonly kind: "next" };
+
+/** @param client IPv4 address of the container */
+export type AnswerName = (client: string, name: string) => Promise<NameAnswer>;
+
+/** An answer counts for so long, seconds: a task that ends must not be looked for. */
+const ttlS = 1;
+/** Time for another name server to answer, milliseconds. */
+const forwardMs = 4_000;
+/** Questions that wait for other name servers at a time. */
+const maxForwarded = 512;
+/** What a client without EDNS takes (RFC 1035 §4.2.1). */
+const maxDatagramBytes = 512;
+
+const noError = 0;
+const serverFailure = 2;
+
+export type NameServerAddress = { readonly host: string; readonly port: number };
+
+/** An open port, for UDP and TCP. */
+export class NameServer {
+  readonly #answer: AnswerName;
+  readonly #others: () => readonly NameServerAddress[];
+  readonly #udp: DatagramSocket = createSocket("udp4");
+  readonly #tcp: Server;
+  readonly #clients = new Set<Socket>();
+  #forwarded = 0;
+  #isClosed = false;
+
+  private constructor(answer: AnswerName, others: () => readonly NameServerAddress[]) {
+    this.#answer = answer;
+    this.#others = others;
+    this.#udp.on("error", () => undefined);
+    this.#udp.on("message", (message, from) => void this.#receive(message, from));
+    this.#tcp = createServer((socket) => this.#accept(socket));
+    this.#tcp.on("error", () => undefined);
+  }
+
+  /**
+   * Opens any port at an address of this machine; rejects with Node's error.
+   *
+   * @param others the name servers that are asked otherwise, in this order
+   */
+  static async open(
+    host: string,
+    answer: AnswerName,
+    others: () => readonly NameServerAddress[] = machineServers,
+  ): Promise<NameServer> {
+    for (let attempt = 0; ; attempt++) {
+      const server = new NameServer(answer, others);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          server.#tcp.once("error", reject);
+          server.#tcp.listen({ host, port: 0 }, resolve);
+        });
+        await new Promise<void>((resolve, reject) => {
+          server.#udp.once("error", reject);
+          server.#udp.bind({ address: host, port: server.port }, resolve);
+        });
+        return server;
+      } catch (error) {
+        server.close();
+        // The port may be free for TCP only.
+        if (attempt >= 5 || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+      }
+    }
+  }
+
+  get port(): number {
+    const address = this.#tcp.address();
+    return typeof address === "object" ? (address?.port ?? 0) : 0;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#tcp.close();
+    for (const client of this.#clients) client.destroy();
+    this.#udp.close();
+  }
+
+  async #receive(message: Buffer, { address, port }: RemoteInfo): Promise<void> {
+    const reply = await this.#reply(message, address, "udp");
+    if (reply !== null && !this.#isClosed) this.#udp.send(reply, port, address, () => undefined);
+  }
+
+  #accept(socket: Socket): void {
+    this.#clients.add(socket);
+    socket.once("close", () => this.#clients.delete(socket));
+    socket.on("error", () => undefined);
+    socket.setTimeout(10_000, () => socket.destroy());
+    let received: Buffer = Buffer.alloc(0);
+    socket.on("data", (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes]);
+      for (let size = sizeOfFirst(received); size !== null; size = sizeOfFirst(received)) {
+        const message = received.subarray(2, 2 + size);
+        received = received.subarray(2 + size);
+        void this.#reply(message, socket.remoteAddress ?? "", "tcp").then((reply) => {
+          if (reply !== null && !socket.destroyed) socket.write(withSize(reply));
+        });
+      }
+    });
+  }
+
+  /** Null: the message is no question, or one that cannot be answered. Never rejects. */
+  async #reply(message: Buffer, client: string, transport: "udp" | "tcp"): Promise<Buffer | null> {
+    try {
+      return await this.#answerQuery(message, client, transport);
+    } catch {
+      return null;
+    }
+  }
+
+  async #answerQuery(message: Buffer, client: string, transport: "udp" | "tcp"): Promise<Buffer | null> {
+    const query = readQuery(message);
+    const question = query?.questions?.[0];
+    if (query === null || question === undefined) return null;
+    const answer = await this.#answer(client, question.name);
+    if (answer.kind === "next") return failure(query);
+    if (answer.kind === "forward") return (await this.#forward(message, transport)) ?? failure(query);
+    // Addresses are of IPv4: other questions about the name have no answer, and the name exists.
+    const addresses = question.type === "A" ? answer.addresses : [];
+    const reply = encode({
+      ...replyTo(query, noError),
+      answers: addresses.map((data) => ({ type: "A", name: question.name, ttl: ttlS, data })),
+    });
+    if (transport === "tcp" || reply.length <= maxDatagramBytes) return reply;
+    const short = replyTo(query, noError);
+    return encode({ ...short, flags: (short.flags ?? 0) | TRUNCATED_RESPONSE });
+  }
+
+  /** Null if no server answers. */
+  async #forward(message: Buffer, transport: "udp" | "tcp"): Promise<Buffer | null> {
+    if (this.#forwarded >= maxForwarded) return null;
+    this.#forwarded += 1;
+    try {
+      for (const server of this.#others()) {
+        const reply = await (transport === "udp" ? askByUdp(server, message) : askByTcp(server, message));
+        if (reply !== null) return reply;
+      }
+      return null;
+    } finally {
+      this.#forwarded -= 1;
+    }
+  }
+}
+
+function readQuery(message: Buffer): Packet | null {
+  try {
+    const packet = decode(message);
+    return packet.type === "query" ? packet : null;
+  } catch {
+    return null;
+  }
+}
+
+/** RD is returned, RA is set (RFC 1035 §4.1.1). */
+function replyTo({ id, flags = 0, questions = [] }: Packet, code: number): Packet {
+  const recursion = 0x0100;
+  const available = 0x0080;
+  return { type: "response", id: id ?? 0, flags: (flags & recursion) | available | code, questions };
+}
+
+function failure(query: Packet): Buffer {
+  return encode(replyTo(query, serverFailure));
+}
+
+/** The name servers of this machine, as its resolv.conf has them now. */
+function machineServers(): readonly NameServerAddress[] {
+  return new Resolver().getServers().map((text) => {
+    const [, host = text, port = "53"] =
+      /^\[?([^\]]+?)\]?(?::(\d+))?$/.exec(hasPort(text) ? text : `[${text}]`) ?? [];
+    return { host, port: Number(port) };
+  });
+}
+
+/** An IPv6 address without brackets has no port. */
+function hasPort(text: string): boolean {
+  return text.startsWith("[") || text.split(":").length === 2;
+}
+
+function askByUdp({ host, port }: NameServerAddress, message: Buffer): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+    let isOver = false;
+    const end = (reply: Buffer | null): void => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      socket.close();
+      resolve(reply);
+    };
+    const timer = setTimeout(() => end(null), forwardMs);
+    socket.on("error", () => end(null));
+    socket.on("message", (reply) => {
+      if (reply.length >= 2 && reply.readUInt16BE(0) === message.readUInt16BE(0)) end(reply);
+    });
+    socket.once("connect", () => {
+      if (!isOver) socket.send(message, (error) => error && end(null));
+    });
+    // A connected socket takes replies of this server only.
+    socket.connect(port, host);
+  });
+}
+
+function askByTcp({ host, port }: NameServerAddress, message: Buffer): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const socket = new Socket();
+    const end = (reply: Buffer | null): void => {
+      socket.destroy();
+      resolve(reply);
+    };
+    let received: Buffer = Buffer.alloc(0);
+    socket.setTimeout(forwardMs, () => end(null));
+    socket.once("error", () => end(null));
+    socket.once("close", () => end(null));
+    socket.on("data", (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes]);
+      const size = sizeOfFirst(received);
+      if (size !== null) end(received.subarray(2, 2 + size));
+    });
+    socket.connect(port, host, () => socket.write(withSize(message)));
+  });
+}
+
+/** Bytes of the first message of a stream (RFC 1035 §4.2.2); null until it is complete. */
+function sizeOfFirst(received: Buffer): number | null {
+  if (received.length < 2) return null;
+  const size = received.readUInt16BE(0);
+  return received.length >= 2 + size ? size : null;
+}
+
+function withSize(message: Buffer): Buffer {
+  const size = Buffer.alloc(2);
+  size.writeUInt16BE(message.length);
+  return Buffer.concat([size, message]);
+}

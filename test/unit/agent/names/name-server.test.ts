@@ -1,0 +1,111 @@
+// The name server of a node, asked by Node's resolver and by another server's client.
+
+import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
+import { connect } from "node:net";
+import { decode, encode } from "dns-packet";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type NameAnswer, NameServer } from "../../../../src/agent/names/name-server.ts";
+
+describe("the name server", () => {
+  let server: NameServer;
+  let answers: Record<string, NameAnswer>;
+  let clients: string[];
+
+  beforeEach(async () => {
+    answers = {};
+    clients = [];
+    server = await NameServer.open("127.0.0.1", async (client, name) => {
+      clients.push(client);
+      return answers[name] ?? { kind: "next" };
+    });
+  });
+
+  afterEach(() => server.close());
+
+  function resolver(): Resolver {
+    const made = new Resolver({ timeout: 1_000, tries: 1 });
+    made.setServers([`127.0.0.1:${server.port}`]);
+    return made;
+  }
+
+  test("[N437] it answers with the addresses of a name, for the client that asks", async () => {
+    answers.db = { kind: "addresses", addresses: ["10.0.0.4", "172.18.0.5"] };
+    expect(await resolver().resolve4("db")).toEqual(["10.0.0.4", "172.18.0.5"]);
+    expect(clients).toEqual(["127.0.0.1"]);
+  });
+
+  test("[N437] a name exists for other types of records too, without an answer", async () => {
+    answers.db = { kind: "addresses", addresses: ["10.0.0.4"] };
+    await expect(resolver().resolve6("db")).rejects.toThrow("ENODATA");
+    answers.empty = { kind: "addresses", addresses: [] };
+    await expect(resolver().resolve4("empty")).rejects.toThrow("ENODATA");
+  });
+
+  test("[N437] a name that it does not know is the business of the next name server", async () => {
+    await expect(resolver().resolve4("example.com")).rejects.toThrow("ESERVFAIL");
+  });
+
+  test("[N437] more addresses than a datagram holds are sent over TCP", async () => {
+    const addresses = Array.from({ length: 60 }, (_, at) => `10.0.0.${at + 1}`);
+    answers["tasks.db"] = { kind: "addresses", addresses };
+    expect((await resolver().resolve4("tasks.db")).toSorted()).toEqual(addresses.toSorted());
+  });
+
+  test("[N437] two questions of one connection are answered, also in pieces", async () => {
+    answers.db = { kind: "addresses", addresses: ["10.0.0.4"] };
+    const question = (id: number) => {
+      const message = encode({ type: "query", id, flags: 0x0100, questions: [{ type: "A", name: "db" }] });
+      return Buffer.concat([Buffer.from([0, message.length]), message]);
+    };
+    const socket = connect(server.port, "127.0.0.1");
+    const bytes = Buffer.concat([question(7), question(8)]);
+    socket.write(bytes.subarray(0, 5));
+    socket.write(bytes.subarray(5));
+    const ids = new Set<number | undefined>();
+    let received = Buffer.alloc(0);
+    for await (const part of socket) {
+      received = Buffer.concat([received, part]);
+      while (received.length > 2 && received.length >= 2 + received.readUInt16BE(0)) {
+        const size = received.readUInt16BE(0);
+        ids.add(decode(received.subarray(2, 2 + size)).id);
+        received = received.subarray(2 + size);
+      }
+      if (ids.size === 2) break;
+    }
+    expect(ids).toEqual(new Set([7, 8]));
+  });
+
+  test("[N437] a name that is not the mesh's is asked of the machine's name servers, the next if one is unreachable", async () => {
+    answers["www.test"] = { kind: "addresses", addresses: ["192.0.2.7"] };
+    // UDP to a broadcast address fails at once.
+    const others = [
+      { host: "255.255.255.255", port: 53 },
+      { host: "127.0.0.1", port: server.port },
+    ];
+    const local = await NameServer.open(
+      "127.0.0.1",
+      async () => ({ kind: "forward" }),
+      () => others,
+    );
+    const asking = resolver();
+    asking.setServers([`127.0.0.1:${local.port}`]);
+    expect(await asking.resolve4("www.test")).toEqual(["192.0.2.7"]);
+    others.pop();
+    await expect(asking.resolve4("www.test")).rejects.toThrow("ESERVFAIL");
+    local.close();
+  });
+
+  test("[N437] bytes that are no question get no answer, and the server goes on", async () => {
+    const socket = createSocket("udp4");
+    for (const bytes of ["", "x", "\0".repeat(12), "ÿ".repeat(600)]) {
+      await new Promise((resolve) => socket.send(bytes, server.port, "127.0.0.1", resolve));
+    }
+    const reply = encode({ type: "response", id: 1, questions: [{ type: "A", name: "db" }] });
+    await new Promise((resolve) => socket.send(reply, server.port, "127.0.0.1", resolve));
+    answers.db = { kind: "addresses", addresses: ["10.0.0.4"] };
+    expect(await resolver().resolve4("db")).toEqual(["10.0.0.4"]);
+    expect(clients).toHaveLength(1);
+    socket.close();
+  });
+});
