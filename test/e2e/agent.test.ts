@@ -147,7 +147,7 @@ describe("tasks", () => {
     const failed = await until("failed", () => ended("a"), { withinMs: 1_000 });
     expect(failed).toMatchObject({
       state: "failed",
-      err: "task: non-zero exit (137): killed by SIGKILL",
+      err: expect.stringMatching(/^task: non-zero exit \(137\): killed by SIGKILL: whoami listens on /),
       exitCode: 137,
       endpoints: [],
       pid: null,
@@ -285,7 +285,9 @@ describe("a restarted agent", () => {
     ]);
     process.kill(before.pid ?? 0, "SIGKILL");
     const failed = await until("failed", () => ended("a"), { withinMs: 2_000 });
-    expect(failed.err).toBe("task: exited (exit code unknown: an earlier agent started it)");
+    expect(failed.err).toMatch(
+      /^task: exited \(exit code unknown: an earlier agent started it\): whoami listens/,
+    );
     expect(taskPids(stateDir)).toEqual([]);
   });
 
