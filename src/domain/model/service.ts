@@ -97,10 +97,10 @@ export type ServiceMode =
   /** Runs to completion once on each node. */
   | { readonly kind: "global-job" };
 
-/** The part of the operator's document that the mesh acts on. */
 /** An amount of CPU and memory; 0: unspecified. */
 export type TaskResources = { readonly nanoCpus: number; readonly memoryBytes: number };
 
+/** The part of the operator's document that the mesh acts on. */
 export type ServiceSpec = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
-// Checks of a TaskTemplate that dockerd and SwarmKit make when a service is created, in their words: limits, mounts
-// and the health check. What only the daemon of a node knows rejects the task there.
+// Checks of a TaskTemplate that dockerd and SwarmKit make when a service is created, in their words: mounts and the
+// health check. What only the daemon of a node knows rejects the task there.
 
 import { invalidBody, quoteValue } from "./read.ts";
 import type { EngineTaskTemplate } from "./service-schema.ts";
@@ -8,13 +8,12 @@ const mountTypes = ["bind", "volume", "tmpfs", "npipe", "cluster", "image"];
 const healthDurations = ["Interval", "Timeout", "StartPeriod", "StartInterval"] as const;
 
 /** @throws MeshError body/invalid */
-export function checkTemplate({ ContainerSpec, Resources }: EngineTaskTemplate): void {
+export function checkTemplate({ ContainerSpec }: EngineTaskTemplate): void {
   const mounts = ContainerSpec?.Mounts ?? [];
   for (const { Type } of mounts) {
     if (Type && !mountTypes.includes(Type.toLowerCase()))
       throw invalidBody(`invalid MountType: ${quoteValue(Type)}: use ${mountTypes.join(", ")}`);
   }
-  checkLimits(Resources?.Limits ?? {});
   const targets = mounts.map(({ Target }) => Target ?? "");
   const repeated = targets.find((target, at) => targets.indexOf(target) < at);
   if (repeated !== undefined) throw invalidSpec(`ContainerSpec: duplicate mount point: ${repeated}`);
@@ -26,19 +25,6 @@ export function checkTemplate({ ContainerSpec, Resources }: EngineTaskTemplate):
   }
   if ((check.Retries ?? 0) < 0)
     throw invalidSpec("ContainerSpec: Retries in HealthConfig cannot be negative");
-}
-
-type ResourceLimits = {
-  readonly NanoCPUs?: number | null | undefined;
-  readonly MemoryBytes?: number | null | undefined;
-};
-
-/** SwarmKit's lower bounds, which hold for reservations too: a thousandth of a core and 4 MiB. */
-function checkLimits({ NanoCPUs, MemoryBytes }: ResourceLimits): void {
-  if (NanoCPUs && NanoCPUs < 1e6)
-    throw invalidSpec(`invalid cpu value ${NanoCPUs / 1e9}: Must be at least 0.001`);
-  if (MemoryBytes && MemoryBytes < 4 * 1024 * 1024)
-    throw invalidSpec(`invalid memory value ${MemoryBytes}: Must be at least 4MiB`);
 }
 
 /** A refusal of SwarmKit's, as dockerd relays it. */

@@ -25,14 +25,6 @@ describe("[A402] what dockerd refuses when a service is created is refused in it
       running({ Healthcheck: { Retries: -1 } }),
       `${swarmkit}ContainerSpec: Retries in HealthConfig cannot be negative`,
     ],
-    [
-      running({}, { Resources: { Limits: { NanoCPUs: 1_000 } } }),
-      `${swarmkit}invalid cpu value 0.000001: Must be at least 0.001`,
-    ],
-    [
-      running({}, { Resources: { Limits: { MemoryBytes: 1_000 } } }),
-      `${swarmkit}invalid memory value 1000: Must be at least 4MiB`,
-    ],
     [running({}, { RestartPolicy: { Delay: -1 } }), `${swarmkit}TaskSpec: restart-delay cannot be negative`],
     [{ UpdateConfig: { Monitor: -1 } }, `${swarmkit}TaskSpec: update-monitor cannot be negative`],
   ])("%j", async (change, message) => {
@@ -45,4 +37,15 @@ describe("[A402] what dockerd refuses when a service is created is refused in it
     const zero = running({ Healthcheck: { Interval: 0, Timeout: 1_000_000 } });
     expect(() => readServiceSpec(spec("my-web", zero))).not.toThrow();
   });
+});
+
+test("[D161] a limit that is too small is refused with the number as Go prints it", async () => {
+  const change = running({}, { Resources: { Limits: { NanoCPUs: 50_000 } } });
+  const { status, json } = await new TestControl().ask("POST /services/create", {
+    body: spec("my-web", change),
+  });
+  expect([status, json.message]).toEqual([
+    400,
+    "rpc error: code = InvalidArgument desc = invalid cpu value 5e-05: Must be at least 0.001",
+  ]);
 });
