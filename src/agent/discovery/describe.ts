@@ -20,6 +20,7 @@ import {
   maxWarningLength,
   maxWarnings,
 } from "../../protocol/discovery.ts";
+import { agentLabel, serviceNameLabel, taskIdLabel } from "../runtimes/docker/container-labels.ts";
 import { readTraefik } from "./traefik.ts";
 
 /** A container as its daemon shows it. */
@@ -76,10 +77,6 @@ const publishLabel = "waggle.publish";
 const composeProjectLabel = "com.docker.compose.project";
 const composeServiceLabel = "com.docker.compose.service";
 const composeOneOffLabel = "com.docker.compose.oneoff";
-const swarmTaskLabel = "com.docker.swarm.task.id";
-const swarmServiceLabel = "com.docker.swarm.service.name";
-/** The label of containers that an agent runs for the mesh. */
-const agentLabel = "waggle.agent";
 
 /** The labels that only the agent reads; the others are the service's. */
 const agentOnlyLabels: ReadonlySet<string> = new Set([serviceLabel, publishLabel, discoveryLabel]);
@@ -87,14 +84,14 @@ const agentOnlyLabels: ReadonlySet<string> = new Set([serviceLabel, publishLabel
 /**
  * The services and tasks to report.
  *
- * @see docs/spec.md N250-N269
+ * @see docs/spec.md N250-N264, N281, N282
  */
 export function discover({ containers, swarm }: DockerFacts): NodeDiscovery {
   const running = containers
     .filter(({ isRunning, labels }) => isRunning && isDiscoverable(labels))
     .sort((a, b) => a.startedAtMs - b.startedAtMs || compareStrings(a.id, b.id));
-  const own = running.filter(({ labels }) => labels[swarmTaskLabel] === undefined);
-  const ofSwarm = running.filter(({ labels }) => labels[swarmTaskLabel] !== undefined);
+  const own = running.filter(({ labels }) => labels[taskIdLabel] === undefined);
+  const ofSwarm = running.filter(({ labels }) => labels[taskIdLabel] !== undefined);
   const byName = Map.groupBy(own, (container) => nameOf(container) ?? "");
   byName.delete("");
   const parts = [
@@ -255,7 +252,7 @@ function isPort(port: number): boolean {
 
 /** The services of a Swarm with the tasks that run on this machine. */
 function swarmServices(swarm: SwarmFacts, containers: readonly ContainerFacts[]): ServicePart[] {
-  const byTask = new Map(containers.map((container) => [container.labels[swarmTaskLabel] ?? "", container]));
+  const byTask = new Map(containers.map((container) => [container.labels[taskIdLabel] ?? "", container]));
   return swarm.services
     .filter(({ labels }) => labels[discoveryLabel] !== "off")
     .map((service) => {
@@ -324,8 +321,8 @@ function taskOf(container: ContainerFacts, service: string): readonly Discovered
 
 /** @param service null: this machine is no manager, and only the task's id says what it belongs to */
 function swarmTask(container: ContainerFacts, service: string | null): readonly DiscoveredTask[] {
-  const name = service ?? serviceName(container.labels[swarmServiceLabel] ?? "");
-  const swarmTaskId = printableUpTo(container.labels[swarmTaskLabel] ?? "", 64);
+  const name = service ?? serviceName(container.labels[serviceNameLabel] ?? "");
+  const swarmTaskId = printableUpTo(container.labels[taskIdLabel] ?? "", 64);
   return taskOf(container, name).map((task) => ({ ...task, swarmTask: swarmTaskId }));
 }
 

@@ -3,13 +3,13 @@
 import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
 import { z } from "zod";
+import { taskIdLabel } from "../runtimes/docker/container-labels.ts";
 import { statusOf } from "../runtimes/docker/daemon.ts";
 import type { ContainerFacts, SwarmFacts } from "./describe.ts";
 import type { DockerSource } from "./docker-state.ts";
 
 /** The bridge by which a Swarm's containers reach their machine, and are reached from it. */
 const swarmBridge = "docker_gwbridge";
-const swarmTaskLabel = "com.docker.swarm.task.id";
 
 const SwarmServices = z.array(
   z.object({
@@ -106,7 +106,7 @@ class Bridges {
     for (const { NetworkID, IPAddress } of Object.values(NetworkSettings.Networks)) {
       if (IPAddress !== "" && (await this.#check(NetworkID))) return IPAddress;
     }
-    return Config.Labels?.[swarmTaskLabel] === undefined ? null : this.#swarmAddressOf(Id);
+    return Config.Labels?.[taskIdLabel] === undefined ? null : this.#swarmAddressOf(Id);
   }
 
   async #check(id: string): Promise<boolean> {

@@ -1,5 +1,5 @@
-// The networks of containers: each network of the mesh is a bridge network of the daemon, whose DNS answers the
-// names of the services on it.
+// The networks of containers: each network of the mesh is a bridge network of the daemon. Where the agent cannot be
+// the name server of its containers, the daemon's DNS answers the names of the services on it.
 
 import { randomUUID } from "node:crypto";
 import type Docker from "dockerode";
@@ -7,16 +7,16 @@ import type { Container, EndpointSettings, NetworkInspectInfo } from "dockerode"
 import type { AssignedTask } from "../../../protocol/agent.ts";
 import { wait } from "../../wait.ts";
 import type { LocalNetworks } from "../runtime.ts";
-import { nameServersLabel, taskIdLabel } from "./container-options.ts";
+import { nameServersLabel, taskIdLabel } from "./container-labels.ts";
 import { statusOf } from "./daemon.ts";
 
 /** The id of the mesh's network, on the daemon's network. */
 const networkLabel = "waggle.network";
 
-/** An unused network is kept for so long, because another agent may be about to use it. Milliseconds. */
+/** How long an unused network is kept, because another agent may be about to use it. Milliseconds. */
 const unusedMs = 60_000;
 
-/** The making of a network takes less, milliseconds. */
+/** A daemon makes a network in less time, milliseconds. */
 const networkSettleMs = 500;
 
 type AssignedNetwork = NonNullable<AssignedTask["networks"]>[number];

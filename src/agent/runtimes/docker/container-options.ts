@@ -10,14 +10,14 @@ import type {
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
 import type { PlacedFile } from "../../dependency-files.ts";
 import { fullTaskName } from "../task-template.ts";
+import {
+  agentLabel,
+  nameServersLabel,
+  serviceNameLabel,
+  taskIdLabel,
+  taskNameLabel,
+} from "./container-labels.ts";
 import type { ContainerNetwork } from "./container-networks.ts";
-
-/** Names the agent that made a container, so that it finds strays when its state folder is lost. */
-export const agentLabel = "waggle.agent";
-export const taskIdLabel = "com.docker.swarm.task.id";
-/** On a container whose service names name servers of its own. */
-export const nameServersLabel = "waggle.name-servers";
-export const taskNameLabel = "com.docker.swarm.task.name";
 
 export type ContainerContext = {
   readonly nodeId: string;
@@ -110,7 +110,7 @@ function labelsOf(
     [taskNameLabel]: fullTaskName(task, nodeId),
     "com.docker.swarm.node.id": nodeId,
     "com.docker.swarm.service.id": task.service.id,
-    "com.docker.swarm.service.name": task.service.name,
+    [serviceNameLabel]: task.service.name,
     [agentLabel]: agent,
     ...(DNSConfig?.Nameservers?.length && { [nameServersLabel]: "own" }),
   };

@@ -25,9 +25,10 @@ import {
 } from "../runtime.ts";
 import { readTemplate, type TaskNode } from "../task-template.ts";
 import { ContainerEvents } from "./container-events.ts";
+import { agentLabel, taskIdLabel, taskNameLabel } from "./container-labels.ts";
 import { readContainerLogs } from "./container-logs.ts";
 import { ContainerNetworks, connectFurther, readLocalNetworks, removeUnused } from "./container-networks.ts";
-import { agentLabel, containerOptions, taskIdLabel, taskNameLabel } from "./container-options.ts";
+import { containerOptions } from "./container-options.ts";
 import { exitOf, hasEnded, runningContainer } from "./container-run.ts";
 import { type DockerDaemon, errorText, isUnreachable, statusOf } from "./daemon.ts";
 import { ImagePulls } from "./image-pulls.ts";
