@@ -22,6 +22,14 @@ export type TaskProber = (
 
 /** Timeout of one probe, milliseconds. */
 export const probeTimeoutMs = 1_000;
+/** Probe interval of a running task. */
+export const probeIntervalMs = 2_000;
+/** Probe interval of a starting or suspect task. */
+export const startingProbeIntervalMs = 100;
+/** A task that does not become healthy within this time after its start has failed. */
+export const taskStartTimeoutMs = 60_000;
+/** Equal results in a row that change a verdict; HAProxy's defaults. */
+export const healthPolicy = { rise: 2, fall: 3 } as const;
 
 /**
  * Probes all ports of a task at once: the first with `probe`, the others with a connection. If some fail, the

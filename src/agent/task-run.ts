@@ -15,7 +15,14 @@ import type { DependencyFiles } from "./dependency-files.ts";
 import type { GatewayTask } from "./gateway/gateway.ts";
 import { endpointOfOrigin } from "./gateway/task-connection.ts";
 import { lastOutput } from "./logs/last-output.ts";
-import { probeTimeoutMs, type TaskProber } from "./probes.ts";
+import {
+  healthPolicy,
+  probeIntervalMs,
+  probeTimeoutMs,
+  startingProbeIntervalMs,
+  type TaskProber,
+  taskStartTimeoutMs,
+} from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
 import {
   type EndedRun,
@@ -31,14 +38,6 @@ import type { TaskRecord } from "./task-records.ts";
 import { exitCodeOf, type TerminalStatus, terminalStatusOf } from "./terminal-status.ts";
 import { waitForAbort } from "./wait.ts";
 
-/** Equal results in a row that change a verdict; HAProxy's defaults. */
-const healthPolicy = { rise: 2, fall: 3 } as const;
-/** Probe interval of a running task. */
-const probeIntervalMs = 2_000;
-/** Probe interval of a starting or suspect task. */
-const startingProbeIntervalMs = 100;
-/** A task that does not become healthy within this time after its start has failed. */
-const taskStartTimeoutMs = 60_000;
 /** An unhealthy task leaves the routing table at once; after this time it is stopped and has failed. */
 const unhealthyTimeoutMs = 10_000;
 

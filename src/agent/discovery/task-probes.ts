@@ -1,17 +1,16 @@
-// The probes of discovered tasks: as those of the mesh's own tasks, and a failed one takes the task out of the
-// routing table only.
+// The probes of discovered tasks. They have the times of the mesh's own tasks; a failed one takes the task out of
+// the routing table, and does not stop it.
 
 import { type Health, observe, startingHealth } from "../../domain/model/health.ts";
 import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { Endpoint, HealthReport } from "../../domain/model/task.ts";
-import type { TaskProber } from "../probes.ts";
-
-/** HAProxy's defaults, as for other tasks. */
-const policy = { rise: 2, fall: 3 } as const;
-const intervalMs = 2_000;
-const startingIntervalMs = 100;
-/** A task that never responded is starting for this time, then unhealthy. */
-const startTimeoutMs = 60_000;
+import {
+  healthPolicy,
+  probeIntervalMs,
+  startingProbeIntervalMs,
+  type TaskProber,
+  taskStartTimeoutMs,
+} from "../probes.ts";
 
 export type ProbedTask = {
   readonly key: string;
@@ -56,7 +55,7 @@ export class TaskProbes {
   /** As of the last verdict; null if the task is not probed. */
   healthOf(key: string): HealthReport | null {
     const health = this.#entries.get(key)?.health;
-    return health === undefined ? null : { ...health, ...policy };
+    return health === undefined ? null : { ...health, ...healthPolicy };
   }
 
   close(): void {
@@ -77,15 +76,16 @@ export class TaskProbes {
       const result = await this.#prober(endpoints, probe, signal);
       if (signal.aborted) return;
       const atMs = this.#nowMs();
-      const isStarting = counted.verdict === "starting" && atMs - counted.sinceMs < startTimeoutMs;
-      const fall = isStarting ? Number.POSITIVE_INFINITY : policy.fall;
-      counted = observe(counted, { ...result, atMs }, { ...policy, fall });
+      // A task that never responded is starting for this time, then unhealthy.
+      const isStarting = counted.verdict === "starting" && atMs - counted.sinceMs < taskStartTimeoutMs;
+      const fall = isStarting ? Number.POSITIVE_INFINITY : healthPolicy.fall;
+      counted = observe(counted, { ...result, atMs }, { ...healthPolicy, fall });
       if (counted.verdict !== entry.health.verdict) {
         entry.health = counted;
         this.#onVerdict();
       }
       const isQuick = counted.verdict === "starting" || (counted.verdict === "healthy" && !counted.streak.ok);
-      await this.#wait(isQuick ? startingIntervalMs : intervalMs, signal);
+      await this.#wait(isQuick ? startingProbeIntervalMs : probeIntervalMs, signal);
     }
   }
 }
