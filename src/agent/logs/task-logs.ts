@@ -3,23 +3,9 @@
 import { type FSWatcher, watch } from "node:fs";
 import { join } from "node:path";
 import type { LogLine, LogStream } from "../../gateway/logs/log-line.ts";
+import { isWanted, type LogQuery } from "./log-query.ts";
 import { LogReader, startOfLast, startSince } from "./log-reader.ts";
 import { StreamLog } from "./stream-log.ts";
-
-/** Which lines of a task to read. */
-export type LogQuery = {
-  readonly streams: readonly LogStream[];
-  /** At most so many of the last lines; null: all. */
-  readonly tail: number | null;
-  /** Lines of this time or later, a time of `LogLine`; null: from the start. */
-  readonly since: string | null;
-  /** Lines after this time only; null: all. */
-  readonly after: string | null;
-  /** Waits for further lines until the task has ended. */
-  readonly follow: boolean;
-  /** Ends the reading. */
-  readonly signal: AbortSignal;
-};
 
 /** The files of a task's output. A task of an earlier release writes both streams to the first. */
 export const logFiles: Readonly<Record<LogStream, string>> = { stdout: "log", stderr: "log.err" };
@@ -71,7 +57,7 @@ export class TaskLogs {
           if (endsLine(line)) toSkip -= 1;
           continue;
         }
-        if (isWanted(line, query)) yield line;
+        if (isWanted(line.time, query)) yield line;
         if (query.signal.aborted) return;
       }
       if (wasEnded || !query.follow) return;
@@ -207,8 +193,4 @@ function nextReader(readers: readonly LogReader[], isEnded: boolean): LogReader 
 
 function endsLine({ text }: LogLine): boolean {
   return text.at(-1) === 10;
-}
-
-function isWanted({ time }: LogLine, { since, after }: LogQuery): boolean {
-  return (since === null || time >= since) && (after === null || time > after);
 }

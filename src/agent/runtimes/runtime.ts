@@ -6,7 +6,7 @@ import type { LogLine } from "../../gateway/logs/log-line.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import type { DependencyFile } from "../../protocol/engine/dependency-files.ts";
 import type { PlaceResult, TaskFileReader } from "../dependency-files.ts";
-import type { LogQuery } from "../logs/task-logs.ts";
+import type { LogQuery } from "../logs/log-query.ts";
 
 export interface Runtime {
   /**

@@ -2,8 +2,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { LogQuery } from "../../../src/agent/logs/log-query.ts";
 import { maxStreamBytes } from "../../../src/agent/logs/stream-log.ts";
-import { type LogQuery, TaskLogs } from "../../../src/agent/logs/task-logs.ts";
+import { TaskLogs } from "../../../src/agent/logs/task-logs.ts";
 import type { LogLine } from "../../../src/gateway/logs/log-line.ts";
 import { until } from "../../support/until.ts";
 

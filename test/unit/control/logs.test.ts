@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { afterEach, expect, test } from "vitest";
 import { logKeyOf } from "../../../src/agent/gateway/proof.ts";
 import { logBody } from "../../../src/agent/logs/log-body.ts";
-import type { LogQuery } from "../../../src/agent/logs/task-logs.ts";
+import type { LogQuery } from "../../../src/agent/logs/log-query.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import { logFrame } from "../../../src/gateway/logs/log-frames.ts";
 import {

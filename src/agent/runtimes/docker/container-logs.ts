@@ -3,7 +3,7 @@
 import type { Readable } from "node:stream";
 import type { Container } from "dockerode";
 import { type LogLine, maxLogPartBytes } from "../../../gateway/logs/log-line.ts";
-import type { LogQuery } from "../../logs/task-logs.ts";
+import { isWanted, type LogQuery } from "../../logs/log-query.ts";
 import { statusOf } from "./daemon.ts";
 import { readFrames, readTerminal } from "./log-messages.ts";
 
@@ -79,10 +79,6 @@ function dialLogs(container: Container, { streams, tail, since, after, follow, s
     (error: Error | null, stream: Readable) => (error === null ? resolve(stream) : reject(error)),
   );
   return promise;
-}
-
-function isWanted(time: string, { since, after }: LogQuery): boolean {
-  return (since === null || time >= since) && (after === null || time > after);
 }
 
 /** A driver may keep longer parts than Docker's own do. */

@@ -12,7 +12,7 @@ import type { AssignedTask } from "../../../protocol/agent.ts";
 import { dependencyFiles } from "../../../protocol/engine/dependency-files.ts";
 import type { EngineTaskTemplate } from "../../../protocol/engine/service-schema.ts";
 import type { PlacedFile } from "../../dependency-files.ts";
-import type { LogQuery } from "../../logs/task-logs.ts";
+import type { LogQuery } from "../../logs/log-query.ts";
 import {
   type EndedRun,
   type LaunchPlan,

@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "vitest";
 import { logKeyOf } from "../../../../src/agent/gateway/proof.ts";
 import { logBody } from "../../../../src/agent/logs/log-body.ts";
-import type { LogQuery } from "../../../../src/agent/logs/task-logs.ts";
+import type { LogQuery } from "../../../../src/agent/logs/log-query.ts";
 import { readLogFrames, type TaskLine } from "../../../../src/gateway/logs/log-frames.ts";
 import { type LogLine, printLogTime } from "../../../../src/gateway/logs/log-line.ts";
 import { type LogRequest, printLogTarget, readLogTarget } from "../../../../src/gateway/logs/log-request.ts";
