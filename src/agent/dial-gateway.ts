@@ -12,10 +12,10 @@ import {
   type GatewayOutcome,
   gatewayHeader,
   isUndelivered,
-  type ProvenRequest,
   printAttempt,
   readOutcome,
   targetHeader,
+  tunnelRequest,
 } from "../gateway/attempt.ts";
 import { type RelayRouter, toRelayHeaders } from "../gateway/relay.ts";
 import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
@@ -30,9 +30,6 @@ export type RelayAddress = {
 
 /** A connection, or why it failed: `unreached` if neither the task nor its gateway answered. */
 export type DialResult = Duplex | "refused" | "gone" | "full" | "unreached";
-
-/** What every tunnel is signed for: a task gets no head. */
-export const tunnelRequest: ProvenRequest = { method: "GET", target: "*", host: null };
 
 /** The protocol that an upgrade names: bytes over TCP as they are. */
 const upgradeToken = "waggle-tcp";
@@ -159,7 +156,7 @@ function requestTunnel(sent: ClientRequest, mark: string, attempt: DialAttempt):
   sent.end();
 }
 
-/** Sets what holds for all connections to targets. How it ends is the business of the caller. */
+/** Sets what holds for all connections to targets. The caller decides how it ends. */
 export function tuned(socket: Socket): Socket {
   socket.setNoDelay(true);
   socket.setKeepAlive(true, keepAliveProbeMs);

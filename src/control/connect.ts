@@ -17,6 +17,7 @@ import {
   provenText,
   readOutcome,
   targetHeader,
+  tunnelRequest,
 } from "../gateway/attempt.ts";
 import type { ByteEnd } from "../gateway/byte-streams.ts";
 import { joinEnds } from "../gateway/join-ends.ts";
@@ -26,9 +27,6 @@ import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
 import { type ConnectFailure, type TcpChoice, TcpRouter, tcpSettings } from "../proxy/tcp/tcp-router.ts";
 import { Flusher } from "../telemetry/flusher.ts";
 import { renewMs } from "../telemetry/meter.ts";
-
-/** A target of an attempt that is signed for no head. */
-const tunnelTarget = "*";
 
 /** What a connection asks for. */
 export type ConnectRequest = {
@@ -194,13 +192,13 @@ export class Connector {
     if (keyId === null) return "unreached";
     const id = signer.newAttemptId();
     const attempt = { keyId, taskId, port, id, issuedMs: nowMs(), kind: "tunnel" } as const;
-    const text = provenText(attempt, { method: "GET", target: tunnelTarget, host: null });
+    const text = provenText(attempt, tunnelRequest);
     const signature = await signer.sign(keyId, nodeId, text);
     if (signature === null) return "unreached";
     const headers = new Headers({
       upgrade: "websocket",
       [attemptHeader]: printAttempt(attempt, signature.proof),
-      [targetHeader]: tunnelTarget,
+      [targetHeader]: tunnelRequest.target,
     });
     const response = await dialGateway(gateway, nodeId, { headers, redirect: "manual" });
     const outcome = readOutcome(response.headers.get(gatewayHeader), signature.mark);

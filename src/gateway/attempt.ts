@@ -111,6 +111,9 @@ export type ProvenRequest = {
   readonly host: string | null;
 };
 
+/** What every `tunnel` is signed for: the task gets no head. */
+export const tunnelRequest: ProvenRequest = { method: "GET", target: "*", host: null };
+
 /** The fields of the attempt header before the proof. */
 function attemptFields({ keyId, taskId, port, id, issuedMs, kind }: GatewayAttempt): string {
   return `1 ${keyId} ${taskId || "-"} ${port} ${id} ${issuedMs} ${kind}`;

@@ -9,13 +9,12 @@ import {
   openTunnel,
   type RelayAddress,
   tuned,
-  tunnelRequest,
   withinLimits,
 } from "../agent/dial-gateway.ts";
 import { endpointOfOrigin } from "../agent/gateway/task-connection.ts";
 import { wait } from "../agent/wait.ts";
 import type { TableGateway } from "../domain/table/table.ts";
-import { provenText } from "../gateway/attempt.ts";
+import { provenText, tunnelRequest } from "../gateway/attempt.ts";
 import { AttemptSigner, type GatewayKey } from "../proxy/attempt-signer.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 

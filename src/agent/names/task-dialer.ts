@@ -3,7 +3,7 @@
 
 import { createHmac, randomUUID } from "node:crypto";
 import { connect } from "node:net";
-import { proofBytes, provenText } from "../../gateway/attempt.ts";
+import { proofBytes, provenText, tunnelRequest } from "../../gateway/attempt.ts";
 import type { NamedNetwork, NetworkPeer } from "../../protocol/agent.ts";
 import {
   type DialAttempt,
@@ -11,12 +11,11 @@ import {
   openTunnel,
   type RelayAddress,
   tuned,
-  tunnelRequest,
   withinLimits,
 } from "../dial-gateway.ts";
 import type { NamedTask } from "./names-plan.ts";
 
-/** A task has so long to accept a connection, milliseconds. */
+/** Time for a task to accept a connection, milliseconds. */
 const dialMs = 5_000;
 
 /** What a connection to a task depends on; read for each. */
