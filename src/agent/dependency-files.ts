@@ -66,18 +66,22 @@ export class DependencyFiles {
     const folder = this.#folder;
     if (folder === null || "why" in folder) return;
     rmSync(join(folder.path, taskId), { recursive: true, force: true });
-    if (readdirSync(folder.path).length > 0) return;
-    rmdirSync(folder.path);
-    this.#folder = null;
+    this.#removeIfEmpty(folder.path);
   }
 
   /** Removes what earlier agents left of tasks that do not run any more. */
   sweep(liveTaskIds: ReadonlySet<string>): void {
     const folder = this.#memory;
     if ("why" in folder) return;
-    for (const taskId of readdirSync(folder.path)) if (!liveTaskIds.has(taskId)) this.remove(taskId);
-    // Removes the folder itself if it is empty.
-    this.remove("none");
+    for (const taskId of readdirSync(folder.path))
+      if (!liveTaskIds.has(taskId)) rmSync(join(folder.path, taskId), { recursive: true, force: true });
+    this.#removeIfEmpty(folder.path);
+  }
+
+  #removeIfEmpty(path: string): void {
+    if (readdirSync(path).length > 0) return;
+    rmdirSync(path);
+    this.#folder = null;
   }
 
   get #memory(): MemoryFolder {
@@ -97,7 +101,7 @@ function write(path: string, data: Buffer, owner: DependencyFile | "own"): void 
   writeFileSync(path, data, { mode: 0o600, flag: "wx" });
   if (owner === "own") return;
   const { uid, gid, mode } = owner;
-  // Without root only files that everybody may read can be as asked.
+  // Only root can give a file away; one that everybody may read works without.
   const isForAll = (mode & 0o444) === 0o444;
   if (process.getuid?.() === 0 || !isForAll) chownSync(path, uid, gid);
   chmodSync(path, mode);

@@ -65,7 +65,7 @@ export function rulesText(chain: string, input: RuleInput, stale: readonly strin
       nat.push(`-A ${name} -d ${address}/32 -p icmp -j DNAT --to-destination ${gateway}`);
     }
   }
-  // A firewall that closes the machine to its containers.
+  // For a machine whose firewall closes it to its containers.
   const filter = networks.map(
     ({ subnet }) => `-A ${chain} -s ${subnet} -m conntrack --ctstate DNAT -j ACCEPT`,
   );
@@ -92,6 +92,12 @@ function networkChains(chain: string, { plan, networks }: RuleInput): ReadonlyMa
   );
 }
 
+/** The chains of the system that lead to the agent's. */
+const jumps = [
+  ["nat", "PREROUTING"],
+  ["filter", "INPUT"],
+] as const;
+
 /** The chains of one agent in this machine's tables. */
 export class NameRules {
   readonly #chain: string;
@@ -103,7 +109,7 @@ export class NameRules {
     this.#chain = chainOf(agent);
   }
 
-  /** Why this machine has no rules; null if it takes them. */
+  /** Why the agent cannot set rules on this machine; null if it can. */
   static async problem(): Promise<string | null> {
     try {
       await run("iptables-restore", ["--version"]);
@@ -126,7 +132,7 @@ export class NameRules {
     this.#applied = "";
     const names = new Set([this.#chain, ...networkChains(this.#chain, input).values()]);
     const stale = (await this.#chains()).filter((name) => !names.has(name));
-    await run("iptables-restore", ["-w", "5", "--noflush"], rulesText(this.#chain, input, stale));
+    await restore(rulesText(this.#chain, input, stale));
     for (const [table, parent] of jumps) {
       const rule = [parent, "-j", this.#chain];
       const isThere = await succeeds("iptables", ["-w", "5", "-t", table, "-C", ...rule]);
@@ -145,9 +151,9 @@ export class NameRules {
     const chains = await this.#chains();
     const lines = chains.map((name) => `:${name} - [0:0]`);
     const removals = chains.map((name) => `-X ${name}`);
-    if (chains.length > 0) await restore(["*nat", ...lines, ...removals, "COMMIT", ""]);
+    if (chains.length > 0) await restore(["*nat", ...lines, ...removals, "COMMIT", ""].join("\n"));
     const filter = ["*filter", `:${this.#chain} - [0:0]`, `-X ${this.#chain}`, "COMMIT", ""];
-    if (await succeeds("iptables", ["-w", "5", "-S", this.#chain])) await restore(filter);
+    if (await succeeds("iptables", ["-w", "5", "-S", this.#chain])) await restore(filter.join("\n"));
     this.#isClean = true;
   }
 
@@ -168,13 +174,8 @@ export class NameRules {
   }
 }
 
-const jumps = [
-  ["nat", "PREROUTING"],
-  ["filter", "INPUT"],
-] as const;
-
-function restore(lines: readonly string[]): Promise<string> {
-  return run("iptables-restore", ["-w", "5", "--noflush"], lines.join("\n"));
+function restore(text: string): Promise<string> {
+  return run("iptables-restore", ["-w", "5", "--noflush"], text);
 }
 
 async function succeeds(program: string, args: readonly string[]): Promise<boolean> {

@@ -2,7 +2,7 @@
 
 import type { Task } from "../../domain/model/task.ts";
 import { isAlive, taskStates } from "../../domain/model/task.ts";
-import type { LogLine } from "../../gateway/logs/log-line.ts";
+import { type LogLine, printLogTime } from "../../gateway/logs/log-line.ts";
 import { maxLogTasks, printLogTarget } from "../../gateway/logs/log-request.ts";
 import { LineMerge } from "../../gateway/logs/merge-lines.ts";
 import type { DialGateway } from "../../proxy/plane.ts";
@@ -31,7 +31,7 @@ type LogDeps = {
 const newTasksMs = 2_000;
 /** Before a node that could not be read is tried again, milliseconds. */
 const nodeRetryMs = 10_000;
-/** A follower waits so long for a node whose line may be the next, milliseconds. */
+/** How long a follower waits for a node whose line may be the next, milliseconds. */
 const quietNodeMs = 100;
 
 /** What readings of a mesh need. */
@@ -211,7 +211,7 @@ export class LogReading {
     this.#missing.set(nodeId, { reason, retryAtMs: Date.now() + nodeRetryMs });
     if (!this.#options.follow || !isNew || !this.#options.streams.includes("stderr")) return;
     const text = new TextEncoder().encode(`waggle: logs are missing: ${reason}\n`);
-    const time = `${new Date().toISOString().slice(0, -1)}000000Z`;
+    const time = printLogTime(Date.now());
     const of = batch.findLast(isAlive) ?? (batch[0] as Task);
     this.#notices.push({ of, stream: "stderr", time, text });
   }
