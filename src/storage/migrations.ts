@@ -43,7 +43,7 @@ export function migrate(database: SqlDatabase, { owner, migrations }: Schema, no
   const needed = Number(row?.needed);
   if (needed > newest) {
     throw new Error(
-      `the tables of ${owner} are at step ${applied}, which a release needs step ${needed} to read; this one knows ${newest}: deploy the release that wrote them, or a later one`,
+      `the tables of ${owner} are at step ${applied}, which releases can read from step ${needed} on; this release is at step ${newest}: deploy the release that wrote them, or a later one`,
     );
   }
   for (const { number, name, readableFrom, statements } of migrations) {

@@ -72,7 +72,9 @@ export function storeContract(
         migrate(database, later, nowMs);
         expect(store.meta("meshName")).toBe("written after a rollback");
         database.exec("UPDATE migrations SET readable_from = 99 WHERE number = 99");
-        expect(() => store.migrate(nowMs)).toThrow(/at step 99, .* needs step 99 .* this one knows \d+/);
+        expect(() => store.migrate(nowMs)).toThrow(
+          /at step 99, .* from step 99 on; this release is at step \d+/,
+        );
       }));
 
     test("[M200] steps of a release that did not note it are readable as this one knows them", () =>

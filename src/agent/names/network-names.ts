@@ -14,7 +14,7 @@ import { addressesOf, type NamedAddress, type NamedTask, type NamesPlan, planNam
 import { type DialContext, TaskDialer } from "./task-dialer.ts";
 
 export type NetworkNamesOptions = {
-  /** Without `localNetworks`, its tasks have no names for others, but are reached by theirs. */
+  /** Without `localNetworks` its tasks cannot use names; others reach them by names. */
   readonly runtime: Pick<Runtime, "localNetworks">;
   /** Identifies the agent across its restarts. */
   readonly agent: string;
@@ -56,7 +56,7 @@ export class NetworkNames {
   #pending: Promise<void> | null = null;
   #running: Promise<void> = Promise.resolve();
   #lastError = "";
-  /** Why this machine takes no rules; resolves to null if it does. */
+  /** Why the agent cannot set rules on this machine; resolves to null if it can. */
   #problem: Promise<string | null> | null = null;
   #isProblemLogged = false;
   #isAssigned = false;
@@ -121,7 +121,7 @@ export class NetworkNames {
     return null;
   }
 
-  /** Ends all connections' listeners. Rules stay for containers that go on. */
+  /** Closes the listeners and name servers. The rules stay while a container of this agent is on a network. */
   async close(): Promise<void> {
     await this.#running;
     this.#isClosed = true;
@@ -156,7 +156,8 @@ export class NetworkNames {
       this.#lastError = "";
     } catch (error) {
       const { message } = error as Error;
-      if (message !== this.#lastError) this.#options.log(`names of services: ${message}`);
+      if (message !== this.#lastError)
+        this.#options.log(`cannot set up the names of services: ${message}; trying again`);
       this.#lastError = message;
       // Another program may have changed the rules at the same moment.
       setTimeout(() => void this.refresh(), retryMs).unref();
@@ -232,7 +233,7 @@ export class NetworkNames {
     const found = known();
     if (found === undefined) return { kind: "next" };
     const addresses = addressesOf(this.#plan, found, name);
-    if (addresses !== null) return { kind: "addresses", addresses: shuffled(addresses) };
+    if (addresses !== null) return { kind: "addresses", addresses: rotated(addresses) };
     return { kind: found.hasNameServers ? "next" : "forward" };
   }
 
@@ -283,8 +284,8 @@ function keyOf({ networkId, address, port }: NamedAddress): string {
   return `${networkId} ${address} ${port}`;
 }
 
-/** A client that takes the first address reaches all of them over time. */
-function shuffled(addresses: readonly string[]): readonly string[] {
+/** From a random place on: a client that takes the first address reaches all of them over time. */
+function rotated(addresses: readonly string[]): readonly string[] {
   const at = Math.floor(Math.random() * addresses.length);
   return [...addresses.slice(at), ...addresses.slice(0, at)];
 }

@@ -193,7 +193,7 @@ function gatewayIn(subnet: Subnet, text: string): number {
   const last = subnet.first + sizeOf(subnet.prefixBits) - 1;
   if (ip !== null && ip > subnet.first && ip < last) return ip;
   throw invalid(
-    `invalid gateway ${text}: it is no address of ${ipv4Text(subnet.first)}/${subnet.prefixBits}`,
+    `invalid gateway ${text}: it is not an address of ${ipv4Text(subnet.first)}/${subnet.prefixBits}`,
   );
 }
 

@@ -77,7 +77,7 @@ function checkSupported(request: NetworkRequest): void {
   }
   const refused: readonly (readonly [found: unknown, why: string])[] = [
     [request.Ingress, "Ingress: the mesh has a network ingress, and there can be one only"],
-    [request.Internal, "Internal: containers keep the way of their node to other networks; leave it out"],
+    [request.Internal, "Internal: containers reach other networks through their node; leave it out"],
     [request.ConfigOnly, "ConfigOnly: networks of a mesh have no configuration on nodes"],
     [request.ConfigFrom?.Network, "ConfigFrom: networks of a mesh have no configuration on nodes"],
     [request.EnableIPv6, "EnableIPv6: networks of a mesh have IPv4 addresses"],
