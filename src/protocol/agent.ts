@@ -257,7 +257,7 @@ export type NamedService = z.infer<typeof NamedService>;
 /** A node with tasks on the same network. */
 export const NetworkPeer = z.object({
   nodeId: id,
-  /** Null: the mesh has no way to it. */
+  /** Null: the mesh cannot reach it. */
   gateway: z.object({ transport: z.enum(transports), base: z.string() }).nullable(),
   /** Proves attempts of this node to the gateway of the other one. */
   dial: SentNodeKey,

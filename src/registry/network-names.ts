@@ -23,7 +23,7 @@ type Membership = {
 /**
  * The networks of a node, for its assignment.
  *
- * @see docs/spec.md M160-M163, docs/decisions/0114-names-across-nodes.md
+ * @see docs/spec.md M160-M164, docs/decisions/0114-names-across-nodes.md
  */
 export function namedNetworks(world: World, nodeId: string, keys: MeshKeys): NamedNetwork[] {
   return [...memberships(world)]
@@ -163,11 +163,11 @@ function networkKey({ id, secret }: MeshKey, networkId: string, from: string, to
 /** What the assignments of a network's nodes depend on, apart from keys. */
 function fingerprint({ nodes }: World, member: Membership | undefined): string {
   if (member === undefined) return "";
-  const ways = member.nodeIds.map((id) => {
+  const gateways = member.nodeIds.map((id) => {
     const node = nodes.get(id);
     return node === undefined ? null : tableGateway(node);
   });
-  return JSON.stringify([member, ways]);
+  return JSON.stringify([member, gateways]);
 }
 
 function hasSameParts(before: World, after: World): boolean {

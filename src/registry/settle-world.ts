@@ -22,7 +22,7 @@ export function settleWorld(draft: Draft): void {
   draft.replaceWorld(allocateAddresses(draft.world));
 }
 
-/** Sets the deadline of the next reconcile, too. */
+/** Applies plans until one is empty, and sets the deadline of the next reconcile. */
 function reconcileWorld(draft: Draft): void {
   const { nowMs, context, store } = draft;
   settleDiscovery(draft);

@@ -9,7 +9,7 @@ import type { Runtime } from "../runtimes/runtime.ts";
 
 /** Bytes of lines that are read at once, of all tasks and of each. */
 const maxReadBytes = 65_536;
-/** A follower of several tasks waits so long for a task whose line may be the next, milliseconds. */
+/** How long a follower of several tasks waits for a task whose line may be the next, milliseconds. */
 const quietTaskMs = 20;
 
 /**

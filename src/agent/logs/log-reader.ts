@@ -29,7 +29,7 @@ export class LogReader {
     this.#stream = stream;
     this.#times = log.times();
     this.#from = from;
-    // From the begin of an entry, so that a line has the same time whenever it is read.
+    // From the beginning of an entry, so that a line has the same time whenever it is read.
     const index = this.#times.firstIndex(({ end }) => end > from);
     const entryStart = index === 0 ? log.start : this.#times.at(index - 1).end;
     this.#offset = lineStart(log, Math.min(entryStart, from));
@@ -156,7 +156,7 @@ function lineStart(log: StreamLog, offset: number): number {
   return firstLine(log);
 }
 
-/** The start of the log, without the rest of a line whose begin is gone. */
+/** The start of the log, without the rest of a line whose beginning is gone. */
 function firstLine(log: StreamLog): number {
   if (log.start === 0) return 0;
   const block = Buffer.alloc(maxLogPartBytes);

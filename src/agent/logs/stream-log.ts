@@ -37,10 +37,10 @@ export class StreamLog {
   #end: number;
   /** The time of the last entry, epoch milliseconds. */
   #lastMs: number;
-  /** Number of entries since the file is at its start. */
+  /** Number of entries since the file was last emptied. */
   #entries = 0;
   #unsaved: TimeEntry[] = [];
-  /** The newest entries, for followers: the file has up to 2 MiB. */
+  /** The newest entries, so that followers need not read the file of times, which has up to 2 MiB. */
   #recent: TimeEntry[] = [];
   /** The times file is there, and has the current bases. */
   #isSaved: boolean;

@@ -17,7 +17,7 @@ export type NameAnswer =
 /** @param client IPv4 address of the container */
 export type AnswerName = (client: string, name: string) => Promise<NameAnswer>;
 
-/** An answer counts for so long, seconds: a task that ends must not be looked for. */
+/** Lifetime of an answer, seconds: clients must not keep the address of a task that has ended. */
 const ttlS = 1;
 /** Time for another name server to answer, milliseconds. */
 const forwardMs = 4_000;

@@ -8,7 +8,7 @@ import { keepAliveProbeMs } from "../gateway/task-connection.ts";
 import { listenBacklog } from "../listen-backlog.ts";
 import type { NamedTask } from "./names-plan.ts";
 
-/** A task that did not answer is the last choice for so long, milliseconds. */
+/** How long a task that did not answer is the last choice, milliseconds. */
 const avoidMs = 5_000;
 
 /** What the listeners of an agent share. */

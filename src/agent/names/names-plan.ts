@@ -30,7 +30,7 @@ type NetworkRecords = ReadonlyMap<string, readonly string[]>;
 
 export type NamesPlan = {
   readonly records: ReadonlyMap<string, NetworkRecords>;
-  /** All addresses of each network that no container of this machine has: a connection to another port is refused. */
+  /** The mesh's addresses on each network: a connection to one of them at a port without a listener is refused. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
   readonly listeners: readonly NamedAddress[];
   readonly clients: readonly NamedClient[];

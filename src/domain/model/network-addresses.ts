@@ -21,7 +21,7 @@ import type { World } from "./world.ts";
  * when another task ends.
  *
  * @returns the same world if nothing is missing
- * @see docs/spec.md M154-M156, and the property test in test/property/domain/model/
+ * @see docs/spec.md M154, M155, and the property test in test/property/domain/model/
  */
 export function allocateAddresses(world: World): World {
   const pools = new Pools(world);

@@ -23,7 +23,7 @@ export class LineMerge<T extends { readonly time: string; readonly text: Uint8Ar
   readonly #lanes = new Set<Lane<T>>();
   #change = Promise.withResolvers<void>();
 
-  /** @param quietMs the others wait so long for a source, milliseconds; null: until it has a line or ends */
+  /** @param quietMs how long the others wait for a source, milliseconds; null: until it has a line or ends */
   constructor(quietMs: number | null) {
     this.#quietMs = quietMs;
   }
@@ -120,7 +120,7 @@ export class LineMerge<T extends { readonly time: string; readonly text: Uint8Ar
     return first;
   }
 
-  /** Waits for a source. @param isTimed others have lines, and wait only so long */
+  /** Waits for a source. @param isTimed others have lines, and wait for `quietMs` only */
   async #changed(isTimed: boolean): Promise<void> {
     const change = this.#change.promise;
     if (!isTimed || this.#quietMs === null) return change;

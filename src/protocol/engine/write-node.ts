@@ -7,7 +7,7 @@ import { omitEmpty } from "./omit-empty.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 
-/** Agents have no plugins of an engine. Every engine has some, so that clients go through the list unasked. */
+/** Agents have no plugins. The list is there even so, because every engine has one and clients read it unchecked. */
 const noPlugins: readonly never[] = [];
 
 /**
