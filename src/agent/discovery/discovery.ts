@@ -10,7 +10,7 @@ import { discoveredTaskId } from "../../protocol/discovery.ts";
 import { jitteredBackoffMs } from "../backoff.ts";
 import type { GatewayTask } from "../gateway/gateway.ts";
 import { probeTask } from "../probes.ts";
-import { errorText } from "../runtimes/docker/daemon.ts";
+import { errorText, eventLines } from "../runtimes/docker/daemon.ts";
 import { httpOrigin } from "../runtimes/ports.ts";
 import { wait } from "../wait.ts";
 import { discover } from "./describe.ts";
@@ -157,20 +157,12 @@ export class Discovery {
         failures = 0;
         // What happened before this connection is read, not followed.
         void this.#refresh({ kind: "all" });
-        await this.#read(stream);
+        for await (const line of eventLines(stream))
+          for (const change of changesOf(line)) void this.#refresh(change);
       } catch {
         // The runtime's own connection logs that the daemon is away.
       }
       await wait(Math.min(jitteredBackoffMs(failures, Math.random()), 1_000), signal);
-    }
-  }
-
-  async #read(stream: NodeJS.ReadableStream): Promise<void> {
-    let rest = "";
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) for (const change of changesOf(line)) void this.#refresh(change);
     }
   }
 

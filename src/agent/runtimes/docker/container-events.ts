@@ -5,7 +5,7 @@ import type Docker from "dockerode";
 import { z } from "zod";
 import { jitteredBackoffMs } from "../../backoff.ts";
 import { wait } from "../../wait.ts";
-import { errorText } from "./daemon.ts";
+import { errorText, eventLines } from "./daemon.ts";
 
 const Event = z.object({ Actor: z.object({ ID: z.string() }) });
 
@@ -61,12 +61,7 @@ export class ContainerEvents {
   }
 
   async #read(stream: NodeJS.ReadableStream): Promise<void> {
-    let rest = "";
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#watchers.get(containerOf(line))?.();
-    }
+    for await (const line of eventLines(stream)) this.#watchers.get(containerOf(line))?.();
     throw new Error("the event stream ended");
   }
 }
