@@ -50,7 +50,7 @@ export function signLogCalls(
     if (isNodeDown(node)) return refused(`node ${nodeName} is down`);
     const reach = nodeReach(node);
     const hash = credentialHash(nodeId);
-    if (reach === null || hash === null) return refused(`node ${nodeName} is not reached`);
+    if (reach === null || hash === null) return refused(`the mesh cannot reach node ${nodeName}`);
     const attempt: GatewayAttempt = {
       keyId: logKeyId,
       taskId: "",

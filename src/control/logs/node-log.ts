@@ -33,7 +33,7 @@ export async function* readNodeLog(
     yield* readLogFrames(notSilent(body, nodeName), tasks);
   } catch (error) {
     if (error instanceof NodeLogError) throw error;
-    throw new NodeLogError(`node ${nodeName} broke its logs off: ${(error as Error).message}`);
+    throw new NodeLogError(`the logs of node ${nodeName} broke off: ${(error as Error).message}`);
   } finally {
     abort();
   }
