@@ -106,7 +106,7 @@ export class TableCache {
   /** The current table; null before the first. Starts a refresh with `waitUntil` if one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
-    if (nowMs < this.#startedMs) this.#followClock(nowMs);
+    if (this.#isAhead(nowMs)) this.#followClock(nowMs);
     if (
       nowMs - this.#asOfMs > refreshAfterMs &&
       nowMs - this.#startedMs > refreshAfterMs &&
@@ -123,7 +123,7 @@ export class TableCache {
    */
   async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
     const calledMs = this.#nowMs();
-    if (calledMs < this.#startedMs) this.#followClock(calledMs);
+    if (this.#isAhead(calledMs)) this.#followClock(calledMs);
     if (this.#routes === null && calledMs - this.#gaveUpMs < refuseAfterWaitMs) return null;
     const wantedMs = calledMs - freshMs;
     const wait = new Wait(waitMs);
@@ -181,6 +181,11 @@ export class TableCache {
     if (this.#routes === null) this.#gaveUpMs = this.#nowMs();
   }
 
+  /** True if the clock was set back before a time of a refresh. */
+  #isAhead(nowMs: number): boolean {
+    return nowMs < this.#startedMs || nowMs < this.#endedMs;
+  }
+
   /** After the clock was set back, times that lie ahead count as now; the table would be fresh until then. */
   #followClock(nowMs: number): void {
     this.#asOfMs = Math.min(this.#asOfMs, nowMs);
@@ -196,11 +201,16 @@ export class TableCache {
       const { version, text, ...keys } = await this.#source(this.#knownVersion());
       this.#setKeys(keys);
       this.#problem = this.#take(version, text);
-      if (this.#problem === null) this.#asOfMs = Math.max(this.#asOfMs, startedMs);
+      if (this.#problem === null) this.#asOfMs = Math.max(this.#asOfMs, this.#byNow(startedMs));
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
     }
-    this.#endedMs = Math.max(this.#endedMs, startedMs);
+    this.#endedMs = Math.max(this.#endedMs, this.#byNow(startedMs));
+  }
+
+  /** The clock may have been set back since: a refresh that ends in the future would hold back the next ones. */
+  #byNow(startedMs: number): number {
+    return Math.min(startedMs, this.#nowMs());
   }
 
   /**
