@@ -244,7 +244,7 @@ describe.skipIf(problem !== null)(title, () => {
     expect((await within("one", "client", "nslookup", "tasks.once")).out).not.toMatch(/Address: 10\./);
   }, 180_000);
 
-  test("[N434] a task of another network gets neither the name nor, at its address, a connection", async () => {
+  test("[N434] [N460] a task of another network gets neither the name nor, at its address, a connection", async () => {
     await ok("network", "create", "--driver", "overlay", "other");
     await create("stranger", "--network", "other", ...on("one"), "redis:alpine", "sleep", "1000");
     const [{ Endpoint }] = JSON.parse(await ok("service", "inspect", "redis"));
@@ -255,6 +255,11 @@ describe.skipIf(problem !== null)(title, () => {
       within("one", "stranger", "timeout", "3", "redis-cli", ...args, "ping");
     expect((await from("-h", "redis")).out).not.toContain("PONG");
     expect((await from("-h", address)).out).not.toContain("PONG");
+    // [N460] Nor at the port of the agent to which the rules lead.
+    const listener = new RegExp(`-d ${address}/32 .*--dport 6379 -j DNAT --to-destination ([\\d.]+):(\\d+)`);
+    const [, host = "", port = ""] = listener.exec(await rules("one")) ?? [];
+    expect(port).not.toBe("");
+    expect((await from("-h", host, "-p", port)).out).not.toContain("PONG");
   }, 180_000);
 
   const rules = async (node: NodeName) => (await daemon(node).run(["iptables-save"])).out;

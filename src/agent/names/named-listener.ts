@@ -6,7 +6,7 @@ import { joinStreams } from "../../net/join-streams.ts";
 import type { DialResult } from "../dial-gateway.ts";
 import { keepAliveProbeMs } from "../gateway/task-connection.ts";
 import { listenBacklog } from "../listen-backlog.ts";
-import type { NamedTask } from "./names-plan.ts";
+import type { NamedAddress, NamedTask } from "./names-plan.ts";
 
 /** How long a task that did not answer is the last choice, milliseconds. */
 const avoidMs = 5_000;
@@ -14,6 +14,8 @@ const avoidMs = 5_000;
 /** What the listeners of an agent share. */
 export type NamedForwarding = {
   readonly dial: (task: NamedTask, port: number, signal: AbortSignal) => Promise<DialResult>;
+  /** True for an address of a container on the network. */
+  readonly isClient: (networkId: string, ip: string) => boolean;
   /** Milliseconds of a clock that is never set. */
   readonly monotonicMs: () => number;
   /** Until when tasks are the last choice, by task id. */
@@ -24,6 +26,7 @@ export type NamedForwarding = {
 };
 
 export class NamedListener {
+  readonly #networkId: string;
   readonly #port: number;
   readonly #forwarding: NamedForwarding;
   readonly #server: Server;
@@ -31,7 +34,8 @@ export class NamedListener {
   tasks: readonly NamedTask[];
   #next = 0;
 
-  private constructor(port: number, tasks: readonly NamedTask[], forwarding: NamedForwarding) {
+  private constructor({ networkId, port, tasks }: NamedAddress, forwarding: NamedForwarding) {
+    this.#networkId = networkId;
     this.#port = port;
     this.tasks = tasks;
     this.#forwarding = forwarding;
@@ -44,14 +48,9 @@ export class NamedListener {
     this.#server.on("connection", (socket) => void this.#serve(socket));
   }
 
-  /** Opens any port of an address of this machine; rejects with Node's error. @param port the tasks' port */
-  static async open(
-    host: string,
-    port: number,
-    tasks: readonly NamedTask[],
-    forwarding: NamedForwarding,
-  ): Promise<NamedListener> {
-    const listener = new NamedListener(port, tasks, forwarding);
+  /** Opens any port of an address of this machine; rejects with Node's error. */
+  static async open(host: string, at: NamedAddress, forwarding: NamedForwarding): Promise<NamedListener> {
+    const listener = new NamedListener(at, forwarding);
     const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -74,7 +73,9 @@ export class NamedListener {
   async #serve(client: Socket): Promise<void> {
     const forwarding = this.#forwarding;
     client.on("error", () => undefined);
-    if (forwarding.connections >= forwarding.maxConnections) {
+    // The port is open to every container of this machine, and to machines that have a route to its bridges.
+    const isClient = forwarding.isClient(this.#networkId, client.remoteAddress ?? "");
+    if (!isClient || forwarding.connections >= forwarding.maxConnections) {
       client.resetAndDestroy();
       return;
     }

@@ -10,7 +10,14 @@ import type { LocalNetwork, LocalNetworks, Runtime } from "../runtimes/runtime.t
 import { NameRules, type OpenAddress, type RuleInput } from "./name-rules.ts";
 import { type NameAnswer, NameServer } from "./name-server.ts";
 import { type NamedForwarding, NamedListener } from "./named-listener.ts";
-import { addressesOf, type NamedAddress, type NamedTask, type NamesPlan, planNames } from "./names-plan.ts";
+import {
+  addressesOf,
+  type NamedAddress,
+  type NamedClient,
+  type NamedTask,
+  type NamesPlan,
+  planNames,
+} from "./names-plan.ts";
 import { type DialContext, TaskDialer } from "./task-dialer.ts";
 
 export type NetworkNamesOptions = {
@@ -74,6 +81,7 @@ export class NetworkNames {
       maxConnections: options.maxConnections,
       connections: 0,
     };
+      isClient: (networkId, ip) => this.#clientAt(ip)?.networkIds.includes(networkId) === true,
   }
 
   /** What the gateway accepts from other nodes. */
@@ -204,7 +212,7 @@ export class NetworkNames {
       const open = this.#listeners.get(key);
       if (open !== undefined) open.listener.tasks = at.tasks;
       else {
-        const listener = await NamedListener.open(host, at.port, at.tasks, this.#forwarding);
+        const listener = await NamedListener.open(host, at, this.#forwarding);
         this.#listeners.set(key, { host, listener });
       }
     }
@@ -227,10 +235,9 @@ export class NetworkNames {
   }
 
   async #answer(client: string, name: string): Promise<NameAnswer> {
-    const known = () => this.#plan.clients.find(({ ip }) => ip === client);
     // A container may ask before its start is known here; its connections have to find their rules then.
-    if (known() === undefined) await this.refresh();
-    const found = known();
+    if (this.#clientAt(client) === undefined) await this.refresh();
+    const found = this.#clientAt(client);
     if (found === undefined) return { kind: "next" };
     const addresses = addressesOf(this.#plan, found, name);
     if (addresses !== null) return { kind: "addresses", addresses: rotated(addresses) };
@@ -242,6 +249,10 @@ export class NetworkNames {
     return {
       networks: this.#networks,
       ownAddress: ({ networkId, id }: NamedTask) => this.#ownAddress(networkId, id),
+  #clientAt(address: string): NamedClient | undefined {
+    return this.#plan.clients.find(({ ip }) => ip === address);
+  }
+
       relay: relay(),
       nowMs,
     };

@@ -27,6 +27,7 @@ async function open(maxConnections = 100) {
   const dialed: string[] = [];
   let monotonicMs = 0;
   const ports = new Map<string, number>();
+  const clients = new Set(["127.0.0.1"]);
   for (const id of ["a", "b", "c"]) {
     const { port, stop } = await tcpTask((socket) => socket.end(id));
     stops.push(stop);
@@ -39,17 +40,19 @@ async function open(maxConnections = 100) {
         failures.get(id) ?? connect({ port: ports.get(id) ?? 0, host: "127.0.0.1", allowHalfOpen: true })
       );
     },
+    isClient: (networkId: string, ip: string) => networkId === "shop" && clients.has(ip),
     monotonicMs: () => monotonicMs,
     avoided: new Map<string, number>(),
     maxConnections,
     connections: 0,
   };
-  const listener = await NamedListener.open("127.0.0.1", 6379, ["a", "b", "c"].map(task), forwarding);
+  const at = { networkId: "shop", address: "10.0.0.2", port: 6379, tasks: ["a", "b", "c"].map(task) };
+  const listener = await NamedListener.open("127.0.0.1", at, forwarding);
   stops.push(() => listener.close());
   const pass = (ms: number) => {
     monotonicMs += ms;
   };
-  return { listener, failures, dialed, forwarding, pass };
+  return { listener, clients, failures, dialed, forwarding, pass };
 }
 
 /** What a connection reads; `reset` if it was refused. */
@@ -98,5 +101,14 @@ describe("connections to a name", () => {
     const { listener, forwarding } = await open(0);
     expect(await read(listener)).toBe("reset");
     expect(forwarding.connections).toBe(0);
+  });
+
+  test("[N460] a connection from an address without a container of the network reaches no task", async () => {
+    const { listener, clients, dialed } = await open();
+    clients.clear();
+    expect(await read(listener)).toBe("reset");
+    expect(dialed).toEqual([]);
+    clients.add("127.0.0.1");
+    expect(await read(listener)).toBe("a");
   });
 });
