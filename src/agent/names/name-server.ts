@@ -21,8 +21,16 @@ export type AnswerName = (client: string, name: string) => Promise<NameAnswer>;
 const ttlS = 1;
 /** Time for another name server to answer, milliseconds. */
 const forwardMs = 4_000;
-/** Questions that wait for other name servers at a time. */
+/** Questions that wait for other name servers at a time: of all clients, and of each. */
 const maxForwarded = 512;
+const maxForwardedOfClient = 128;
+/** Questions by UDP that wait for an answer at a time; others are dropped, and asked again. */
+const maxWaitingQuestions = 4_096;
+/** TCP connections at a time: of all clients, and of each. */
+const maxConnections = 512;
+const maxConnectionsOfClient = 16;
+/** A connection without a byte ends after this time, milliseconds. */
+const idleMs = 10_000;
 /** What a client without EDNS takes (RFC 1035 §4.2.1). */
 const maxDatagramBytes = 512;
 
@@ -37,8 +45,9 @@ export class NameServer {
   readonly #others: () => readonly NameServerAddress[];
   readonly #udp: DatagramSocket = createSocket("udp4");
   readonly #tcp: Server;
-  readonly #clients = new Set<Socket>();
-  #forwarded = 0;
+  readonly #connections = new ClientCounts<Socket>(maxConnections, maxConnectionsOfClient);
+  readonly #forwarded = new ClientCounts<Buffer>(maxForwarded, maxForwardedOfClient);
+  #waiting = 0;
   #isClosed = false;
 
   private constructor(answer: AnswerName, others: () => readonly NameServerAddress[]) {
@@ -46,7 +55,7 @@ export class NameServer {
     this.#others = others;
     this.#udp.on("error", () => undefined);
     this.#udp.on("message", (message, from) => void this.#receive(message, from));
-    this.#tcp = createServer((socket) => this.#accept(socket));
+    this.#tcp = createServer((socket) => void this.#accept(socket));
     this.#tcp.on("error", () => undefined);
   }
 
@@ -88,31 +97,41 @@ export class NameServer {
   close(): void {
     this.#isClosed = true;
     this.#tcp.close();
-    for (const client of this.#clients) client.destroy();
+    for (const socket of this.#connections.all) socket.destroy();
     this.#udp.close();
   }
 
   async #receive(message: Buffer, { address, port }: RemoteInfo): Promise<void> {
+    if (this.#waiting >= maxWaitingQuestions) return;
+    this.#waiting += 1;
     const reply = await this.#reply(message, address, "udp");
+    this.#waiting -= 1;
     if (reply !== null && !this.#isClosed) this.#udp.send(reply, port, address, () => undefined);
   }
 
-  #accept(socket: Socket): void {
-    this.#clients.add(socket);
-    socket.once("close", () => this.#clients.delete(socket));
+  /** Answers the questions of a connection one after the other, as fast as the answers are read. */
+  async #accept(socket: Socket): Promise<void> {
+    const client = socket.remoteAddress ?? "";
     socket.on("error", () => undefined);
-    socket.setTimeout(10_000, () => socket.destroy());
+    if (!this.#connections.add(client, socket)) {
+      socket.destroy();
+      return;
+    }
+    socket.once("close", () => this.#connections.remove(client, socket));
+    socket.setTimeout(idleMs, () => socket.destroy());
     let received: Buffer = Buffer.alloc(0);
-    socket.on("data", (bytes: Buffer) => {
-      received = Buffer.concat([received, bytes]);
-      for (let size = sizeOfFirst(received); size !== null; size = sizeOfFirst(received)) {
-        const message = received.subarray(2, 2 + size);
-        received = received.subarray(2 + size);
-        void this.#reply(message, socket.remoteAddress ?? "", "tcp").then((reply) => {
-          if (reply !== null && !socket.destroyed) socket.write(withSize(reply));
-        });
+    try {
+      for await (const bytes of socket) {
+        received = Buffer.concat([received, bytes]);
+        for (let size = sizeOfFirst(received); size !== null; size = sizeOfFirst(received)) {
+          const reply = await this.#reply(received.subarray(2, 2 + size), client, "tcp");
+          received = received.subarray(2 + size);
+          if (reply !== null) await written(socket, withSize(reply));
+        }
       }
-    });
+    } catch {
+      // The client has left.
+    }
   }
 
   /** Null: the message is no question, or one that cannot be answered. Never rejects. */
@@ -130,7 +149,7 @@ export class NameServer {
     if (query === null || question === undefined) return null;
     const answer = await this.#answer(client, question.name);
     if (answer.kind === "next") return failure(query);
-    if (answer.kind === "forward") return (await this.#forward(message, transport)) ?? failure(query);
+    if (answer.kind === "forward") return (await this.#forward(message, client, transport)) ?? failure(query);
     // Addresses are of IPv4: other questions about the name have no answer, and the name exists.
     const addresses = question.type === "A" ? answer.addresses : [];
     const reply = encode({
@@ -142,10 +161,9 @@ export class NameServer {
     return encode({ ...short, flags: (short.flags ?? 0) | TRUNCATED_RESPONSE });
   }
 
-  /** Null if no server answers. */
-  async #forward(message: Buffer, transport: "udp" | "tcp"): Promise<Buffer | null> {
-    if (this.#forwarded >= maxForwarded) return null;
-    this.#forwarded += 1;
+  /** Null if no server answers, or too many questions wait. */
+  async #forward(message: Buffer, client: string, transport: "udp" | "tcp"): Promise<Buffer | null> {
+    if (!this.#forwarded.add(client, message)) return null;
     try {
       for (const server of this.#others()) {
         const reply = await (transport === "udp" ? askByUdp(server, message) : askByTcp(server, message));
@@ -153,8 +171,41 @@ export class NameServer {
       }
       return null;
     } finally {
-      this.#forwarded -= 1;
+      this.#forwarded.remove(client, message);
     }
+  }
+}
+
+/** What is open of all clients, within a limit for all and one for each, so that no client shuts out the others. */
+class ClientCounts<T> {
+  readonly #max: number;
+  readonly #maxOfClient: number;
+  readonly #byClient = new Map<string, Set<T>>();
+  #count = 0;
+
+  constructor(max: number, maxOfClient: number) {
+    this.#max = max;
+    this.#maxOfClient = maxOfClient;
+  }
+
+  get all(): readonly T[] {
+    return [...this.#byClient.values()].flatMap((items) => [...items]);
+  }
+
+  /** False if that is too many. */
+  add(client: string, item: T): boolean {
+    const items = this.#byClient.get(client) ?? new Set();
+    if (this.#count >= this.#max || items.size >= this.#maxOfClient) return false;
+    this.#byClient.set(client, items.add(item));
+    this.#count += 1;
+    return true;
+  }
+
+  remove(client: string, item: T): void {
+    const items = this.#byClient.get(client);
+    if (items?.delete(item) !== true) return;
+    this.#count -= 1;
+    if (items.size === 0) this.#byClient.delete(client);
   }
 }
 
@@ -241,6 +292,13 @@ function sizeOfFirst(received: Buffer): number | null {
   if (received.length < 2) return null;
   const size = received.readUInt16BE(0);
   return received.length >= 2 + size ? size : null;
+}
+
+/** Resolves when the bytes are on their way. Rejects if the connection closes before. */
+function written(socket: Socket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function withSize(message: Buffer): Buffer {

@@ -7,6 +7,7 @@ import type { RelayAddress } from "../dial-gateway.ts";
 import type { GatewayNetworks } from "../gateway/gateway.ts";
 import type { NodeKey } from "../gateway/proof.ts";
 import type { LocalNetwork, LocalNetworks, Runtime } from "../runtimes/runtime.ts";
+import { wait } from "../wait.ts";
 import { NameRules, type OpenAddress, type RuleInput } from "./name-rules.ts";
 import { type NameAnswer, NameServer } from "./name-server.ts";
 import { type NamedForwarding, NamedListener } from "./named-listener.ts";
@@ -42,6 +43,9 @@ const maxListeners = 2_000;
 /** Time until a failed change is tried again, milliseconds. */
 const retryMs = 1_000;
 
+/** Questions from addresses that are not known yet cause a look at this machine so often at most, milliseconds. */
+const unknownClientMs = 250;
+
 const noNetworks: LocalNetworks = { networks: [], members: [] };
 const noPlan: NamesPlan = planNames([], noNetworks);
 
@@ -60,6 +64,7 @@ export class NetworkNames {
   #taskNetworks: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   #local: LocalNetworks = noNetworks;
   #plan: NamesPlan = noPlan;
+  readonly #lookForClient = spaced(() => this.refresh(), unknownClientMs);
   #pending: Promise<void> | null = null;
   #running: Promise<void> = Promise.resolve();
   #lastError = "";
@@ -76,12 +81,12 @@ export class NetworkNames {
     const dialer = new TaskDialer(() => this.#dialContext());
     this.#forwarding = {
       dial: (task, port, signal) => dialer.dial(task, port, signal),
+      isClient: (networkId, ip) => this.#clientAt(ip)?.networkIds.includes(networkId) === true,
       monotonicMs: () => performance.now(),
       avoided: new Map(),
       maxConnections: options.maxConnections,
       connections: 0,
     };
-      isClient: (networkId, ip) => this.#clientAt(ip)?.networkIds.includes(networkId) === true,
   }
 
   /** What the gateway accepts from other nodes. */
@@ -236,7 +241,7 @@ export class NetworkNames {
 
   async #answer(client: string, name: string): Promise<NameAnswer> {
     // A container may ask before its start is known here; its connections have to find their rules then.
-    if (this.#clientAt(client) === undefined) await this.refresh();
+    if (this.#clientAt(client) === undefined) await this.#lookForClient();
     const found = this.#clientAt(client);
     if (found === undefined) return { kind: "next" };
     const addresses = addressesOf(this.#plan, found, name);
@@ -244,15 +249,15 @@ export class NetworkNames {
     return { kind: found.hasNameServers ? "next" : "forward" };
   }
 
+  #clientAt(address: string): NamedClient | undefined {
+    return this.#plan.clients.find(({ ip }) => ip === address);
+  }
+
   #dialContext(): DialContext {
     const { relay, nowMs } = this.#options;
     return {
       networks: this.#networks,
       ownAddress: ({ networkId, id }: NamedTask) => this.#ownAddress(networkId, id),
-  #clientAt(address: string): NamedClient | undefined {
-    return this.#plan.clients.find(({ ip }) => ip === address);
-  }
-
       relay: relay(),
       nowMs,
     };
@@ -293,6 +298,20 @@ function networkIdsOf({ networks = [] }: AssignedTask): ReadonlySet<string> {
 
 function keyOf({ networkId, address, port }: NamedAddress): string {
   return `${networkId} ${address} ${port}`;
+}
+
+/** Runs work that starts after a call to it, for all calls meanwhile together; it starts once in `minMs`. */
+export function spaced(work: () => Promise<void>, minMs: number): () => Promise<void> {
+  let next: Promise<void> | null = null;
+  let startedMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    next ??= wait(Math.max(0, startedMs + minMs - performance.now())).then(() => {
+      next = null;
+      startedMs = performance.now();
+      return work();
+    });
+    return next;
+  };
 }
 
 /** From a random place on: a client that takes the first address reaches all of them over time. */

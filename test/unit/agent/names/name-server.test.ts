@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { connect } from "node:net";
 import { decode, encode } from "dns-packet";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type NameAnswer, NameServer } from "../../../../src/agent/names/name-server.ts";
 
 describe("the name server", () => {
@@ -107,5 +107,70 @@ describe("the name server", () => {
     expect(await resolver().resolve4("db")).toEqual(["10.0.0.4"]);
     expect(clients).toHaveLength(1);
     socket.close();
+  });
+
+  test("[N461] one client has at most 128 questions at other name servers, and others are asked meanwhile", async () => {
+    // Asks a name server that never answers.
+    const silent = createSocket("udp4");
+    await new Promise<void>((resolve) => silent.bind(0, "127.0.0.1", resolve));
+    let forwarded = 0;
+    silent.on("message", () => {
+      forwarded += 1;
+    });
+    const others = [{ host: "127.0.0.1", port: silent.address().port }];
+    const local = await NameServer.open(
+      "0.0.0.0",
+      async () => ({ kind: "forward" }),
+      () => others,
+    );
+    const questions = (localAddress: string) => {
+      const socket = createSocket("udp4");
+      const refused = new Promise<number>((resolve) => {
+        socket.once("message", (reply) => resolve(reply.readUInt8(3) & 0x0f));
+      });
+      socket.bind(0, localAddress, () => {
+        for (let id = 0; id < 140; id++) {
+          socket.send(encode({ type: "query", id, questions: [{ type: "A", name: "x.test" }] }), local.port);
+        }
+      });
+      return refused.finally(() => socket.close());
+    };
+    expect([await questions("127.0.0.2"), forwarded]).toEqual([2, 128]);
+    expect([await questions("127.0.0.3"), forwarded]).toEqual([2, 256]);
+    local.close();
+    silent.close();
+  });
+
+  test("[N461] questions of a client that reads no answers are not read on", async () => {
+    const addresses = Array.from({ length: 200 }, (_, at) => `10.0.0.${at + 1}`);
+    answers["tasks.db"] = { kind: "addresses", addresses };
+    const message = encode({ type: "query", id: 1, questions: [{ type: "A", name: "tasks.db" }] });
+    const question = Buffer.concat([Buffer.from([0, message.length]), message]);
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    const count = 40_000;
+    socket.write(Buffer.concat(Array.from({ length: count }, () => question)));
+    await vi.waitFor(() => expect(clients.length).toBeGreaterThan(100));
+    let before = 0;
+    await vi.waitFor(
+      () => {
+        const grown = clients.length - before;
+        before = clients.length;
+        expect(grown).toBe(0);
+      },
+      { timeout: 5_000, interval: 200 },
+    );
+    expect(clients.length).toBeLessThan(count);
+    socket.destroy();
+  });
+
+  test("[N461] a client has at most 16 connections", async () => {
+    const sockets = Array.from({ length: 17 }, () => connect(server.port, "127.0.0.1"));
+    const closed = await Promise.any(
+      sockets.map((socket) => new Promise((resolve) => socket.once("close", () => resolve(socket)))),
+    );
+    expect(closed).toBeDefined();
+    expect(sockets.filter(({ closed }) => closed)).toHaveLength(1);
+    for (const socket of sockets) socket.destroy();
   });
 });
