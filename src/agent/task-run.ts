@@ -43,6 +43,12 @@ const unhealthyTimeoutMs = 10_000;
 
 /** How often the open ports of a task on a network are read, milliseconds. */
 const openPortsIntervalMs = 500;
+/**
+ * Changes of them that are reported at once, and the time for each further one, milliseconds: the registry writes each
+ * change, and sends it to all nodes of the task's networks.
+ */
+const portChanges = 20;
+const portChangeMs = 30_000;
 
 /** Waits before a task is prepared again after a failure that may pass, milliseconds; then it is rejected. */
 const prepareRetryMs: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000];
@@ -397,13 +403,16 @@ export class TaskRun {
   /** Reports the ports at which other tasks of its networks reach it, until aborted. */
   async #watchOpenPorts({ openPorts }: RunningTask, signal: AbortSignal): Promise<void> {
     if (openPorts === undefined || this.task.networks === undefined) return;
-    while (!signal.aborted) {
+    for (let changesLeft = portChanges; !signal.aborted; ) {
       const ports = (await openPorts()).slice(0, maxOpenPorts);
       if (!signal.aborted && String(ports) !== String(this.#report.openPorts)) {
         this.#report = { ...this.#report, openPorts: ports };
         this.#reportState();
+        changesLeft -= 1;
       }
-      await this.#context.wait(openPortsIntervalMs, signal);
+      const waitMs = changesLeft >= 1 ? openPortsIntervalMs : portChangeMs;
+      await this.#context.wait(waitMs, signal);
+      changesLeft = Math.min(portChanges, changesLeft + waitMs / portChangeMs);
     }
   }
 

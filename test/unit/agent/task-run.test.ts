@@ -453,6 +453,21 @@ test("[N432] the open ports of a task on a network are reported, and again when 
   expect(reads).toBe(readBefore);
 });
 
+test("[N464] a task that opens and closes ports all the time is reported twice a minute", async () => {
+  let port = 1_000;
+  runtime.openPorts = async () => {
+    port += 1;
+    return [port];
+  };
+  start({ ...assignedTask("a"), networks: [{ id: "n", name: "shop", aliases: [] }] });
+  await time.pass(60_000);
+  const changes = () => new Set(reports.map(({ openPorts }) => String(openPorts))).size;
+  const before = changes();
+  expect(before).toBeLessThan(25);
+  await time.pass(600_000);
+  expect(changes() - before).toBe(20);
+});
+
 test("[N432] the ports of a task without a network are its own business", async () => {
   runtime.openPorts = async () => [80];
   const run = start();

@@ -1,10 +1,13 @@
 // The TCP ports that a container listens at, read from /proc without entering the container.
 
-import { readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { endianness } from "node:os";
 
 /** `st` of a socket that listens, in /proc/net/tcp. */
 const listening = "0A";
+
+/** So much of a table is read, bytes: some 7,000 sockets. */
+const maxTableBytes = 1_048_576;
 
 /**
  * Reads the open ports of one container; each call reads them again.
@@ -25,7 +28,7 @@ export function openPortsOf(
     if (ownPid === null) return exposed;
     try {
       const tables = await Promise.all(
-        ["tcp", "tcp6"].map((name) => readFile(`/proc/${ownPid}/net/${name}`, "utf8").catch(missing)),
+        ["tcp", "tcp6"].map((name) => readListening(`/proc/${ownPid}/net/${name}`).catch(missing)),
       );
       return readOpenPorts(tables.join("\n"));
     } catch {
@@ -33,6 +36,36 @@ export function openPortsOf(
       return exposed;
     }
   };
+}
+
+/**
+ * Reads the sockets of a table that listen. The kernel writes them before all others, of which a container may have
+ * hundreds of thousands, and only as far as they are read.
+ */
+export async function readListening(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.alloc(65_536);
+    let text = "";
+    while (text.length < maxTableBytes) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      text += buffer.toString("latin1", 0, bytesRead);
+      if (bytesRead === 0 || hasOthers(text)) break;
+    }
+    return text;
+  } finally {
+    await file.close();
+  }
+}
+
+/** True if the last whole line is of a socket that does not listen. */
+function hasOthers(text: string): boolean {
+  const end = text.lastIndexOf("\n");
+  const [number = "", , , state] = text
+    .slice(text.lastIndexOf("\n", end - 1) + 1, end)
+    .trim()
+    .split(/\s+/);
+  return number.endsWith(":") && state !== listening;
 }
 
 /**

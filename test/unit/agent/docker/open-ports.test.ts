@@ -1,9 +1,15 @@
 // The open ports of a container, from the tables of /proc.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openPortsOf, readOpenPorts } from "../../../../src/agent/runtimes/docker/open-ports.ts";
+import {
+  openPortsOf,
+  readListening,
+  readOpenPorts,
+} from "../../../../src/agent/runtimes/docker/open-ports.ts";
 
 const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n";
 
@@ -31,4 +37,20 @@ test("[N432] the ports that Node listens at are read from this machine's table",
 
 test("[N432] where /proc does not show a container, the ports of its image count", async () => {
   expect(await openPortsOf("f".repeat(64), 999_999_999, [80, 443])()).toEqual([80, 443]);
+});
+
+test("[N463] the connections of a container are not read, however many it has", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "open-ports-"));
+  const file = join(dir, "tcp");
+  const line = (port: string, state: string) => `   0: 00000000:${port} 00000000:0000 ${state} 00000000\n`;
+  writeFileSync(file, head + line("0050", "0A") + line("0051", "01").repeat(50_000) + line("0052", "0A"));
+  expect(readOpenPorts(await readListening(file))).toEqual([80]);
+  writeFileSync(file, head + line("0050", "0A").repeat(50_000) + line("0052", "0A"));
+  expect((await readListening(file)).length).toBeLessThan(1_200_000);
+  rmSync(dir, { recursive: true });
+});
+
+test("[N463] the part of this machine's table that is read has all ports at which it listens", async () => {
+  const whole = readOpenPorts(readFileSync("/proc/self/net/tcp", "utf8"));
+  expect(readOpenPorts(await readListening("/proc/self/net/tcp"))).toEqual(whole);
 });
