@@ -44,11 +44,14 @@ const silentSettings: ReadonlySet<string> = new Set(["tls", "tls.certresolver"])
 /** Entry points by the names that Traefik's documentation gives to those of HTTP and HTTPS. */
 const publicEntryPoints: ReadonlySet<string> = new Set(["web", "websecure", "http", "https"]);
 
-/** Reads the `traefik.*` labels. Without any, or with `traefik.enable=false`, nothing is asked for. */
+/** What Traefik reads as true; other values turn a container off there as well. Go's strconv.ParseBool. */
+const trueTexts: ReadonlySet<string> = new Set(["1", "t", "T", "TRUE", "true", "True"]);
+
+/** Reads the `traefik.*` labels. Without any, or with a `traefik.enable` that is not true, nothing is asked for. */
 export function readTraefik(labels: Readonly<Record<string, string>>): TraefikReading {
   const own = Object.entries(labels).filter(([key]) => key.toLowerCase().startsWith("traefik."));
-  const enable = own.find(([key]) => key.toLowerCase() === "traefik.enable")?.[1];
-  if (own.length === 0 || enable === "false") return { labels: {}, port: null, isAsked: false, warnings: [] };
+  const isOff = own.some(([key, value]) => key.toLowerCase() === "traefik.enable" && !trueTexts.has(value));
+  if (own.length === 0 || isOff) return { labels: {}, port: null, isAsked: false, warnings: [] };
   const reading = new Reading(own);
   return reading.result();
 }
@@ -58,7 +61,8 @@ class Reading {
   readonly #unread: string[] = [];
   readonly #routers = new Map<string, Map<string, string>>();
   readonly #services = new Map<string, Map<string, string>>();
-  readonly #middlewares = new Map<string, string>();
+  /** The kinds of each middleware. */
+  readonly #middlewares = new Map<string, Set<string>>();
 
   constructor(labels: readonly (readonly [string, string])[]) {
     for (const [key, value] of labels) {
@@ -68,9 +72,13 @@ class Reading {
       if (router !== undefined) put(this.#routers, router, routerSetting ?? "", value);
       else if (service !== undefined) put(this.#services, service, setting ?? "", value);
       else if (middleware !== undefined)
-        this.#middlewares.set(middleware.toLowerCase(), (kind ?? "").toLowerCase());
+        this.#addMiddleware(middleware.toLowerCase(), (kind ?? "").toLowerCase());
       else if (key.toLowerCase() !== "traefik.enable") this.#unread.push(key);
     }
+  }
+
+  #addMiddleware(name: string, kind: string): void {
+    this.#middlewares.set(name, (this.#middlewares.get(name) ?? new Set()).add(kind));
   }
 
   result(): TraefikReading {
@@ -96,8 +104,7 @@ class Reading {
     const rule = settings.get("rule");
     for (const [setting, value] of settings) {
       if (setting === "rule" || setting === "middlewares" || setting === "service") continue;
-      if (setting === "entrypoints" && value.split(",").every((entry) => publicEntryPoints.has(entry.trim())))
-        continue;
+      if (setting === "entrypoints" && hasPublicEntryPoint(value)) continue;
       if (!silentSettings.has(setting) && !setting.startsWith("tls.domains"))
         this.#unread.push(`traefik.http.routers.${name}.${setting}`);
     }
@@ -113,10 +120,10 @@ class Reading {
       );
       return [];
     }
-    const guard = this.#guardOf(settings.get("middlewares"));
-    if (guard !== null) {
+    const protection = this.#protectionOf(settings);
+    if (protection !== null) {
       this.#warnings.push(
-        `router ${name} is not published: middleware ${guard} may protect it, and the mesh does not apply middlewares; remove it or publish the service by waggle.host`,
+        `router ${name} is not published: ${protection}; remove it or publish the service by waggle.host`,
       );
       return [];
     }
@@ -130,15 +137,30 @@ class Reading {
     }
   }
 
+  /** What may keep clients from a router, as a clause; null if nothing does. */
+  #protectionOf(settings: ReadonlyMap<string, string>): string | null {
+    const guard = this.#guardOf(settings.get("middlewares"));
+    if (guard !== null) return `middleware ${guard} may protect it, and the mesh does not apply middlewares`;
+    const entryPoints = settings.get("entrypoints");
+    if (entryPoints !== undefined && !hasPublicEntryPoint(entryPoints))
+      return `its entry points ${entryPoints} may not be public, and the mesh has its own`;
+    const options = settings.get("tls.options") ?? "default";
+    if (options !== "default")
+      return `its TLS options ${options} may ask for client certificates, which the mesh does not check`;
+    return null;
+  }
+
   /** The first middleware that may refuse requests; null if all are known to let them pass, with a warning. */
   #guardOf(text: string | undefined): string | null {
     const names = (text ?? "")
       .split(",")
       .map((name) => name.trim())
       .filter((name) => name !== "");
-    const kindOf = (name: string) =>
-      this.#middlewares.get(name.replace(/@docker$|@swarm$/, "").toLowerCase());
-    const guard = names.find((name) => !openMiddlewares.has(kindOf(name) ?? ""));
+    const isOpen = (name: string): boolean => {
+      const kinds = this.#middlewares.get(name.replace(/@docker$|@swarm$/, "").toLowerCase());
+      return kinds !== undefined && [...kinds].every((kind) => openMiddlewares.has(kind));
+    };
+    const guard = names.find((name) => !isOpen(name));
     if (guard === undefined && names.length > 0)
       this.#warnings.push(`middlewares without effect here: ${names.join(", ")}`);
     return guard ?? null;
@@ -167,6 +189,10 @@ class Reading {
     this.#warnings.push(`cannot read the port "${text}" of traefik service ${name}: use 1 to 65535`);
     return null;
   }
+}
+
+function hasPublicEntryPoint(text: string): boolean {
+  return text.split(",").some((name) => publicEntryPoints.has(name.trim()));
 }
 
 function put(map: Map<string, Map<string, string>>, name: string, setting: string, value: string): void {

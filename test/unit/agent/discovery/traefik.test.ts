@@ -127,3 +127,31 @@ test("[N264] a router with a middleware that may refuse requests is not publishe
     warnings: ["middlewares without effect here: zip"],
   });
 });
+
+test("[N465] a router is not published past its entry points, TLS options or a middleware of several kinds", () => {
+  const host = { "traefik.http.routers.r.rule": "Host(`a.test`)" };
+  const kinds = ["basicauth.users", "compress"].map((kind) => [`traefik.http.middlewares.m.${kind}`, "true"]);
+  for (const [reason, more] of [
+    ["its entry points internal may not be public", { "traefik.http.routers.r.entrypoints": "internal" }],
+    ["its TLS options mtls@file may ask for", { "traefik.http.routers.r.tls.options": "mtls@file" }],
+    ["middleware m may", { "traefik.http.routers.r.middlewares": "m", ...Object.fromEntries(kinds) }],
+  ] as const) {
+    const { labels, warnings } = readTraefik({ ...host, ...more });
+    expect(labels).toEqual({});
+    expect(warnings[0]).toContain(`router r is not published: ${reason}`);
+  }
+  const { labels } = readTraefik({
+    ...host,
+    "traefik.http.routers.r.entrypoints": "internal, websecure",
+    "traefik.http.routers.r.tls.options": "default",
+  });
+  expect(labels).toEqual({ "waggle.host": "a.test" });
+});
+
+test("[N466] every traefik.enable that Traefik does not read as true turns its labels off", () => {
+  const isAsked = (enable: string) =>
+    readTraefik({ "traefik.enable": enable, "traefik.http.routers.r.rule": "Host(`a.test`)" }).isAsked;
+  for (const text of ["true", "True", "TRUE", "1", "t"]) expect(isAsked(text)).toBe(true);
+  for (const text of ["false", "False", "FALSE", "0", "f", "no", "", " true"])
+    expect(isAsked(text)).toBe(false);
+});
