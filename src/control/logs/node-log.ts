@@ -1,5 +1,6 @@
 // Reads the lines of tasks from the gateway of their node.
 
+import { printableUpTo } from "../../domain/model/printable.ts";
 import { gatewayHeader, readOutcome } from "../../gateway/attempt.ts";
 import { logKeepAliveMs, readLogFrames, type TaskLine } from "../../gateway/logs/log-frames.ts";
 import type { DialGateway } from "../../proxy/plane.ts";
@@ -7,6 +8,9 @@ import type { LogCall } from "../../registry/log-calls.ts";
 
 /** Time for a gateway to begin its response, milliseconds. */
 const logDialTimeoutMs = 5_000;
+/** So much of a node's reason for sending no logs is read, bytes, and shown, characters. */
+const maxAnswerBytes = 4_096;
+const maxReasonLength = 300;
 /** A stream that sends nothing at all for this long has broken, milliseconds. */
 const logSilenceMs = 3 * logKeepAliveMs;
 
@@ -55,16 +59,33 @@ async function dial(
     signal: dialing.signal,
   } as const;
   const response = await dialGateway(gateway, nodeId, init).catch(() => null);
-  clearTimeout(timer);
   const outcome = response === null ? null : readOutcome(response.headers.get(gatewayHeader), mark);
-  if (response !== null && outcome === "ready" && response.body !== null)
+  if (response !== null && outcome === "ready" && response.body !== null) {
+    clearTimeout(timer);
     return { body: response.body, abort: () => dialing.abort() };
-  const why = outcome === null ? "" : ((await response?.text().catch(() => "")) ?? "").trim();
-  await response?.body?.cancel().catch(() => undefined);
+  }
+  const why = outcome === null ? "" : await readReason(response?.body ?? null);
+  clearTimeout(timer);
   dialing.abort();
+  await response?.body?.cancel().catch(() => undefined);
   throw new NodeLogError(
     why === "" ? `node ${nodeName} does not answer` : `node ${nodeName}: ${why.replace(/\.$/, "")}`,
   );
+}
+
+/** The text of a gateway's answer; empty without one. */
+async function readReason(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for await (const part of body ?? []) {
+      text += decoder.decode(part.subarray(0, maxAnswerBytes), { stream: true });
+      if (text.length >= maxAnswerBytes) break;
+    }
+  } catch {
+    // What came before counts.
+  }
+  return printableUpTo(text.trim(), maxReasonLength);
 }
 
 /** The parts of a body; an error if none comes for too long. */

@@ -8,7 +8,7 @@
 //
 // Numbers are big endian.
 
-import { type LogLine, maxLogPartBytes } from "./log-line.ts";
+import { isLogTime, type LogLine, maxLogPartBytes } from "./log-line.ts";
 
 /** A line of one of several tasks. */
 export type TaskLine = LogLine & {
@@ -81,10 +81,12 @@ function frameLength(bytes: Uint8Array, at: number, tasks: number): number | nul
 
 function lineOf(frame: Uint8Array): TaskLine {
   const textAt = headBytes + timeBytes;
+  const time = decoder.decode(frame.subarray(headBytes, textAt));
+  if (!isLogTime(time)) throw new Error("the stream cannot be read");
   return {
     task: new DataView(frame.buffer, frame.byteOffset).getUint16(2),
     stream: frame[0] === 1 ? "stdout" : "stderr",
-    time: decoder.decode(frame.subarray(headBytes, textAt)),
+    time,
     text: frame.subarray(textAt),
   };
 }

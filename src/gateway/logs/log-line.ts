@@ -18,3 +18,10 @@ export const maxLogPartBytes = 16_384;
 export function printLogTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}000000Z`;
 }
+
+const timeShape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/;
+
+/** True for a text in the form of a line's time. */
+export function isLogTime(text: string): boolean {
+  return timeShape.test(text);
+}

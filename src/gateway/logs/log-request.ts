@@ -2,7 +2,7 @@
 //
 //   /logs?tasks=9xk2…b,7fq1…a@2026-11-28T14:36:24.123456000Z&streams=stdout,stderr&tail=100&since=…&follow=1
 
-import type { LogStream } from "./log-line.ts";
+import { isLogTime, type LogStream } from "./log-line.ts";
 
 /** A task of the gateway's node. */
 type LogTask = {
@@ -26,7 +26,6 @@ export type LogRequest = {
 /** Tasks of one request: a head of a request has a limit. */
 export const maxLogTasks = 100;
 
-const timeShape = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/;
 const idShape = /^[0-9a-z]{1,64}$/;
 
 export function printLogTarget({ tasks, streams, tail, since, follow }: LogRequest): string {
@@ -53,7 +52,7 @@ export function readLogTarget(target: string): LogRequest | null {
     tasks.length <= maxLogTasks &&
     streams.every((name) => name === "stdout" || name === "stderr") &&
     (tail === null || /^\d{1,9}$/.test(tail)) &&
-    (since === null || timeShape.test(since));
+    (since === null || isLogTime(since));
   if (!isRight || tasks.includes(null)) return null;
   return {
     tasks: tasks.filter((task) => task !== null),
@@ -66,7 +65,7 @@ export function readLogTarget(target: string): LogRequest | null {
 
 function readTask(text: string): LogTask | null {
   const [id, after] = splitOnce(text, "@");
-  if (!idShape.test(id) || (after !== "" && !timeShape.test(after))) return null;
+  if (!idShape.test(id) || (after !== "" && !isLogTime(after))) return null;
   return { id, after: after || null };
 }
 

@@ -1,12 +1,21 @@
 // The log routes over a registry and real gateways, whose nodes have prepared lines. test/system/logs.test.ts has a
 // whole mesh.
 
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { afterEach, expect, test } from "vitest";
-import { logKeyOf } from "../../../src/agent/gateway/proof.ts";
+import { checkProof, logKeyOf } from "../../../src/agent/gateway/proof.ts";
 import { logBody } from "../../../src/agent/logs/log-body.ts";
 import type { LogQuery } from "../../../src/agent/logs/log-query.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
+import {
+  attemptHeader,
+  gatewayHeader,
+  printOutcome,
+  readAttempt,
+  targetHeader,
+} from "../../../src/gateway/attempt.ts";
 import { logFrame } from "../../../src/gateway/logs/log-frames.ts";
 import {
   type LogLine,
@@ -173,6 +182,11 @@ test.each([
     () => logFrame({ ...line(1, "x".repeat(maxLogPartBytes + 2)), task: 0 }),
     "cannot be read",
   ],
+  [
+    "a line without a time",
+    () => logFrame({ ...line(1, "x\n"), task: 0, time: "\x1b]0;owned\x07".padEnd(30, "x") }),
+    "cannot be read",
+  ],
   ["half a line", () => logFrame({ ...line(1, "whole\n"), task: 0 }).subarray(0, 20), "ended within a line"],
 ])("[A144] a node that sends %s is cut off, and the other one's lines are sent", async (_, bytes, reason) => {
   let broken = "";
@@ -185,4 +199,33 @@ test.each([
   expect(frames).toHaveLength(2);
   expect(frames[0]).toBe(`1 ${tasks[0].id}\n`);
   expect(frames[1]).toContain(reason);
+});
+
+test("[A450] the reason of a node that sends no logs is short and printable, however much it sends", async () => {
+  const { control, tasks, ports } = await meshOf((id) => [line(1, `${id}\n`)]);
+  const nodeId = tasks[1].nodeId ?? "";
+  const credential = [...control.mesh.nodes.values()].find(({ id }) => id === nodeId)?.credential ?? "";
+  let sent = 0;
+  const server = createServer((request, response) => {
+    const head = readAttempt(String(request.headers[attemptHeader]));
+    const proven = { method: "GET", target: String(request.headers[targetHeader]), host: null };
+    const { mark } = checkProof(head?.attempt as never, proven, head?.proof ?? "", [logKeyOf(credential)]);
+    response.writeHead(503, { [gatewayHeader]: printOutcome("gone", mark ?? "") });
+    const send = () => {
+      sent += 65_536;
+      if (sent < 100_000_000) response.write(`\x1b[2Jx\n`.padEnd(65_536, "x"), send);
+    };
+    send();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(
+    () => server.closeAllConnections(),
+    () => server.close(),
+  );
+  ports.set(nodeId, (server.address() as AddressInfo).port);
+  const [, error = ""] = framesOf(await control.ask("GET /services/web/logs?stdout=1"));
+  expect(error).toContain("\\x1b[2Jx\\n");
+  expect(error).not.toContain("\x1b");
+  expect(error.length).toBeLessThan(700);
+  expect(sent).toBeLessThan(50_000_000);
 });

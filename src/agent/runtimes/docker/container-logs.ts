@@ -2,7 +2,7 @@
 
 import type { Readable } from "node:stream";
 import type { Container } from "dockerode";
-import { type LogLine, maxLogPartBytes } from "../../../gateway/logs/log-line.ts";
+import { type LogLine, maxLogPartBytes, printLogTime } from "../../../gateway/logs/log-line.ts";
 import { isWanted, type LogQuery } from "../../logs/log-query.ts";
 import { statusOf } from "./daemon.ts";
 import { readFrames, readTerminal } from "./log-messages.ts";
@@ -23,7 +23,7 @@ export async function* readContainerLogs(
   const end = (): void => void stream.destroy();
   query.signal.addEventListener("abort", end, { once: true });
   try {
-    let time = "";
+    let time = printLogTime(0);
     for await (const message of isTty ? readTerminal(stream) : readFrames(stream)) {
       for (const text of partsOf(message.text)) {
         time = laterTime(message.time, time);

@@ -9,7 +9,7 @@ const headerBytes = 8;
 const stderrType = 2;
 const lineFeed = 10;
 /** The daemon's time, with nine decimals, and a space. */
-const timePattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d+)(Z|[+-]\d\d:\d\d) /;
+const timePattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})(Z|[+-]\d\d:\d\d) /;
 const maxTimeBytes = 36;
 /** A time of UTC and a part of a long line, which has no line feed of its own. */
 const terminalPartBytes = "2026-11-28T14:36:24.123456789Z ".length + maxLogPartBytes;
