@@ -20,9 +20,12 @@ export type NamedForwarding = {
   readonly monotonicMs: () => number;
   /** Until when tasks are the last choice, by task id. */
   readonly avoided: Map<string, number>;
+  /** One container has at most half of them. */
   readonly maxConnections: number;
   /** Number of open connections. */
   connections: number;
+  /** The same of each container, by address. */
+  readonly byClient: Map<string, number>;
 };
 
 export class NamedListener {
@@ -73,22 +76,28 @@ export class NamedListener {
   async #serve(client: Socket): Promise<void> {
     const forwarding = this.#forwarding;
     client.on("error", () => undefined);
-    // The port is open to every container of this machine, and to machines that have a route to its bridges.
-    const isClient = forwarding.isClient(this.#networkId, client.remoteAddress ?? "");
-    if (!isClient || forwarding.connections >= forwarding.maxConnections) {
+    const address = client.remoteAddress ?? "";
+    if (!this.#admits(address)) {
       client.resetAndDestroy();
       return;
     }
-    forwarding.connections += 1;
+    count(forwarding, address, 1);
     const leaving = new AbortController();
     client.once("close", () => {
-      forwarding.connections -= 1;
+      count(forwarding, address, -1);
       leaving.abort();
     });
     const target = await this.#connect(leaving.signal);
     if (target === null) client.resetAndDestroy();
     else if (client.destroyed) target.destroy();
     else joinStreams(client, target);
+  }
+
+  #admits(address: string): boolean {
+    const { isClient, maxConnections, connections, byClient } = this.#forwarding;
+    // The port is open to every container of this machine, and to machines that have a route to its bridges.
+    if (!isClient(this.#networkId, address)) return false;
+    return connections < maxConnections && (byClient.get(address) ?? 0) < maxConnections / 2;
   }
 
   /** Tries the tasks in turn, each once. Null if none of them accepts. */
@@ -116,4 +125,11 @@ export class NamedListener {
     const isAvoided = ({ id }: NamedTask): boolean => (avoided.get(id) ?? 0) > nowMs;
     return [...turned.filter((task) => !isAvoided(task)), ...turned.filter(isAvoided)];
   }
+}
+
+function count(forwarding: NamedForwarding, address: string, change: 1 | -1): void {
+  const own = (forwarding.byClient.get(address) ?? 0) + change;
+  forwarding.connections += change;
+  if (own === 0) forwarding.byClient.delete(address);
+  else forwarding.byClient.set(address, own);
 }

@@ -86,6 +86,7 @@ export class NetworkNames {
       avoided: new Map(),
       maxConnections: options.maxConnections,
       connections: 0,
+      byClient: new Map(),
     };
   }
 

@@ -6,6 +6,7 @@ import type { DialResult } from "../../../../src/agent/dial-gateway.ts";
 import { NamedListener } from "../../../../src/agent/names/named-listener.ts";
 import type { NamedTask } from "../../../../src/agent/names/names-plan.ts";
 import { tcpTask } from "../../../support/gateway.ts";
+import { until } from "../../../support/until.ts";
 
 const stops: (() => unknown)[] = [];
 
@@ -45,6 +46,7 @@ async function open(maxConnections = 100) {
     avoided: new Map<string, number>(),
     maxConnections,
     connections: 0,
+    byClient: new Map<string, number>(),
   };
   const at = { networkId: "shop", address: "10.0.0.2", port: 6379, tasks: ["a", "b", "c"].map(task) };
   const listener = await NamedListener.open("127.0.0.1", at, forwarding);
@@ -110,5 +112,28 @@ describe("connections to a name", () => {
     expect(dialed).toEqual([]);
     clients.add("127.0.0.1");
     expect(await read(listener)).toBe("a");
+  });
+
+  test("[N467] one container has at most half of the connections to names", async () => {
+    const { listener, clients, forwarding } = await open(4);
+    clients.add("127.0.0.2");
+    const connected = (localAddress: string) =>
+      new Promise<string>((resolve) => {
+        const socket = connect({
+          port: listener.localPort,
+          host: "127.0.0.1",
+          localAddress,
+          allowHalfOpen: true,
+        });
+        socket.on("error", () => resolve("reset"));
+        // Not ended, so that it stays open.
+        socket.once("data", (bytes) => resolve(String(bytes)));
+        stops.push(() => socket.destroy());
+      });
+    const answers = [];
+    for (const from of ["1", "1", "1", "2", "2", "2"]) answers.push(await connected(`127.0.0.${from}`));
+    expect(answers).toEqual(["a", "b", "reset", "c", "a", "reset"]);
+    for (const stop of stops.splice(3)) await stop();
+    await until("all to be closed", () => forwarding.byClient.size === 0 && forwarding.connections === 0);
   });
 });
