@@ -34,6 +34,12 @@ const idleMs = 10_000;
 /** What a client without EDNS takes (RFC 1035 §4.2.1). */
 const maxDatagramBytes = 512;
 
+/** A longer message is no question that a program of a container asks, bytes. */
+const maxQuestionBytes = 1_024;
+/** Room of a message over TCP for addresses, and what each takes besides its name, bytes. */
+const addressRoomBytes = 65_535 - maxQuestionBytes;
+const addressBytes = 16;
+
 const noError = 0;
 const serverFailure = 2;
 
@@ -151,7 +157,7 @@ export class NameServer {
     if (answer.kind === "next") return failure(query);
     if (answer.kind === "forward") return (await this.#forward(message, client, transport)) ?? failure(query);
     // Addresses are of IPv4: other questions about the name have no answer, and the name exists.
-    const addresses = question.type === "A" ? answer.addresses : [];
+    const addresses = question.type === "A" ? answer.addresses.slice(0, maxAddresses(question.name)) : [];
     const reply = encode({
       ...replyTo(query, noError),
       answers: addresses.map((data) => ({ type: "A", name: question.name, ttl: ttlS, data })),
@@ -209,13 +215,21 @@ class ClientCounts<T> {
   }
 }
 
+/** Null for other messages, and for several questions in one, to which there is no answer (RFC 9619). */
 function readQuery(message: Buffer): Packet | null {
+  // Before it is decoded: names that refer to others become far longer than the message.
+  const isShort = message.length >= 12 && message.length <= maxQuestionBytes;
+  if (!isShort || message.readUInt16BE(4) !== 1) return null;
   try {
     const packet = decode(message);
     return packet.type === "query" ? packet : null;
   } catch {
     return null;
   }
+}
+
+function maxAddresses(name: string): number {
+  return Math.floor(addressRoomBytes / (Buffer.byteLength(name) + addressBytes));
 }
 
 /** RD is returned, RA is set (RFC 1035 §4.1.1). */

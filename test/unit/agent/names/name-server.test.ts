@@ -173,4 +173,28 @@ describe("the name server", () => {
     expect(sockets.filter(({ closed }) => closed)).toHaveLength(1);
     for (const socket of sockets) socket.destroy();
   });
+
+  test("[N468] a message of many questions is not answered, and a name has as many addresses as a message holds", async () => {
+    const head = Buffer.alloc(12);
+    const count = 300;
+    head.writeUInt16BE(count, 4);
+    const name = [...Array.from({ length: 127 }, () => Buffer.from([1, 97])), Buffer.from([0])];
+    const same = Array.from({ length: count - 1 }, () => Buffer.from([0xc0, 12, 0, 1, 0, 1]));
+    const message = Buffer.concat([head, ...name, Buffer.from([0, 1, 0, 1]), ...same]);
+    const size = Buffer.alloc(2);
+    size.writeUInt16BE(message.length);
+    const socket = connect(server.port, "127.0.0.1");
+    const question = encode({ type: "query", id: 7, questions: [{ type: "A", name: "tasks.db" }] });
+    socket.write(Buffer.concat([size, message, Buffer.from([0, question.length]), question]));
+    const addresses = Array.from({ length: 5_000 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
+    answers["tasks.db"] = { kind: "addresses", addresses };
+    let received = Buffer.alloc(0);
+    for await (const part of socket) {
+      received = Buffer.concat([received, part]);
+      if (received.length >= 2 + received.readUInt16BE(0)) break;
+    }
+    const reply = decode(received.subarray(2));
+    expect([reply.id, reply.answers?.length]).toEqual([7, Math.floor(64_511 / 24)]);
+    expect(clients).toHaveLength(1);
+  });
 });
