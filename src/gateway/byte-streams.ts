@@ -26,6 +26,9 @@ const closeNormal = 1000;
 const closeGoingAway = 1001;
 const closeProtocolError = 1002;
 
+/** Messages that wait for the reader are joined up to this size: each part has a cost beside its bytes. */
+const joinedBytes = 4_096;
+
 /** Further bytes are granted in steps of this size. */
 const grantStepBytes = byteWindow / 4;
 
@@ -133,9 +136,22 @@ class ByteStreams {
     } else {
       this.#granted -= message.bytes.length;
       if (this.#granted < 0) this.#violated("more bytes than it may");
-      else this.#received.push(message.bytes);
+      else this.#keep(message.bytes);
       this.#wakeReader();
     }
+  }
+
+  /** Keeps bytes for the reader. */
+  #keep(bytes: Uint8Array): void {
+    const last = this.#received.at(-1);
+    if (last === undefined || last.length + bytes.length > joinedBytes) {
+      this.#received.push(bytes);
+      return;
+    }
+    const joined = new Uint8Array(last.length + bytes.length);
+    joined.set(last);
+    joined.set(bytes, last.length);
+    this.#received[this.#received.length - 1] = joined;
   }
 
   #violated(what: string): void {

@@ -67,6 +67,27 @@ describe("the end of a Worker", () => {
     await expect(second.end.writable.getWriter().write(Buffer.from("x"))).rejects.toThrow("enough");
   });
 
+  test("[A451] a window of messages with one byte each is kept as few parts", async () => {
+    let receive: (event: { readonly data: unknown }) => void = () => undefined;
+    const { readable } = byteEndOf({
+      send: () => undefined,
+      close: () => undefined,
+      addEventListener: (type: string, listener: (event: { readonly data: unknown }) => void) => {
+        if (type === "message") receive = listener;
+      },
+    });
+    for (let at = 0; at < byteWindow; at++) receive({ data: Uint8Array.of(0, at % 251).buffer });
+    const reader = readable.getReader();
+    const parts: Uint8Array[] = [];
+    for (let bytes = 0; bytes < byteWindow; ) {
+      const { value = new Uint8Array() } = await reader.read();
+      parts.push(value);
+      bytes += value.length;
+    }
+    expect(parts).toHaveLength(byteWindow / 4_096);
+    expect(Buffer.concat(parts).every((byte, at) => byte === at % 251)).toBe(true);
+  });
+
   test("[O407] a peer that does not read stops the sender at the window", async () => {
     const { end, ws } = await open();
     let received = 0;
