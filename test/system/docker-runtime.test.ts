@@ -280,7 +280,7 @@ describe.skipIf(problem !== null)(title, () => {
     await createDetached("--name", "nocommand", "busybox", "nosuchprogram");
     await taskWith(
       "nocommand",
-      /Failed .*\| starting container failed: .*"nosuchprogram": executable file not found/,
+      /Failed .*\| "starting container failed: .*"nosuchprogram": executable file not found/,
     );
   }, 120_000);
 

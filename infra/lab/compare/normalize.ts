@@ -23,8 +23,13 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{64}\b/g, "ID"],
   [/\b(?=[a-z0-9]*\d)[a-z0-9]{25}\b/g, "ID"],
   [/\b(?=[a-z0-9]*\d)[a-z0-9]{12}\b/g, "ID"],
+  // Some ids have no digit.
+  [/^[a-z]{12}(?= {2}|$)/, "ID"],
+  [/(?<=^[a-z-]{1,40}\.\d\.)[a-z]{12}(?=@)/, "ID"],
   [/\b(About an?|less than a|\d+) (second|minute|hour)s?( ago)?/gi, "TIME ago"],
   [/"Index":\s*\d+/g, '"Index": N'],
   // The width of a column depends on what is in it.
   [/ {2,}/g, "  "],
+  [/(?<=^ID {2}[a-z-]{1,40}\.\d {2}[a-z:]{1,40} {2})node\d\b/, "NODE"],
+  [/(?<=^[a-z-]{1,40}\.\d\.ID@)node\d\b/, "NODE"],
 ];
