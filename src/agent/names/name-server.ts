@@ -108,7 +108,8 @@ export class NameServer {
   }
 
   async #receive(message: Buffer, { address, port }: RemoteInfo): Promise<void> {
-    if (this.#waiting >= maxWaitingQuestions) return;
+    // Nothing can be sent to port 0, which a raw socket may state.
+    if (port === 0 || this.#waiting >= maxWaitingQuestions) return;
     this.#waiting += 1;
     const reply = await this.#reply(message, address, "udp");
     this.#waiting -= 1;

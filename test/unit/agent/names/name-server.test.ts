@@ -1,6 +1,6 @@
 // The name server of a node, asked by Node's resolver and by another server's client.
 
-import { createSocket } from "node:dgram";
+import { createSocket, Socket as DatagramSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { connect } from "node:net";
 import { decode, encode } from "dns-packet";
@@ -196,5 +196,20 @@ describe("the name server", () => {
     const reply = decode(received.subarray(2));
     expect([reply.id, reply.answers?.length]).toEqual([7, Math.floor(64_511 / 24)]);
     expect(clients).toHaveLength(1);
+  });
+
+  test("[N469] a question from port 0 gets no answer, and the server goes on", async () => {
+    const bind = vi.spyOn(DatagramSocket.prototype, "bind");
+    const local = await NameServer.open("127.0.0.1", async () => answers.db ?? { kind: "next" });
+    const [udp] = bind.mock.contexts as DatagramSocket[];
+    bind.mockRestore();
+    const question = encode({ type: "query", id: 7, questions: [{ type: "A", name: "db" }] });
+    udp?.emit("message", question, { address: "127.0.0.1", port: 0, family: "IPv4", size: question.length });
+    answers.db = { kind: "addresses", addresses: ["10.0.0.4"] };
+    const asking = resolver();
+    asking.setServers([`127.0.0.1:${local.port}`]);
+    expect(await asking.resolve4("db")).toEqual(["10.0.0.4"]);
+    expect(udp).toBeDefined();
+    local.close();
   });
 });
