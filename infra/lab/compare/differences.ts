@@ -29,7 +29,8 @@ export const differences: readonly Difference[] = [
   {
     reason: "nodes have no plugins and no certificates of a Swarm",
     commands: /^docker node inspect --pretty/,
-    lines: /^$|^TLS Info:|^ TrustRoot:|^Plugins:|^ (Log|Network|Volume):|CERTIFICATE|^[A-Za-z0-9+/=]{20,}$|^ Issuer /,
+    lines:
+      /^$|^TLS Info:|^ TrustRoot:|^Plugins:|^ (Log|Network|Volume):|CERTIFICATE|^[A-Za-z0-9+/=]{20,}$|^ Issuer /,
   },
   {
     reason: "the default order of an update is start-first",

@@ -14,8 +14,21 @@ const maxListBytes = 65_536;
 
 const encoder = new TextEncoder();
 
-/** @param isRaw the service has a terminal: its lines come without frames, as from dockerd */
-export function logResponse(reading: LogReading, options: LogOptions, isRaw: boolean): Response {
+/** API 1.42 named the stream with frames; before it, both kinds have one name. */
+const multiplexedSinceMinor = 42;
+
+type LogFormat = {
+  /** The service has a terminal: its lines come without frames, as from dockerd. */
+  readonly isRaw: boolean;
+  /** The minor part of the client's API version. */
+  readonly apiMinor: number;
+};
+
+export function logResponse(
+  reading: LogReading,
+  options: LogOptions,
+  { isRaw, apiMinor }: LogFormat,
+): Response {
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -33,7 +46,7 @@ export function logResponse(reading: LogReading, options: LogOptions, isRaw: boo
     },
     { highWaterMark: 0 },
   );
-  const type = isRaw ? "raw" : "multiplexed";
+  const type = isRaw || apiMinor < multiplexedSinceMinor ? "raw" : "multiplexed";
   return new Response(body, { headers: { "content-type": `application/vnd.docker.${type}-stream` } });
 }
 

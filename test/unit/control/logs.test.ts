@@ -97,6 +97,13 @@ test("[A140] the lines of a service come from all nodes in the order of their ti
   expect(framesOf(ofTask)).toEqual(["2 two\n", "1 three\n"]);
 });
 
+test("[A140] before API 1.42 the stream with frames has the name of the one without", async () => {
+  const { control, tasks } = await meshOf(() => [line(1, "one\n")]);
+  const old = await control.ask(`GET /v1.41/tasks/${tasks[0].id}/logs?stdout=1`);
+  expect(old.headers.get("content-type")).toBe("application/vnd.docker.raw-stream");
+  expect(framesOf(old)).toEqual(["1 one\n"]);
+});
+
 test("[A140] the lines of a service with a terminal come as they are", async () => {
   const { control } = await meshOf(() => [line(1, "one\n")]);
   await control.ask("POST /services/create", {
