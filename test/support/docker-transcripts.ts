@@ -89,7 +89,9 @@ export async function compareWithGolden(
     );
   const create = (...args: string[]) => ["service", "create", "--no-resolve-image", ...args];
   const folder = mkdtempSync(join(tmpdir(), "waggle-stack-"));
-  const beganAtSeconds = Math.floor(Date.now() / 1_000);
+  // The events of an earlier run may be of this second.
+  const beganAtSeconds = Math.ceil(Date.now() / 1_000);
+  await until("the next second", () => Date.now() >= beganAtSeconds * 1_000);
 
   try {
     writeFileSync(join(folder, "stack.yml"), stackFile(stackPort));
