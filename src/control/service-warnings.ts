@@ -1,8 +1,7 @@
-// The warnings about a service: fields that the mesh ignores, its mode, and labels without an effect. A response to
+// The warnings about a service: its mode, names on its nodes, and labels without an effect. A response to
 // a create or update has them; `docker stack deploy` drops them there, so that tasks and the status have them too.
 
 import { isBalancer, type MeshNode } from "../domain/model/node.ts";
-import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
 import { modeWarnings } from "./mode-warnings.ts";
 import { type NamedServices, referenceWarnings } from "./service-references.ts";
@@ -35,14 +34,10 @@ export async function warningContext(
 
 /** Warnings that follow from the service and the nodes of the mesh. */
 export function ownWarnings(
-  { document, spec }: Pick<ServiceView, "document" | "spec">,
+  { spec }: Pick<ServiceView, "spec">,
   { isOnCloudflare, nodes }: WarningContext,
 ): string[] {
-  return [
-    ...ignoredFieldWarnings(document),
-    ...modeWarnings(spec, isOnCloudflare),
-    ...networkWarnings(spec, nodes),
-  ];
+  return [...modeWarnings(spec, isOnCloudflare), ...networkWarnings(spec, nodes)];
 }
 
 /** Processes cannot resolve the names of services. @see docs/networks.md */

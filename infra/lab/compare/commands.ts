@@ -287,7 +287,10 @@ export const commands: readonly Command[] = [
   { text: "docker stack rm shop" },
 
   // Networks, secrets and configs.
-  { text: "sleep 3; docker network ls --filter driver=overlay --format '{{.Name}} {{.Driver}} {{.Scope}}'" },
+  // A Swarm lists a network until the last task has left it.
+  {
+    text: "for i in $(seq 30); do docker network ls | grep -q shop_default || break; sleep 1; done; docker network ls --filter driver=overlay --format '{{.Name}} {{.Driver}} {{.Scope}}'",
+  },
   { text: "docker network inspect ingress --format '{{.Name}} {{.Driver}} {{.Ingress}} {{.Scope}}'" },
   { text: "docker network create -d overlay --label a=b back" },
   { text: "docker network create -d overlay back" },

@@ -4,15 +4,19 @@
 import { contains, parseIp, parseNetwork } from "./cidr.ts";
 import { invalidAs } from "./error.ts";
 import type { MeshNode } from "./node.ts";
+import type { ImagePlatform, ServiceSpec } from "./service.ts";
 
 /** A parsed constraint. */
-export type Constraint = {
+export type PropertyConstraint = {
   /** As written: `node.labels.zone`. Case matters only in a label's name. */
   readonly key: string;
   /** True for `==`, false for `!=`. */
   readonly equal: boolean;
   readonly value: string;
 };
+
+/** What a node must meet: a constraint, or one of the platforms that the service's image is for. */
+export type Constraint = PropertyConstraint | { readonly platforms: readonly ImagePlatform[] };
 
 const invalid = invalidAs("constraint/invalid");
 
@@ -34,8 +38,34 @@ const valuePattern = /^[a-z0-9:\-_\s.*()?+[\]\\^$|/]+$/i;
  *
  * @throws MeshError `constraint/invalid`
  */
-export function parseConstraints(texts: readonly string[]): readonly Constraint[] {
+export function parseConstraints(texts: readonly string[]): readonly PropertyConstraint[] {
   return texts.map(parseConstraint);
+}
+
+/** A service's constraints and platforms. @throws MeshError `constraint/invalid` */
+export function constraintsOf({
+  constraints,
+  platforms = [],
+}: Pick<ServiceSpec, "constraints" | "platforms">): readonly Constraint[] {
+  return [...parseConstraints(constraints), ...(platforms.length === 0 ? [] : [{ platforms }])];
+}
+
+/** True if the node has one of the platforms. An empty word stands for any; Go's names and the kernel's are equal. */
+function supportsOneOf(
+  platforms: readonly ImagePlatform[],
+  { platform }: Pick<MeshNode, "platform">,
+): boolean {
+  const arch = goArch(platform.arch);
+  return platforms.some(
+    (image) =>
+      (image.os === "" || image.os.toLowerCase() === platform.os.toLowerCase()) &&
+      (image.arch === "" || goArch(image.arch) === arch),
+  );
+}
+
+/** The names of the kernel for what Go calls otherwise, as SwarmKit reads them. */
+function goArch(arch: string): string {
+  return { x86_64: "amd64", aarch64: "arm64" }[arch.toLowerCase()] ?? arch.toLowerCase();
 }
 
 /** True if the node meets all constraints. */
@@ -43,7 +73,7 @@ export function nodeMatches(constraints: readonly Constraint[], node: MeshNode):
   return constraints.every((constraint) => holds(constraint, node));
 }
 
-export function parseConstraint(text: string): Constraint {
+export function parseConstraint(text: string): PropertyConstraint {
   const operator = ["==", "!="].find((candidate) => text.includes(candidate));
   if (operator === undefined) throw invalid("constraint expected one operator from ==, !=");
   const operatorIndex = text.indexOf(operator);
@@ -68,7 +98,9 @@ function isLabelKey(key: string): boolean {
   return [nodeLabels, engineLabels].some((prefix) => key.startsWith(prefix) && key.length > prefix.length);
 }
 
-function holds({ key, equal, value }: Constraint, node: MeshNode): boolean {
+function holds(constraint: Constraint, node: MeshNode): boolean {
+  if ("platforms" in constraint) return supportsOneOf(constraint.platforms, node);
+  const { key, equal, value } = constraint;
   const lowerKey = key.toLowerCase();
   if (lowerKey === "node.ip") return matchesIp(value, node.address, equal);
   return (value.toLowerCase() === property(lowerKey, key, node).toLowerCase()) === equal;

@@ -100,6 +100,9 @@ export type ServiceMode =
 /** An amount of CPU and memory; 0: unspecified. */
 export type TaskResources = { readonly nanoCpus: number; readonly memoryBytes: number };
 
+/** A platform that an image is for, in Go's words: `linux`, `amd64`. Empty: any. */
+export type ImagePlatform = { readonly os: string; readonly arch: string };
+
 /** The part of the operator's document that the mesh acts on. */
 export type ServiceSpec = {
   readonly name: string;
@@ -109,6 +112,8 @@ export type ServiceSpec = {
   readonly ports: readonly PortRequest[];
   /** `node.role==worker`, `node.labels.zone!=a`; all must hold. */
   readonly constraints: readonly string[];
+  /** Those of which a node must have one. Absent: any. */
+  readonly platforms?: readonly ImagePlatform[];
   /** Node labels over whose values tasks are spread: `node.labels.zone`; the first counts most. Absent: none. */
   readonly spreadOver?: readonly string[];
   /** 0: no limit. */

@@ -10,7 +10,7 @@
 //  - A task whose node drains, is down or no longer meets a constraint is stopped, and its slot gets another
 //    one: after the end of the first, unless its node is down.
 
-import { type Constraint, nodeMatches, parseConstraints } from "../model/constraint.ts";
+import { type Constraint, constraintsOf, nodeMatches } from "../model/constraint.ts";
 import { canTakeTasks, isNodeDown } from "../model/node.ts";
 import { completionsOf, type Service } from "../model/service.ts";
 import { isAlive, isWanted, type Task } from "../model/task.ts";
@@ -33,7 +33,7 @@ export function reconcileJob(
   tasks: readonly Task[],
   plan: PlanBuilder,
 ): readonly UnplacedTask[] {
-  const constraints = parseConstraints(service.spec.constraints);
+  const constraints = constraintsOf(service.spec);
   const slots = jobSlots(service, constraints, tasks, plan).map((slot) => jobSlot(slot, service, plan));
   for (const { current } of slots) {
     const isDone = current.some(({ state }) => state === "complete");

@@ -31,7 +31,7 @@
 // Slots are decided one by one from an index built once, in time linear in the number of tasks. Placing tasks
 // takes time in proportion to the unplaced tasks times the nodes.
 
-import { nodeMatches, parseConstraints } from "../model/constraint.ts";
+import { constraintsOf, nodeMatches } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
@@ -128,7 +128,7 @@ function wantedSlots(service: Service, tasks: readonly Task[], plan: PlanBuilder
  * twice. A task that was not assigned yet is deleted.
  */
 function globalSlots(service: Service, slots: readonly Slot[], plan: PlanBuilder): readonly Slot[] {
-  const constraints = parseConstraints(service.spec.constraints);
+  const constraints = constraintsOf(service.spec);
   return slots.filter(({ nodeId, tasks }) => {
     const node = plan.world.nodes.get(nodeId ?? "");
     const meetsConstraints = node !== undefined && nodeMatches(constraints, node);
@@ -158,7 +158,7 @@ function reconcileService(
   before: Service,
   plan: PlanBuilder,
 ): readonly UnplacedTask[] {
-  const constraints = parseConstraints(before.spec.constraints);
+  const constraints = constraintsOf(before.spec);
   const { nodes } = plan.world;
   const plainViews = slots.map((slot) => viewSlot(slot, before, constraints, nodes));
   const begun = beginIfNeeded(before, plainViews, plan);

@@ -13,6 +13,7 @@ const filterTexts = {
   ready: (count: number) => `${nodeCountText(count)} not available for new tasks`,
   resources: (count: number) => `insufficient resources on ${nodeCountText(count)}`,
   constraints: (count: number) => `scheduling constraints not satisfied on ${nodeCountText(count)}`,
+  platform: (count: number) => `unsupported platform on ${nodeCountText(count)}`,
   hostPort: (count: number) => `host-mode port already in use on ${nodeCountText(count)}`,
   maxPerNode: (_: number) => "max replicas per node limit exceed",
 } as const;
@@ -31,7 +32,9 @@ export function failedFilter(
   if (!canTakeTasks(info.node)) return "ready";
   const failed = failedCapacityFilter(info, requirements, outgoingNodeId);
   if (failed === "resources") return failed;
-  return nodeMatches(requirements.constraints, info.node) ? failed : "constraints";
+  const unmet = requirements.constraints.find((constraint) => !nodeMatches([constraint], info.node));
+  if (unmet === undefined) return failed;
+  return "platforms" in unmet ? "platform" : "constraints";
 }
 
 /** The first filter that rejects a node because of the tasks already on it. */

@@ -7,7 +7,7 @@
 // never moved to rebalance nodes.
 
 import { compareStrings } from "../model/compare.ts";
-import { nodeMatches, parseConstraints, spreadValue } from "../model/constraint.ts";
+import { constraintsOf, nodeMatches, spreadValue } from "../model/constraint.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
@@ -100,7 +100,7 @@ function nodeChoice(
   infos: readonly NodeInfo[],
   failures: ReadonlyMap<string, number> | undefined,
 ): NodeChoice {
-  const constraints = parseConstraints(service.spec.constraints);
+  const constraints = constraintsOf(service.spec);
   const requirements = { service, constraints, hostPorts: hostPortsOf(service) };
   const groups = new Map<string, SpreadGroup>();
   const candidates = infos

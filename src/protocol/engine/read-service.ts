@@ -66,6 +66,10 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
   const spreadOver = (template.Placement?.Preferences ?? []).flatMap(
     ({ Spread }) => Spread?.SpreadDescriptor ?? [],
   );
+  const platforms = (template.Placement?.Platforms ?? []).map(({ OS, Architecture }) => ({
+    os: OS ?? "",
+    arch: Architecture ?? "",
+  }));
   const spec: ServiceSpec = {
     name: engineSpec.Name ?? "",
     labels,
@@ -73,6 +77,7 @@ export function readServiceSpec(body: unknown, defaultName = ""): ParsedServiceS
     mode,
     ports,
     constraints: template.Placement?.Constraints ?? [],
+    ...(platforms.length > 0 && { platforms }),
     ...(spreadOver.length > 0 && { spreadOver }),
     maxPerNode: template.Placement?.MaxReplicas ?? 0,
     ...((limits.nanoCpus !== 0 || limits.memoryBytes !== 0) && { limits }),

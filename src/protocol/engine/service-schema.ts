@@ -26,6 +26,7 @@ export const EnginePlacement = z.object({
   Constraints: texts.nullish(),
   Preferences: z.array(z.object({ Spread: z.object({ SpreadDescriptor: text }).nullish() })).nullish(),
   MaxReplicas: whole.nullish(),
+  Platforms: z.array(z.object({ OS: text.nullish(), Architecture: text.nullish() })).nullish(),
 });
 
 const NetworkUse = z.object({ Target: z.string().nullish(), Aliases: texts.nullish() });

@@ -1,32 +1,32 @@
 import { expect, test, vi } from "vitest";
 import { machine } from "../registry/harness.ts";
-import { running, spec, TestControl } from "./support.ts";
+import { spec, TestControl } from "./support.ts";
 
 const stack = { Labels: { "com.docker.stack.namespace": "shop" } };
-const limited = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
+const redis = { EndpointSpec: { Ports: [{ TargetPort: 6379 }] } };
 
 test("[A89] warnings that docker stack deploy drops are the error of running tasks, and problems of the status", async () => {
   const control = new TestControl(1);
-  await control.create("shop_web", { ...stack, ...limited, EndpointSpec: {} });
+  await control.create("shop_web", { ...stack, ...redis });
   const tasks = (await control.ask("GET /tasks")).json;
   expect(
     tasks.map(({ Status }: { Status: { State: string; Err: string } }) => [Status.State, Status.Err]),
   ).toEqual([
-    ["running", expect.stringMatching(/^warning: TaskTemplate\.Placement\.Platforms is ignored: /)],
-    ["running", expect.stringMatching(/^warning: TaskTemplate\.Placement\.Platforms is ignored: /)],
+    ["running", expect.stringMatching(/^warning: target port 6379 is usually Redis/)],
+    ["running", expect.stringMatching(/^warning: target port 6379 is usually Redis/)],
   ]);
   expect((await control.ask(`GET /tasks/${tasks[0].ID}`)).json.Status.Err).toBe(tasks[0].Status.Err);
   expect((await control.ask("GET /mesh/status")).json.problems).toEqual([
     expect.objectContaining({
       what: "service shop_web",
-      why: expect.stringContaining("Platforms is ignored"),
+      why: expect.stringContaining("target port 6379 is usually Redis"),
     }),
   ]);
 });
 
 test("[A89] a service of no stack, whose create printed its warnings, has none of them later", async () => {
   const control = new TestControl(1);
-  await control.create("web", { ...limited, EndpointSpec: {} });
+  await control.create("web", { ...redis });
   expect((await control.ask("GET /tasks")).json[0].Status).not.toHaveProperty("Err");
   expect((await control.ask("GET /mesh/status")).json.problems).toEqual([]);
 });
@@ -35,8 +35,7 @@ test("[A89] the own error of a task counts before a warning", async () => {
   const control = new TestControl(1);
   await control.create("shop_web", {
     ...stack,
-    ...limited,
-    EndpointSpec: {},
+    ...redis,
     Mode: { Replicated: { Replicas: 1 } },
   });
   const task = control.mesh.tasks()[0];

@@ -152,13 +152,11 @@ test.each([
 
 test("[A12] responses to create and update have the warnings; an update without warnings has null", async () => {
   const control = new TestControl();
-  const ignored = running({}, { Placement: { Platforms: [{ OS: "linux" }] } });
-  const created = await control.ask("POST /services/create", { body: spec("my-web", ignored) });
-  expect(created.json.Warnings).toEqual([
-    expect.stringMatching(/^TaskTemplate.Placement.Platforms is ignored: /),
-  ]);
+  const redis = { EndpointSpec: { Ports: [{ TargetPort: 6379 }] } };
+  const created = await control.ask("POST /services/create", { body: spec("my-web", redis) });
+  expect(created.json.Warnings).toEqual([expect.stringMatching(/^target port 6379 is usually Redis/)]);
   expect((await control.update("my-web", (read) => read)).json.Warnings).toHaveLength(1);
-  expect((await control.update("my-web", (read) => ({ ...read, ...running({}) }))).json).toEqual({
+  expect((await control.update("my-web", (read) => ({ ...read, EndpointSpec: {} }))).json).toEqual({
     Warnings: null,
   });
 });

@@ -41,7 +41,6 @@ test("[A76] a service may be sent with keys in any case, and is returned with Do
     endpointspec: { ports: [{ targetport: 80, publishedport: 8080 }] },
   };
   const { json } = await control.ask("POST /services/create", { body: sent });
-  expect(json.Warnings).toEqual([expect.stringContaining("TaskTemplate.Placement.Platforms is ignored")]);
   control.mesh.work();
   const service = (await control.ask(`GET /services/${json.ID}`)).json;
   const shownPort = { Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress" };

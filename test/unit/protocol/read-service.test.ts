@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { MeshError } from "../../../src/domain/model/error.ts";
-import { ignoredFieldWarnings } from "../../../src/protocol/engine/ignored-fields.ts";
 import { readNodeSpec } from "../../../src/protocol/engine/read-node.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import { publishing, running, spec } from "../control/support.ts";
@@ -119,7 +118,6 @@ test("[A10] null, which Go writes for empty values, reads as absent everywhere",
   };
   const bare = { Name: "my-web", TaskTemplate: { ContainerSpec: { Image: "nginx" } } };
   expect(readServiceSpec(sent).spec).toEqual(readServiceSpec(bare).spec);
-  expect(ignoredFieldWarnings(sent)).toEqual([]);
 });
 
 test.each([
@@ -233,22 +231,16 @@ test("[A11] an error quotes only the start of a long value", () => {
   expect(message).toBe(`cannot read Labels: expected record, read "${"x".repeat(59)}…`);
 });
 
-test("[A12] fields that the Docker CLI always sends cause no warning", () => {
-  expect(ignoredFieldWarnings(spec("my-web"))).toEqual([]);
-  const usual = {
-    UpdateConfig: { Parallelism: 1, FailureAction: "pause", Monitor: 5e9, MaxFailureRatio: 0 },
-  };
-  expect(ignoredFieldWarnings(spec("my-web", usual))).toEqual([]);
-  expect(ignoredFieldWarnings(spec("my-web", running({ Healthcheck: { Test: ["NONE"] } })))).toEqual([]);
-});
-
-test.each([
-  ["TaskTemplate.Placement.Platforms", running({}, { Placement: { Platforms: [{ OS: "linux" }] } })],
-])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {
-  const sent = spec("my-web", change);
-  const { document } = readServiceSpec(sent);
-  expect(document).toMatchObject(sent);
-  expect(ignoredFieldWarnings(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
+test("[S23] the platforms of a placement are read, and kept in the document", () => {
+  const platforms = [{ Architecture: "amd64", OS: "linux" }, { OS: "linux" }];
+  const { spec: read, document } = readServiceSpec(
+    spec("my-web", running({}, { Placement: { Platforms: platforms } })),
+  );
+  expect(read.platforms).toEqual([
+    { os: "linux", arch: "amd64" },
+    { os: "linux", arch: "" },
+  ]);
+  expect(document).toMatchObject({ TaskTemplate: { Placement: { Platforms: platforms } } });
 });
 
 test.each([
@@ -257,11 +249,10 @@ test.each([
   ["a user", running({ User: "1000" })],
   ["limits", running({}, { Resources: { Limits: { MemoryBytes: 64 << 20 } } })],
   ["a log driver", running({}, { LogDriver: { Name: "json-file", Options: { "max-size": "1m" } } })],
-])("[N101] %s has no warning, because nodes with Docker honour it", (_what, change) => {
+])("[N101] %s is kept for nodes with Docker, which honour it", (_what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
   expect(document).toMatchObject(sent);
-  expect(ignoredFieldWarnings(document)).toEqual([]);
 });
 
 test.each([
@@ -356,8 +347,7 @@ test("[S18] [S20] placement preferences and generic resources are read, and caus
       },
     ),
   );
-  const { spec: read, document } = readServiceSpec(sent);
+  const { spec: read } = readServiceSpec(sent);
   expect(read.spreadOver).toEqual(["node.labels.zone"]);
   expect(read.reservations.generic).toEqual({ gpu: 3 });
-  expect(ignoredFieldWarnings(document)).toEqual([]);
 });

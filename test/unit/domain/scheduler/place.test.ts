@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { nodeMatches, parseConstraints } from "../../../../src/domain/model/constraint.ts";
+import { constraintsOf, nodeMatches, parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import type { MeshNode } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
 import { isWanted, type Task } from "../../../../src/domain/model/task.ts";
@@ -187,6 +187,17 @@ describe("reasons", () => {
     ]);
   });
 
+  test("[S23] nodes with no platform of the image are counted apart, after those that meet no constraint", () => {
+    const platforms = [{ os: "linux", arch: "riscv64" }];
+    expect(reasons([node1, node2], [aService({ replicas: 1, platforms })])).toEqual([
+      "no suitable node (unsupported platform on 2 nodes)",
+    ]);
+    const constraints = [`node.hostname==${node1.hostname}`];
+    expect(reasons([node1, node2], [aService({ replicas: 1, platforms, constraints })])).toEqual([
+      "no suitable node (scheduling constraints not satisfied on 1 node; unsupported platform on 1 node)",
+    ]);
+  });
+
   test("[S8] a host-mode port is used by one task per node, of one service", () => {
     const ports = [{ target: 80, published: 8090, mode: "host" as const }];
     expect(reasons([node1, node2], [aService({ replicas: 3, ports })])).toEqual([
@@ -277,6 +288,21 @@ describe("constraints", () => {
   test("[S15] all constraints must hold", () => {
     expect(nodeMatches(parseConstraints(["node.role==worker", "node.labels.zone==us"]), node)).toBe(false);
     expect(nodeMatches([], node)).toBe(true);
+  });
+
+  test("[S23] a node has one of the platforms if system and architecture fit, whatever their spelling", () => {
+    const supports = (...platforms: readonly [os: string, arch: string][]) =>
+      nodeMatches(
+        constraintsOf({ constraints: [], platforms: platforms.map(([os, arch]) => ({ os, arch })) }),
+        node,
+      );
+    expect(supports(["linux", "arm64"])).toBe(true);
+    expect(supports(["Linux", "aarch64"])).toBe(true);
+    expect(supports(["linux", "amd64"])).toBe(false);
+    expect(supports(["windows", "arm64"])).toBe(false);
+    expect(supports(["linux", "amd64"], ["", "arm64"])).toBe(true);
+    expect(supports(["linux", ""])).toBe(true);
+    expect(supports()).toBe(true);
   });
 
   test("[S16] an invalid constraint is refused with SwarmKit's message", () => {
