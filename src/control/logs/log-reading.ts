@@ -1,5 +1,6 @@
 // Reads the logs of several tasks: opens a stream at each of their nodes, merges them, and follows new tasks.
 
+import { Semaphore } from "../../domain/model/semaphore.ts";
 import type { Task } from "../../domain/model/task.ts";
 import { isAlive, taskStates } from "../../domain/model/task.ts";
 import { type LogLine, printLogTime } from "../../gateway/logs/log-line.ts";
@@ -9,7 +10,7 @@ import type { DialGateway } from "../../proxy/plane.ts";
 import type { MeshApi } from "../../registry/api.ts";
 import type { LogCall } from "../../registry/log-calls.ts";
 import type { LogOptions } from "./log-options.ts";
-import { DialSlots, NodeLogError, readNodeLog } from "./node-log.ts";
+import { NodeLogError, readNodeLog } from "./node-log.ts";
 
 /** A line of a task. */
 export type NamedLine = LogLine & { readonly of: Task };
@@ -27,6 +28,8 @@ type LogDeps = {
   readonly tasks: () => Promise<LogTasks>;
 };
 
+/** Gateways dialed at a time: a Worker has at most six connections that wait for a response. */
+const maxDials = 5;
 /** Between two looks for new tasks of a follower, milliseconds. */
 const newTasksMs = 2_000;
 /** Before a node that could not be read is tried again, milliseconds. */
@@ -65,7 +68,7 @@ export class LogReading {
   readonly #deps: LogDeps;
   readonly #options: LogOptions;
   readonly #merge: LineMerge<NamedLine>;
-  readonly #slots = new DialSlots();
+  readonly #slots = new Semaphore(maxDials);
   readonly #progress = new Map<string, Progress>();
   /** Why nodes could not be read, by their id. */
   readonly #missing = new Map<string, { readonly reason: string; retryAtMs: number }>();

@@ -1,6 +1,7 @@
 // Reads the lines of tasks from the gateway of their node.
 
 import { printableUpTo } from "../../domain/model/printable.ts";
+import type { Semaphore } from "../../domain/model/semaphore.ts";
 import { gatewayHeader, readOutcome } from "../../gateway/attempt.ts";
 import { logKeepAliveMs, readLogFrames, type TaskLine } from "../../gateway/logs/log-frames.ts";
 import type { DialGateway } from "../../proxy/plane.ts";
@@ -28,11 +29,11 @@ export async function* readNodeLog(
   call: LogCall,
   tasks: number,
   dialGateway: DialGateway,
-  slots: DialSlots,
+  slots: Semaphore,
 ): AsyncGenerator<readonly TaskLine[], void, void> {
   if (call.gateway === null) throw new NodeLogError(call.reason);
   const { nodeName } = call;
-  const { body, abort } = await slots.use(() => dial(call, dialGateway));
+  const { body, abort } = await slots.run(() => dial(call, dialGateway));
   try {
     yield* readLogFrames(notSilent(body, nodeName), tasks);
   } catch (error) {
@@ -107,23 +108,5 @@ async function* notSilent(
     }
   } finally {
     await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** Limits work at a time: a Worker has at most six connections that wait for a response. */
-export class DialSlots {
-  #free = 5;
-  readonly #waiting: (() => void)[] = [];
-
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
   }
 }
