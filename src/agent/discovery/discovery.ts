@@ -7,10 +7,10 @@ import { probeOf } from "../../domain/labels/labels.ts";
 import type { DiscoveredService, DiscoveredTask, NodeDiscovery } from "../../domain/model/discovery.ts";
 import type { HealthReport } from "../../domain/model/task.ts";
 import { discoveredTaskId } from "../../protocol/discovery.ts";
-import { jitteredBackoffMs } from "../backoff.ts";
 import type { GatewayTask } from "../gateway/gateway.ts";
 import { probeTask } from "../probes.ts";
-import { errorText, eventLines } from "../runtimes/docker/daemon.ts";
+import { errorText } from "../runtimes/docker/daemon.ts";
+import { followEvents } from "../runtimes/docker/daemon-events.ts";
 import { httpOrigin } from "../runtimes/ports.ts";
 import { wait } from "../wait.ts";
 import { discover } from "./describe.ts";
@@ -145,25 +145,18 @@ export class Discovery {
     this.#options.onChange();
   }
 
-  async #followEvents(): Promise<void> {
-    const { docker } = this.#options;
-    const { signal } = this.#closed;
-    for (let failures = 1; !signal.aborted; failures++) {
-      try {
-        const stream = await docker.getEvents({
-          filters: { type: ["container", "network", "service", "node"] },
-          abortSignal: signal,
-        });
-        failures = 0;
-        // What happened before this connection is read, not followed.
-        void this.#refresh({ kind: "all" });
-        for await (const line of eventLines(stream))
-          for (const change of changesOf(line)) void this.#refresh(change);
-      } catch {
-        // The runtime's own connection logs that the daemon is away.
-      }
-      await wait(Math.min(jitteredBackoffMs(failures, Math.random()), 1_000), signal);
-    }
+  #followEvents(): Promise<void> {
+    return followEvents(this.#options.docker, {
+      filters: { type: ["container", "network", "service", "node"] },
+      // What happened before this connection is read, not followed.
+      onConnect: () => void this.#refresh({ kind: "all" }),
+      onLine: (line) => {
+        for (const change of changesOf(line)) void this.#refresh(change);
+      },
+      // The runtime's own connection logs that the daemon is away.
+      onFailure: () => {},
+      signal: this.#closed.signal,
+    });
   }
 
   async #followSwarm(): Promise<void> {

@@ -3,9 +3,8 @@
 
 import type Docker from "dockerode";
 import { z } from "zod";
-import { jitteredBackoffMs } from "../../backoff.ts";
-import { wait } from "../../wait.ts";
-import { errorText, eventLines } from "./daemon.ts";
+import { errorText } from "./daemon.ts";
+import { followEvents } from "./daemon-events.ts";
 
 const Event = z.object({ Actor: z.object({ ID: z.string() }) });
 
@@ -36,33 +35,23 @@ export class ContainerEvents {
     this.#closed.abort();
   }
 
-  async #follow(): Promise<void> {
-    const { signal } = this.#closed;
+  #follow(): Promise<void> {
     let loggedReason = "";
-    for (let failures = 1; !signal.aborted; failures++) {
-      try {
-        const stream = await this.#docker.getEvents({
-          filters: { type: ["container"], event: ["die", "destroy", "health_status"] },
-          abortSignal: signal,
-        });
+    return followEvents(this.#docker, {
+      filters: { type: ["container"], event: ["die", "destroy", "health_status"] },
+      onConnect: () => {
         if (loggedReason !== "") this.#log("the Docker daemon responds again");
         loggedReason = "";
-        failures = 0;
         for (const look of this.#watchers.values()) look();
-        await this.#read(stream);
-      } catch (error) {
-        if (signal.aborted) return;
+      },
+      onLine: (line) => this.#watchers.get(containerOf(line))?.(),
+      onFailure: (error) => {
         const reason = errorText(error);
         if (reason !== loggedReason) this.#log(`the Docker daemon does not respond: ${reason}; trying again`);
         loggedReason = reason;
-      }
-      await wait(Math.min(jitteredBackoffMs(failures, Math.random()), 1_000), signal);
-    }
-  }
-
-  async #read(stream: NodeJS.ReadableStream): Promise<void> {
-    for await (const line of eventLines(stream)) this.#watchers.get(containerOf(line))?.();
-    throw new Error("the event stream ended");
+      },
+      signal: this.#closed.signal,
+    });
   }
 }
 

@@ -136,13 +136,3 @@ function unreachable(socketPath: string, error: unknown): MeshError {
 function unusable(message: string): MeshError {
   return new MeshError("runtime/invalid", message, { blame: "operator", retry: "never" });
 }
-
-/** The lines of an event stream of the daemon, each a JSON object. */
-export async function* eventLines(stream: NodeJS.ReadableStream): AsyncGenerator<string, void, void> {
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + String(chunk)).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
