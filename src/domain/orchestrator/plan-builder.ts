@@ -5,6 +5,7 @@ import { isNodeDown, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task, taskName, taskStates } from "../model/task.ts";
 import type { World } from "../model/world.ts";
+import { type NodeTasks, wantedOnNode } from "../scheduler/node-info.ts";
 import type { Plan } from "./plan.ts";
 
 /** After this long a node that is down counts as lost, and its tasks become orphaned, as in Swarm. */
@@ -24,7 +25,7 @@ export class PlanBuilder {
   readonly #removed = new Set<string>();
   readonly #services = new Map<string, Service>();
   readonly #events: Plan["events"][number][] = [];
-  #wakeAtMs: number | null = null;
+  readonly #wakes = new Map<string, number>();
 
   constructor(world: World, at: { nowMs: number; newId: () => string }) {
     this.#world = world;
@@ -42,13 +43,22 @@ export class PlanBuilder {
     return this.#removed.has(task.id) ? undefined : (this.#tasks.get(task.id) ?? task);
   }
 
-  /** All tasks with the changes so far. */
-  *allTasks(): Iterable<Task> {
-    for (const task of this.world.tasks.values()) {
-      const latest = this.latest(task);
-      if (latest !== undefined) yield latest;
+  /** The tasks of each node with the changes so far. @param before those of the world */
+  nodeTasks(before: NodeTasks): NodeTasks {
+    const change = new Map<string, number>();
+    const count = (task: Task | undefined, by: number) => {
+      const nodeId = wantedOnNode(task);
+      if (nodeId !== null) change.set(nodeId, (change.get(nodeId) ?? 0) + by);
+    };
+    for (const [id, task] of this.#tasks) {
+      count(this.world.tasks.get(id), -1);
+      count(task, 1);
     }
-    for (const task of this.#tasks.values()) if (!this.world.tasks.has(task.id)) yield task;
+    for (const id of this.#removed) count(this.world.tasks.get(id), -1);
+    return {
+      wantedOn: (nodeId) => before.wantedOn(nodeId) + (change.get(nodeId) ?? 0),
+      tasksOn: (nodeId) => [...before.tasksOn(nodeId)].flatMap((task) => this.latest(task) ?? []),
+    };
   }
 
   /** Creates a pending task from the service's current spec. */
@@ -122,7 +132,7 @@ export class PlanBuilder {
     } else {
       this.change(task, { desired: "shutdown" });
       this.recordEvent("task.shutdown", task, why);
-      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs, task.serviceId);
     }
   }
 
@@ -136,7 +146,7 @@ export class PlanBuilder {
     if (node !== undefined && task.desired === "running") return task;
     const lostAtMs = this.#lostAtMs(task);
     if (lostAtMs > this.nowMs) {
-      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs, task.serviceId);
       return task;
     }
     const err = node === undefined ? "its node was removed" : "its node has been down for a day";
@@ -172,9 +182,9 @@ export class PlanBuilder {
     if (this.world.tasks.has(task.id)) this.#removed.add(task.id);
   }
 
-  /** Asks to reconcile again at this time. */
-  wakeAt(atMs: number): void {
-    this.#wakeAtMs = Math.min(this.#wakeAtMs ?? atMs, atMs);
+  /** Asks to reconcile a service again at this time. */
+  wakeAt(atMs: number, serviceId: string): void {
+    this.#wakes.set(serviceId, Math.min(this.#wakes.get(serviceId) ?? atMs, atMs));
   }
 
   recordEvent(action: string, task: Task, why: string): void {
@@ -192,7 +202,8 @@ export class PlanBuilder {
       tasks: [...this.#tasks.values()],
       services: [...this.#services.values()],
       removed: [...this.#removed],
-      wakeAtMs: this.#wakeAtMs,
+      wakeAtMs: this.#wakes.size === 0 ? null : Math.min(...this.#wakes.values()),
+      wakes: this.#wakes,
       events: this.#events,
     };
   }

@@ -14,6 +14,8 @@ export type Plan = {
   readonly removed: readonly string[];
   /** When reconciling again may change something by time alone, epoch milliseconds; null: never. */
   readonly wakeAtMs: number | null;
+  /** The same by service: the id of the service whose tasks may change. */
+  readonly wakes: ReadonlyMap<string, number>;
   readonly events: readonly NewEvent[];
 };
 

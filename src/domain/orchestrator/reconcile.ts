@@ -36,6 +36,7 @@ import { canTakeTasks } from "../model/node.ts";
 import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
+import { type NodeTasks, nodeTasksOf } from "../scheduler/node-info.ts";
 import { placeTasks, type UnplacedTask } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
@@ -50,17 +51,38 @@ import { hasHeldTask, holdOldTask, trialOf } from "./trial.ts";
 import { advanceUpdate, beginIfNeeded, evaluateUpdate } from "./update.ts";
 import { wouldStartUpdate } from "./update-slot.ts";
 
+/** The part of a world that is reconciled. */
+export type ReconcileScope = {
+  readonly services: Iterable<Service>;
+  /** All tasks of these services, and of services that were removed. */
+  readonly tasks: Iterable<Task>;
+  /** The tasks of each node of the whole world. */
+  readonly nodeTasks: NodeTasks;
+};
+
+function wholeScope({ services, tasks }: World): ReconcileScope {
+  return { services: services.values(), tasks: tasks.values(), nodeTasks: nodeTasksOf(tasks.values()) };
+}
+
 /**
- * Decides what to change so that the tasks match the services.
+ * Decides what to change so that the tasks match the services. Discovered services and their tasks stay as they
+ * are.
  *
  * @param at the current time (epoch milliseconds) and the source of ids for new tasks
+ * @param scope absent: the whole world. The plan for a part is the same if the rest is settled and no time of its
+ *   wakes has come
  * @see docs/spec.md C1-C69, S1-S22
  */
-export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
+export function reconcile(
+  world: World,
+  at: { nowMs: number; newId: () => string },
+  scope: ReconcileScope = wholeScope(world),
+): Plan {
   const plan = new PlanBuilder(world, at);
-  const serviceTasks = prepareTasks(plan);
+  const serviceTasks = prepareTasks(scope.tasks, plan);
   const unplaced: UnplacedTask[] = [];
-  for (const before of world.services.values()) {
+  for (const before of scope.services) {
+    if (before.discovered !== undefined) continue;
     const tasks = serviceTasks.get(before.id) ?? [];
     if (isJob(before.spec.mode)) {
       unplaced.push(...reconcileJob(before, tasks, plan));
@@ -73,15 +95,23 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     unplaced.push(...reconcileService(slots, kept, service, plan));
   }
   const due = unplaced.filter(({ task }) => isDue(task, plan));
+  if (due.length === 0) return plan.build();
   const held = nodesThatMayReturn(world.nodes.values(), at.nowMs);
   const placeable: UnplacedTask[] = [];
   for (const waiting of due) {
     if (held?.ids.has(waiting.outgoingNodeId ?? "")) {
       plan.setPendingReason(waiting.task, "waiting for more nodes to return");
-      plan.wakeAt(held.untilMs);
+      plan.wakeAt(held.untilMs, waiting.task.serviceId);
     } else placeable.push(waiting);
   }
-  for (const placement of placeTasks(placeable, plan.allTasks(), plan)) {
+  const context = {
+    world: plan.world,
+    nowMs: at.nowMs,
+    nodeTasks: plan.nodeTasks(scope.nodeTasks),
+    tasksOf: (serviceId: string) => serviceTasks.get(serviceId) ?? [],
+    latest: (task: Task) => plan.latest(task),
+  };
+  for (const placement of placeTasks(placeable, context)) {
     if (placement.node !== null) plan.assign(placement.task, placement.node);
     else plan.setPendingReason(placement.task, placement.reason);
   }
@@ -89,9 +119,10 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
 }
 
 /** The tasks of each service that fill its slots. Removes the other tasks and orphans those of lost nodes. */
-function prepareTasks(plan: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
+function prepareTasks(tasks: Iterable<Task>, plan: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
   const serviceTasks = new Map<string, Task[]>();
-  for (const task of plan.world.tasks.values()) {
+  for (const task of tasks) {
+    if (task.discovered) continue;
     if (!plan.world.services.has(task.serviceId)) plan.remove(task, "its service was removed");
     else if (task.desired === "remove") plan.remove(task, "");
     else {
@@ -167,7 +198,7 @@ function reconcileService(
   let updatesLeft = advanceUpdate(views, trial, begun, plan);
   const service = plan.world.services.get(before.id) ?? begun;
   if (!trial.isOver && trial.endsAtMs !== null && views.some((view) => waitsForTrial(view, service))) {
-    plan.wakeAt(trial.endsAtMs);
+    plan.wakeAt(trial.endsAtMs, service.id);
   }
   const unplaced: UnplacedTask[] = [];
   for (const view of views) {
@@ -194,6 +225,6 @@ function waitsForTrial(view: SlotView, service: Service): boolean {
 /** False while a task's delay is running; then the plan asks to be woken at its end. */
 function isDue(task: Task, plan: PlanBuilder): boolean {
   if (task.notBeforeMs <= plan.nowMs) return true;
-  plan.wakeAt(task.notBeforeMs);
+  plan.wakeAt(task.notBeforeMs, task.serviceId);
   return false;
 }

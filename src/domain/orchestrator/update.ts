@@ -112,7 +112,7 @@ export function advanceUpdate(
   if (parallelism === 0) return Number.POSITIVE_INFINITY;
   const isHeld = ({ view, atMs, isInTransition: isMoving }: (typeof updates)[number]) => {
     const isDelayed = atMs !== null && atMs + delayMs > plan.nowMs;
-    if (isDelayed && waiting > 0) plan.wakeAt(atMs + delayMs);
+    if (isDelayed && waiting > 0) plan.wakeAt(atMs + delayMs, service.id);
     return isMoving || isDelayed || isOnTrial(view, trial, service);
   };
   return parallelism - updates.filter(isHeld).length;
@@ -120,7 +120,7 @@ export function advanceUpdate(
 
 function completeUpdate(service: Service, atMs: number, plan: PlanBuilder): void {
   if (plan.nowMs < atMs) {
-    plan.wakeAt(atMs);
+    plan.wakeAt(atMs, service.id);
     return;
   }
   const isRollback = service.update?.state === "rollback_started";

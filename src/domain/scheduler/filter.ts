@@ -45,19 +45,20 @@ export function failedCapacityFilter(
 ): FilterName | null {
   const { reservations, maxPerNode } = service.spec;
   const { nanoCpus, memoryBytes } = info.node.resources;
-  if (reservations.nanoCpus > 0 && info.nanoCpus + reservations.nanoCpus > nanoCpus) return "resources";
-  if (reservations.memoryBytes > 0 && info.memoryBytes + reservations.memoryBytes > memoryBytes) {
+  if (reservations.nanoCpus > 0 && info.use.nanoCpus + reservations.nanoCpus > nanoCpus) return "resources";
+  if (reservations.memoryBytes > 0 && info.use.memoryBytes + reservations.memoryBytes > memoryBytes) {
     return "resources";
   }
   const isShort = ([kind, count]: [string, number]) =>
-    (info.generic.get(kind) ?? 0) + count > (info.node.resources.generic?.[kind] ?? 0);
+    (info.use.generic.get(kind) ?? 0) + count > (info.node.resources.generic?.[kind] ?? 0);
   if (Object.entries(reservations.generic ?? {}).some(isShort)) return "resources";
   // A successor may share the node with the task it replaces, whose port and whose place among the replicas
   // it takes.
   const outgoingTasks = info.node.id === outgoingNodeId ? 1 : 0;
-  if (hostPorts.some((port) => (info.hostPorts.get(port) ?? 0) > outgoingTasks)) return "hostPort";
-  const serviceTasks = (info.tasksOf.get(service.id) ?? 0) - outgoingTasks;
-  return maxPerNode > 0 && serviceTasks >= maxPerNode ? "maxPerNode" : null;
+  if (hostPorts.some((port) => (info.use.hostPorts.get(port) ?? 0) > outgoingTasks)) return "hostPort";
+  if (maxPerNode === 0) return null;
+  const serviceTasks = (info.use.tasksOf.get(service.id) ?? 0) - outgoingTasks;
+  return serviceTasks >= maxPerNode ? "maxPerNode" : null;
 }
 
 /** `no suitable node (2 nodes not available for new tasks; …)`. @param counts nodes rejected per filter */

@@ -1,17 +1,43 @@
 // Node info: a node and the tasks and reservations it already has, by which the scheduler chooses.
 
-import { compareStrings } from "../model/compare.ts";
 import type { Constraint } from "../model/constraint.ts";
 import type { MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 
-/** Mutable: placing a task adds it to its node. */
-export type NodeInfo = {
-  readonly node: MeshNode;
-  /** Wanted tasks of all services. */
-  tasks: number;
+/** The tasks of each node, as they are now. */
+export type NodeTasks = {
+  /** How many tasks of a node are wanted. */
+  wantedOn(nodeId: string): number;
+  /** The placed tasks of a node, dead ones too. */
+  tasksOn(nodeId: string): Iterable<Task>;
+};
+
+/** The node on which a task is wanted by the scheduler; null if it is on none, or is discovered. */
+export function wantedOnNode(task: Task | undefined): string | null {
+  return task !== undefined && isWanted(task) && !task.discovered ? task.nodeId : null;
+}
+
+/** The tasks of each node, read from all tasks. */
+export function nodeTasksOf(tasks: Iterable<Task>): NodeTasks {
+  const placed = new Map<string, Task[]>();
+  const wanted = new Map<string, number>();
+  for (const task of tasks) {
+    if (task.nodeId === null) continue;
+    const list = placed.get(task.nodeId);
+    if (list === undefined) placed.set(task.nodeId, [task]);
+    else list.push(task);
+    if (wantedOnNode(task) !== null) wanted.set(task.nodeId, (wanted.get(task.nodeId) ?? 0) + 1);
+  }
+  return {
+    wantedOn: (nodeId) => wanted.get(nodeId) ?? 0,
+    tasksOn: (nodeId) => placed.get(nodeId) ?? [],
+  };
+}
+
+/** What the live tasks of a node take of it. */
+type NodeUse = {
   /** Wanted tasks by service id. */
   readonly tasksOf: Map<string, number>;
   /** Wanted tasks by published host-mode port. */
@@ -26,6 +52,47 @@ export type NodeInfo = {
   readonly generic: Map<string, number>;
 };
 
+/** A node for the scheduler. Mutable: placing a task adds it to its node. */
+export class NodeInfo {
+  readonly node: MeshNode;
+  /** Wanted tasks of all services. */
+  tasks: number;
+  readonly #services: World["services"];
+  readonly #nodeTasks: NodeTasks;
+  #use: NodeUse | null = null;
+
+  constructor(node: MeshNode, services: World["services"], nodeTasks: NodeTasks) {
+    this.node = node;
+    this.tasks = nodeTasks.wantedOn(node.id);
+    this.#services = services;
+    this.#nodeTasks = nodeTasks;
+  }
+
+  /** Read from its tasks when it is first needed: of most nodes the scheduler only needs how many they are. */
+  get use(): NodeUse {
+    if (this.#use !== null) return this.#use;
+    const use: NodeUse = {
+      tasksOf: new Map(),
+      hostPorts: new Map(),
+      nanoCpus: 0,
+      memoryBytes: 0,
+      generic: new Map(),
+    };
+    for (const task of this.#nodeTasks.tasksOn(this.node.id)) {
+      const service = this.#services.get(task.serviceId);
+      if (service !== undefined && isAlive(task) && !task.discovered) addUse(use, service, isWanted(task));
+    }
+    this.#use = use;
+    return use;
+  }
+
+  /** Adds a wanted task of a service. */
+  add(service: Service): void {
+    addUse(this.use, service, true);
+    this.tasks += 1;
+  }
+}
+
 /** What a service's tasks require of a node. */
 export type TaskRequirements = {
   readonly service: Service;
@@ -34,54 +101,25 @@ export type TaskRequirements = {
   readonly hostPorts: readonly number[];
 };
 
-/** The infos of all nodes, ascending by host name. */
-export function nodeInfos({ nodes, services }: World, tasks: Iterable<Task>): readonly NodeInfo[] {
-  const infos = new Map([...nodes.values()].map((node) => [node.id, emptyNodeInfo(node)]));
-  const hostPorts = new Map([...services.values()].map((service) => [service.id, hostPortsOf(service)]));
-  for (const task of tasks) {
-    const info = task.nodeId !== null && isAlive(task) ? infos.get(task.nodeId) : undefined;
-    const service = services.get(task.serviceId);
-    if (info === undefined || service === undefined) continue;
-    addTask(info, service, hostPorts.get(service.id) ?? [], isWanted(task));
-  }
-  return [...infos.values()].sort((a, b) => byHostname(a.node, b.node));
+/** The infos of all nodes. */
+export function nodeInfos({ nodes, services }: World, nodeTasks: NodeTasks): readonly NodeInfo[] {
+  return Array.from(nodes.values(), (node) => new NodeInfo(node, services, nodeTasks));
 }
 
-function emptyNodeInfo(node: MeshNode): NodeInfo {
-  return {
-    node,
-    tasks: 0,
-    tasksOf: new Map(),
-    hostPorts: new Map(),
-    nanoCpus: 0,
-    memoryBytes: 0,
-    generic: new Map(),
-  };
-}
-
-/** Adds one live task of a service to a node; an unwanted task counts only by its reservations. */
-export function addTask(
-  info: NodeInfo,
-  service: Service,
-  hostPorts: readonly number[],
-  isWantedTask: boolean,
-): void {
-  info.nanoCpus += service.spec.reservations.nanoCpus;
-  info.memoryBytes += service.spec.reservations.memoryBytes;
-  for (const [kind, count] of Object.entries(service.spec.reservations.generic ?? {})) {
-    info.generic.set(kind, (info.generic.get(kind) ?? 0) + count);
+/** An unwanted task counts only by its reservations. */
+function addUse(use: NodeUse, service: Service, isWantedTask: boolean): void {
+  const { nanoCpus, memoryBytes, generic } = service.spec.reservations;
+  use.nanoCpus += nanoCpus;
+  use.memoryBytes += memoryBytes;
+  for (const [kind, count] of Object.entries(generic ?? {})) {
+    use.generic.set(kind, (use.generic.get(kind) ?? 0) + count);
   }
   if (!isWantedTask) return;
-  info.tasks += 1;
-  info.tasksOf.set(service.id, (info.tasksOf.get(service.id) ?? 0) + 1);
-  for (const port of hostPorts) info.hostPorts.set(port, (info.hostPorts.get(port) ?? 0) + 1);
+  use.tasksOf.set(service.id, (use.tasksOf.get(service.id) ?? 0) + 1);
+  for (const port of hostPortsOf(service)) use.hostPorts.set(port, (use.hostPorts.get(port) ?? 0) + 1);
 }
 
 /** The ports a service publishes in host mode. */
 export function hostPortsOf({ ports }: Service): readonly number[] {
   return ports.filter(({ mode }) => mode === "host").map(({ published }) => published);
-}
-
-function byHostname(a: MeshNode, b: MeshNode): number {
-  return compareStrings(a.hostname, b.hostname) || compareStrings(a.id, b.id);
 }

@@ -13,12 +13,31 @@ import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import { type FilterName, failedCapacityFilter, failedFilter, noSuitableNodeText } from "./filter.ts";
-import { addTask, hostPortsOf, type NodeInfo, nodeInfos, type TaskRequirements } from "./node-info.ts";
+import {
+  hostPortsOf,
+  type NodeInfo,
+  type NodeTasks,
+  nodeInfos,
+  type TaskRequirements,
+  wantedOnNode,
+} from "./node-info.ts";
 
 /** After this many recent failures of a service's current version, a node is the last choice for it. */
 const maxFailures = 3;
 /** How long a failure counts, milliseconds. */
 const failureWindowMs = 5 * 60_000;
+
+/** What the scheduler knows of a mesh. */
+type PlacementContext = {
+  readonly world: World;
+  readonly nowMs: number;
+  /** The tasks of each node as they are now, which decide how full it is. */
+  readonly nodeTasks: NodeTasks;
+  /** The tasks of a service, live and dead, as the world has them. */
+  readonly tasksOf: (serviceId: string) => readonly Task[];
+  /** A task as it is now; undefined if it was deleted. */
+  readonly latest: (task: Task) => Task | undefined;
+};
 
 /** A task without a node, and the node of the task that it replaces. */
 export type UnplacedTask = {
@@ -35,25 +54,21 @@ export type Placement =
 /**
  * Places tasks in the order in which they were created.
  *
- * @param tasks all tasks of the mesh as they are now, which decide how full each node is
- * @param world the nodes and services, and the tasks that failed recently
  * @returns one placement per unplaced task; those without a node come last
  * @see docs/spec.md S1-S20
  */
 export function placeTasks(
   unplaced: readonly UnplacedTask[],
-  tasks: Iterable<Task>,
-  { world, nowMs }: { readonly world: World; readonly nowMs: number },
+  context: PlacementContext,
 ): readonly Placement[] {
   if (unplaced.length === 0) return [];
-  const infos = nodeInfos(world, tasks);
-  const failures = recentFailures(world, nowMs);
+  const infos = nodeInfos(context.world, context.nodeTasks);
   const choices = new Map<string, NodeChoice>();
   const placed: Placement[] = [];
   const unplaceable: (UnplacedTask & { readonly choice: NodeChoice })[] = [];
   for (const waiting of unplaced.toSorted(byCreation)) {
     const { task, service } = waiting;
-    const choice = choices.get(service.id) ?? nodeChoice(service, infos, failures.get(service.id));
+    const choice = choices.get(service.id) ?? nodeChoice(service, infos, context);
     choices.set(service.id, choice);
     const candidate = chooseNode(choice, waiting);
     if (candidate === null) {
@@ -61,7 +76,7 @@ export function placeTasks(
     } else {
       candidate.serviceTasks += 1;
       for (const group of candidate.groups) group.serviceTasks += 1;
-      addTask(candidate.info, service, choice.requirements.hostPorts, true);
+      candidate.info.add(service);
       placed.push({ task, node: candidate.info.node });
     }
   }
@@ -77,7 +92,7 @@ export function placeTasks(
 /** The nodes one service can choose from, kept over all of its unplaced tasks. */
 type NodeChoice = {
   readonly requirements: TaskRequirements;
-  /** Nodes that are ready and meet the constraints, ascending by host name. */
+  /** Nodes that are ready and meet the constraints. */
   readonly candidates: readonly NodeCandidate[];
   /** Set once a task fits no node; the next one will not either, because nodes only get fuller. */
   isExhausted: boolean;
@@ -95,29 +110,34 @@ type NodeCandidate = {
 /** The nodes that share the values of the first placement preferences. */
 type SpreadGroup = { serviceTasks: number };
 
-function nodeChoice(
-  service: Service,
-  infos: readonly NodeInfo[],
-  failures: ReadonlyMap<string, number> | undefined,
-): NodeChoice {
+function nodeChoice(service: Service, infos: readonly NodeInfo[], context: PlacementContext): NodeChoice {
   const constraints = constraintsOf(service.spec);
   const requirements = { service, constraints, hostPorts: hostPortsOf(service) };
   const groups = new Map<string, SpreadGroup>();
+  const tasks = context.tasksOf(service.id);
+  const failures = recentFailures(tasks, service, context.nowMs);
+  const wanted = new Map<string, number>();
+  for (const task of tasks) {
+    const nodeId = wantedOnNode(context.latest(task));
+    if (nodeId !== null) wanted.set(nodeId, (wanted.get(nodeId) ?? 0) + 1);
+  }
+  const serviceTasksOn = ({ node }: NodeInfo) => wanted.get(node.id) ?? 0;
   const candidates = infos
     .filter(({ node }) => canTakeTasks(node) && nodeMatches(constraints, node))
     .map((info) => ({
       info,
-      isFailing: (failures?.get(info.node.id) ?? 0) >= maxFailures,
-      serviceTasks: info.tasksOf.get(service.id) ?? 0,
-      groups: joinGroups(info, service, groups),
+      isFailing: (failures.get(info.node.id) ?? 0) >= maxFailures,
+      serviceTasks: serviceTasksOn(info),
+      groups: joinGroups(info.node, serviceTasksOn(info), service, groups),
     }));
   return { requirements, candidates, isExhausted: false, reason: null };
 }
 
 /** The groups of a node by the service's placement preferences; counts its tasks in each of them. */
 function joinGroups(
-  { node, tasksOf }: NodeInfo,
-  { id, spec }: Service,
+  node: MeshNode,
+  serviceTasks: number,
+  { spec }: Service,
   groups: Map<string, SpreadGroup>,
 ): readonly SpreadGroup[] {
   const values: string[] = [];
@@ -126,23 +146,25 @@ function joinGroups(
     const key = JSON.stringify(values);
     const group = groups.get(key) ?? { serviceTasks: 0 };
     groups.set(key, group);
-    group.serviceTasks += tasksOf.get(id) ?? 0;
+    group.serviceTasks += serviceTasks;
     return group;
   });
 }
 
 /**
- * Recent failures of each service's current version, by service id and node id. A rejection counts as the
- * maximum: a node that cannot run a task now will not be able to a second later.
+ * Recent failures of a service's current version, by node id. A rejection counts as the maximum: a node that
+ * cannot run a task now will not be able to a second later.
  */
-function recentFailures(world: World, nowMs: number): ReadonlyMap<string, ReadonlyMap<string, number>> {
-  const failures = new Map<string, Map<string, number>>();
-  for (const { serviceId, nodeId, state, runHash, stateSinceMs } of world.tasks.values()) {
+function recentFailures(
+  tasks: readonly Task[],
+  service: Service,
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const failures = new Map<string, number>();
+  for (const { nodeId, state, runHash, stateSinceMs } of tasks) {
     if ((state !== "failed" && state !== "rejected") || stateSinceMs <= nowMs - failureWindowMs) continue;
-    if (nodeId === null || runHash !== world.services.get(serviceId)?.runHash) continue;
-    const perNode = failures.get(serviceId) ?? new Map<string, number>();
-    perNode.set(nodeId, (perNode.get(nodeId) ?? 0) + (state === "rejected" ? maxFailures : 1));
-    failures.set(serviceId, perNode);
+    if (nodeId === null || runHash !== service.runHash) continue;
+    failures.set(nodeId, (failures.get(nodeId) ?? 0) + (state === "rejected" ? maxFailures : 1));
   }
   return failures;
 }
@@ -158,7 +180,6 @@ function chooseNode(choice: NodeChoice, { task, outgoingNodeId }: UnplacedTask):
   for (const candidate of choice.candidates) {
     const { info } = candidate;
     if (task.forNode !== undefined && task.forNode !== info.node.id) continue;
-    // Candidates are sorted by host name, so an equal one does not win.
     if (best !== null && !isPreferred(candidate, best, outgoing)) continue;
     if (failedCapacityFilter(info, choice.requirements, outgoingNodeId) !== null) continue;
     best = candidate;
@@ -169,7 +190,7 @@ function chooseNode(choice: NodeChoice, { task, outgoingNodeId }: UnplacedTask):
 
 /**
  * Compares two nodes: failing, tasks of the service among the nodes with the same label values, tasks of the
- * service, tasks in all.
+ * service, tasks in all, host names.
  *
  * @param outgoing the node of the task that is replaced, which does not count
  */
@@ -179,7 +200,12 @@ function isPreferred(a: NodeCandidate, b: NodeCandidate, outgoing: NodeCandidate
     const difference = groupTasks(a, level, outgoing) - groupTasks(b, level, outgoing);
     if (difference !== 0) return difference < 0;
   }
-  return nodeLoad(a, a === outgoing) < nodeLoad(b, b === outgoing);
+  const difference = nodeLoad(a, a === outgoing) - nodeLoad(b, b === outgoing);
+  return difference === 0 ? byHostname(a.info.node, b.info.node) < 0 : difference < 0;
+}
+
+function byHostname(a: MeshNode, b: MeshNode): number {
+  return compareStrings(a.hostname, b.hostname) || compareStrings(a.id, b.id);
 }
 
 function groupTasks({ groups }: NodeCandidate, level: number, outgoing: NodeCandidate | undefined): number {

@@ -149,7 +149,7 @@ export class SimulatedMesh {
   /** The world for which the last plan was made. */
   worldBefore: World = this.world;
   /** The last plan applied. */
-  plan: Plan = { tasks: [], services: [], removed: [], wakeAtMs: null, events: [] };
+  plan: Plan = { tasks: [], services: [], removed: [], wakeAtMs: null, wakes: new Map(), events: [] };
   readonly #newTaskId = ids("t");
   readonly #newServiceId = ids("s");
   #serviceCount = 0;
