@@ -44,35 +44,74 @@ import { withFirstBackupOnly } from "./first-backup.ts";
  * @see docs/spec.md R1-R11
  */
 export function compileTable(world: World, version: number, signingKey: string | null = null): RoutingTable {
-  const services = [...world.services.values()].sort(byServiceAge);
-  const routable = routableTasks(world);
-  const hosts = hostsByService(services);
-  const allServers = Map.groupBy(world.servers.values(), ({ serviceId }) => serviceId);
+  const { hosts, defaultService } = compileNames(world.services.values());
+  const tasks = Map.groupBy(world.tasks.values(), ({ serviceId }) => serviceId);
+  const servers = Map.groupBy(world.servers.values(), ({ serviceId }) => serviceId);
   return {
     version,
-    nodes: [...world.nodes.values()]
-      .filter((node) => !isBalancer(node))
-      .map(tableNode)
-      .sort(byName),
-    services: services
+    nodes: [...world.nodes.values()].flatMap((node) => compileNode(node) ?? []).sort(byTableOrder),
+    services: [...world.services.values()]
       .map((service) => {
-        const { id, spec } = service;
-        const withTasks = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
-        const ofService = allServers.get(id) ?? [];
-        const ownServers = ofService.filter(isServerUsable);
-        const hasSlowStart = withTasks.options?.slowStartMs !== undefined;
-        const compiled = {
-          ...withTasks,
-          ...serversPart(ownServers, hasSlowStart),
-          ...(withTasks.tasks.length + ownServers.length === 0 && downServersPart(ofService)),
-        };
-        if (usesAllBackups(spec.labels)) return compiled;
-        return withFirstBackupOnly(compiled, ownServers.toSorted(byCreation));
+        const { id } = service;
+        return compileService(service, {
+          hosts: hosts.get(id) ?? [],
+          tasks: tasks.get(id) ?? [],
+          servers: servers.get(id) ?? [],
+          nodes: world.nodes,
+        });
       })
-      .sort(byName),
-    defaultService: defaultService(services),
+      .sort(byTableOrder),
+    defaultService,
     signingKey,
   };
+}
+
+/** What services have among each other: their host names, and which of them is the default. */
+export type ServiceNames = {
+  /** By the id of a service, the host names that are its own; absent: it has none. */
+  readonly hosts: ReadonlyMap<string, readonly string[]>;
+  /** Null: there is no default. */
+  readonly defaultService: string | null;
+};
+
+export function compileNames(services: Iterable<Service>): ServiceNames {
+  const oldestFirst = [...services].sort(byServiceAge);
+  return { hosts: hostsByService(oldestFirst), defaultService: defaultService(oldestFirst) };
+}
+
+/** A node of the table; null for a balancer, to which the edge sends no requests. */
+export function compileNode(node: MeshNode): TableNode | null {
+  return isBalancer(node) ? null : tableNode(node);
+}
+
+/** What a service of the table is compiled from. */
+export type ServiceParts = {
+  readonly hosts: readonly string[];
+  /** All tasks of the service. */
+  readonly tasks: readonly Task[];
+  readonly servers: readonly StaticServer[];
+  readonly nodes: World["nodes"];
+};
+
+export function compileService(
+  service: Service,
+  { hosts, tasks, servers, nodes }: ServiceParts,
+): TableService {
+  const withTasks = tableService(service, hosts, routableTasks(tasks, nodes), nodes);
+  const ownServers = servers.filter(isServerUsable);
+  const hasSlowStart = withTasks.options?.slowStartMs !== undefined;
+  const compiled = {
+    ...withTasks,
+    ...serversPart(ownServers, hasSlowStart),
+    ...(withTasks.tasks.length + ownServers.length === 0 && downServersPart(servers)),
+  };
+  if (usesAllBackups(service.spec.labels)) return compiled;
+  return withFirstBackupOnly(compiled, ownServers.toSorted(byCreation));
+}
+
+/** Compares two nodes or services of a table. */
+export function byTableOrder(a: { name: string; id: string }, b: { name: string; id: string }): number {
+  return compareStrings(a.name, b.name) || compareStrings(a.id, b.id);
 }
 
 /**
@@ -91,21 +130,15 @@ export function isRoutable(task: Task): boolean {
   );
 }
 
-function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Task[]> {
-  const routable = new Map<string, Task[]>();
-  const onDownNodes = new Map<string, Task[]>();
-  for (const task of tasks.values()) {
+/** The tasks of a service that take requests; those on nodes that are down only if there are no others. */
+function routableTasks(tasks: readonly Task[], nodes: World["nodes"]): readonly Task[] {
+  const onNodes: Task[] = [];
+  const onDownNodes: Task[] = [];
+  for (const task of tasks) {
     const node = isRoutable(task) ? nodes.get(task.nodeId ?? "") : undefined;
-    if (node === undefined) continue;
-    const group = isNodeDown(node) ? onDownNodes : routable;
-    const list = group.get(task.serviceId);
-    if (list === undefined) group.set(task.serviceId, [task]);
-    else list.push(task);
+    if (node !== undefined) (isNodeDown(node) ? onDownNodes : onNodes).push(task);
   }
-  for (const [serviceId, list] of onDownNodes) {
-    if (!routable.has(serviceId)) routable.set(serviceId, list);
-  }
-  return routable;
+  return onNodes.length > 0 ? onNodes : onDownNodes;
 }
 
 /** The host names of each service, by service id. A host name of several services belongs to the oldest. */
@@ -271,8 +304,4 @@ function byServiceAge(a: Service, b: Service): number {
 /** Compares by creation time, which for imported servers is their order in the file. */
 function byCreation(a: StaticServer, b: StaticServer): number {
   return a.createdAtMs - b.createdAtMs || compareStrings(a.spec.name, b.spec.name);
-}
-
-function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
-  return compareStrings(a.name, b.name) || compareStrings(a.id, b.id);
 }

@@ -14,6 +14,9 @@ import type { Service } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 import type { World } from "./world.ts";
 
+/** The services and tasks of a change of addresses. */
+export type Addressed = { readonly services: Iterable<Service>; readonly tasks: Iterable<Task> };
+
 /**
  * Gives every service a virtual address on each of its networks, and every live task an address of its own. An
  * address that is in use never changes. A new one lies after the highest in use, so that it was free for as long
@@ -24,13 +27,58 @@ import type { World } from "./world.ts";
  * @see docs/spec.md M154, M155, and the property test in test/property/domain/model/
  */
 export function allocateAddresses(world: World): World {
-  const pools = new Pools(world);
-  const services = changed(world.services, (service) => withVirtualIps(service, world, pools));
-  const tasks = changed(world.tasks, (task) => withAddresses(task, world, pools));
-  return services === world.services && tasks === world.tasks ? world : { ...world, services, tasks };
+  let made: AddressPools | null = null;
+  const pools = () => {
+    made ??= new AddressPools(world);
+    return made;
+  };
+  const all = { services: world.services.values(), tasks: world.tasks.values() };
+  const { services, tasks } = missingAddresses(world, all, pools);
+  if (services.length + tasks.length === 0) return world;
+  return {
+    ...world,
+    services: withEntries(world.services, services),
+    tasks: withEntries(world.tasks, tasks),
+  };
 }
 
-function withVirtualIps(service: Service, { networks }: World, pools: Pools): Service {
+/**
+ * Those of some services and tasks that lack addresses, with them, as far as their networks have free ones.
+ *
+ * @param pools the addresses in use; called when the first one is needed
+ */
+export function missingAddresses(
+  world: World,
+  { services, tasks }: Addressed,
+  pools: () => AddressPools,
+): { readonly services: readonly Service[]; readonly tasks: readonly Task[] } {
+  const changed = <T>(items: Iterable<T>, change: (item: T) => T): readonly T[] => {
+    const found: T[] = [];
+    for (const item of items) {
+      const next = change(item);
+      if (next !== item) found.push(next);
+    }
+    return found;
+  };
+  return {
+    services: changed(services, (service) => withVirtualIps(service, world, pools)),
+    tasks: changed(tasks, (task) => withAddresses(task, world, pools)),
+  };
+}
+
+/** True if a service may lack an address. */
+export function mayLackVirtualIps({ spec, discovered, virtualIps = [] }: Service): boolean {
+  if (discovered !== undefined || spec.endpointMode === "dnsrr") return virtualIps.length > 0;
+  const isPublished = spec.ports.some(({ mode }) => mode === "ingress");
+  return virtualIps.length !== (spec.networks ?? []).length + (isPublished ? 1 : 0);
+}
+
+/** True if a task may lack an address. */
+export function mayLackAddresses(task: Task): boolean {
+  return task.addresses === undefined && isAlive(task) && !task.discovered;
+}
+
+function withVirtualIps(service: Service, { networks }: World, pools: () => AddressPools): Service {
   const present = service.virtualIps ?? [];
   const wanted = service.spec.endpointMode === "dnsrr" ? [] : networksOf(service, networks);
   const wantedIds = wanted.map(({ id }) => id);
@@ -42,23 +90,25 @@ function withVirtualIps(service: Service, { networks }: World, pools: Pools): Se
 }
 
 /** Only a task that is new gets addresses: an update of the networks replaces the tasks. */
-function withAddresses(task: Task, { networks, services }: World, pools: Pools): Task {
-  if (task.addresses !== undefined || !isAlive(task)) return task;
+function withAddresses(task: Task, { networks, services }: World, pools: () => AddressPools): Task {
+  if (!mayLackAddresses(task)) return task;
   const service = services.get(task.serviceId);
   if (service === undefined) return task;
   const wanted = networksOf(service, networks);
   const addresses = attach([], wanted, pools);
-  return addresses.length < wanted.length ? task : { ...task, addresses };
+  if (addresses.length === wanted.length) return { ...task, addresses };
+  pools().release(addresses);
+  return task;
 }
 
 function attach(
   present: readonly NetworkAddress[],
   wanted: readonly Network[],
-  pools: Pools,
+  pools: () => AddressPools,
 ): readonly NetworkAddress[] {
   return wanted.flatMap((network) => {
     const kept = present.find(({ networkId }) => networkId === network.id);
-    const address = kept?.address ?? pools.next(network);
+    const address = kept?.address ?? pools().next(network);
     return address === null ? [] : [{ networkId: network.id, address }];
   });
 }
@@ -67,73 +117,79 @@ function hasExactly(present: readonly NetworkAddress[], ids: readonly string[]):
   return present.length === ids.length && ids.every((id, at) => present[at]?.networkId === id);
 }
 
-function changed<T extends { readonly id: string }>(
+function withEntries<T extends { readonly id: string }>(
   before: ReadonlyMap<string, T>,
-  change: (item: T) => T,
+  changed: readonly T[],
 ): ReadonlyMap<string, T> {
-  let copy: Map<string, T> | null = null;
-  for (const [id, item] of before) {
-    const next = change(item);
-    if (next === item) continue;
-    copy ??= new Map(before);
-    copy.set(id, next);
-  }
-  return copy ?? before;
+  if (changed.length === 0) return before;
+  const copy = new Map(before);
+  for (const item of changed) copy.set(item.id, item);
+  return copy;
 }
 
-type Pool = { readonly subnet: Subnet; readonly taken: Set<number>; next: number };
+type Pool = { readonly subnet: Subnet; readonly taken: Set<number>; highest: number };
 
-/** The free addresses of each network; the world is read only when the first one is needed. */
-class Pools {
-  readonly #world: World;
-  #pools: ReadonlyMap<string, Pool> | null = null;
+/** The addresses of each network that are in use. Follows the changes of services and tasks. */
+export class AddressPools {
+  readonly #pools = new Map<string, Pool>();
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor({ networks, services, tasks }: World) {
+    for (const { id, subnet, gateway } of networks.values()) {
+      const ip = readIpv4(gateway) ?? 0;
+      this.#pools.set(id, { subnet: requireSubnet(subnet), taken: new Set([ip]), highest: ip });
+    }
+    for (const service of services.values()) this.take(usedByService(service));
+    for (const task of tasks.values()) this.take(usedByTask(task));
   }
 
-  /** Null: the network is full. */
+  /** A free address, which is in use from now on; null: the network is full. */
   next({ id }: Network): string | null {
-    this.#pools ??= poolsOf(this.#world);
     const pool = this.#pools.get(id);
     if (pool === undefined) return null;
-    const { subnet, taken } = pool;
+    const { subnet, taken, highest } = pool;
     // Without the address of the network itself and that of broadcasts.
     const size = sizeOf(subnet.prefixBits) - 2;
+    if (taken.size >= size) return null;
     for (let tried = 0; tried < size; tried += 1) {
-      const ip = subnet.first + 1 + ((pool.next - subnet.first - 1 + tried) % size);
+      const ip = subnet.first + 1 + ((highest - subnet.first + tried) % size);
       if (taken.has(ip)) continue;
       taken.add(ip);
-      pool.next = ip + 1;
+      pool.highest = Math.max(highest, ip);
       return `${ipv4Text(ip)}/${subnet.prefixBits}`;
     }
     return null;
   }
+
+  take(addresses: readonly NetworkAddress[]): void {
+    for (const { networkId, address } of addresses) {
+      const pool = this.#pools.get(networkId);
+      if (pool === undefined) continue;
+      const ip = ipOf(address);
+      pool.taken.add(ip);
+      pool.highest = Math.max(pool.highest, ip);
+    }
+  }
+
+  release(addresses: readonly NetworkAddress[]): void {
+    for (const { networkId, address } of addresses) {
+      const pool = this.#pools.get(networkId);
+      if (pool === undefined) continue;
+      pool.taken.delete(ipOf(address));
+      while (!pool.taken.has(pool.highest) && pool.highest > pool.subnet.first) pool.highest -= 1;
+    }
+  }
 }
 
-function poolsOf({ networks, services, tasks }: World): ReadonlyMap<string, Pool> {
-  const pools = new Map(
-    [...networks.values()].map(({ id, subnet, gateway }) => {
-      const taken = new Set([readIpv4(gateway) ?? 0]);
-      return [id, { subnet: requireSubnet(subnet), taken, next: 0 }];
-    }),
-  );
-  const take = (addresses: readonly NetworkAddress[] = []): void => {
-    for (const { networkId, address } of addresses) pools.get(networkId)?.taken.add(ipOf(address));
-  };
-  for (const { virtualIps } of services.values()) take(virtualIps);
-  for (const task of tasks.values()) if (isAlive(task)) take(task.addresses);
-  for (const pool of pools.values()) pool.next = highestOf(pool.taken) + 1;
-  return pools;
+export function usedByService({ virtualIps = [] }: Service): readonly NetworkAddress[] {
+  return virtualIps;
+}
+
+/** A dead task uses none: another one may have its address already. */
+export function usedByTask(task: Task): readonly NetworkAddress[] {
+  return isAlive(task) ? (task.addresses ?? []) : [];
 }
 
 /** The 32 bits of `10.0.1.5/20`. */
 function ipOf(address: string): number {
   return readIpv4(address.split("/")[0] ?? "") ?? 0;
-}
-
-function highestOf(addresses: ReadonlySet<number>): number {
-  let highest = 0;
-  for (const address of addresses) highest = Math.max(highest, address);
-  return highest;
 }

@@ -50,15 +50,38 @@ const previousNodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HO
  * @see docs/decisions/0002-routing-table-as-text.md
  */
 export function printTable(table: RoutingTable): string {
-  const nodeWord = nodeWords(table.nodes);
-  const lines = [tableFormat, `version ${table.version}`];
-  lines.push(table.defaultService === null ? "default -" : `default ${quoteWord(table.defaultService)}`);
-  lines.push(table.signingKey === null ? "key -" : `key ${quoteWord(table.signingKey)}`);
-  for (const node of table.nodes) lines.push(printNode(node));
-  for (const service of table.services) {
-    printService(lines, service, (nodeId) => nodeWord.get(nodeId) ?? quoteWord(nodeId));
-  }
-  lines.push("");
+  const words = nodeWords(table.nodes);
+  return joinTable({
+    ...table,
+    nodes: table.nodes.map(printNode),
+    services: table.services.map((service) => printTableService(service, words)),
+  });
+}
+
+/** The text of a table from its printed nodes and services, in their order. */
+export function joinTable({
+  version,
+  defaultService,
+  signingKey,
+  nodes,
+  services,
+}: Pick<RoutingTable, "version" | "defaultService" | "signingKey"> & {
+  readonly nodes: readonly string[];
+  readonly services: readonly string[];
+}): string {
+  const head = [
+    tableFormat,
+    `version ${version}`,
+    defaultService === null ? "default -" : `default ${quoteWord(defaultService)}`,
+    signingKey === null ? "key -" : `key ${quoteWord(signingKey)}`,
+  ];
+  return [...head, ...nodes, ...services, ""].join("\n");
+}
+
+/** The lines of a service. @param words by node, the word that names it */
+export function printTableService(service: TableService, words: ReadonlyMap<string, string>): string {
+  const lines: string[] = [];
+  printService(lines, service, (nodeId) => words.get(nodeId) ?? quoteWord(nodeId));
   return lines.join("\n");
 }
 
@@ -99,12 +122,14 @@ function readKey(reader: LineReader): string | null {
 }
 
 /** The word by which tasks name each node: its name if no other node has that name or id, else its id. */
-function nodeWords(nodes: readonly TableNode[]): ReadonlyMap<string, string> {
+export function nodeWords(nodes: readonly NamedNode[]): ReadonlyMap<string, string> {
   const byWord = nodeIdsByWord(nodes);
   return new Map(nodes.map(({ id, name }) => [id, quoteWord(byWord.get(name) === id ? name : id)]));
 }
 
-function nodeIdsByWord(nodes: readonly TableNode[]): ReadonlyMap<string, string> {
+type NamedNode = Pick<TableNode, "id" | "name">;
+
+function nodeIdsByWord(nodes: readonly NamedNode[]): ReadonlyMap<string, string> {
   const ids = new Map<string, string>();
   const shared = new Set<string>();
   for (const { id, name } of nodes) {
@@ -116,7 +141,8 @@ function nodeIdsByWord(nodes: readonly TableNode[]): ReadonlyMap<string, string>
   return ids;
 }
 
-function printNode(node: TableNode): string {
+/** The line of a node. */
+export function printNode(node: TableNode): string {
   const { id, name, address, gateway, hosts } = node;
   const way = gateway === undefined ? "- -" : `${gateway.transport} ${gateway.base || "-"}`;
   const entry = hosts.length === 0 ? "-" : hosts.map(quoteWord).join(" ");
