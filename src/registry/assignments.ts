@@ -11,6 +11,8 @@ import { nodeKeys } from "./gateway-keys.ts";
 import { type MeshKeys, namedNetworks, nodesOfChangedNetworks } from "./network-names.ts";
 import { sameData } from "./same-data.ts";
 import { openText } from "./sealed-text.ts";
+import { changesBetween } from "./versioned-map.ts";
+import type { WorldIndex } from "./world-index.ts";
 
 /**
  * How long a stopping task stays up after its release, milliseconds. A response with the new table may still
@@ -28,24 +30,22 @@ export type NodeAssignment = {
 };
 
 type AssignmentContext = {
+  readonly index: WorldIndex;
   readonly resend: ReadonlySet<string>;
   readonly gatewayKeys: MeshKeys;
   /** Opens the credentials of registries. */
   readonly sealSecret: string;
 };
 
-/** The assignments of the given nodes, without those that were removed. Costs one pass over all tasks. */
+/** The assignments of the given nodes, without those that were removed. */
 export function assignmentsOf(
   world: World,
   nodeIds: ReadonlySet<string>,
-  { resend, gatewayKeys, sealSecret }: AssignmentContext,
+  { index, resend, gatewayKeys, sealSecret }: AssignmentContext,
 ): readonly NodeAssignment[] {
-  const tasksOf = new Map<string, Task[]>();
-  for (const id of nodeIds) if (world.nodes.has(id)) tasksOf.set(id, []);
-  for (const task of world.tasks.values()) {
-    if (isAssigned(task)) tasksOf.get(task.nodeId)?.push(task);
-  }
-  return [...tasksOf].map(([nodeId, tasks]) => {
+  const present = [...nodeIds].filter((nodeId) => world.nodes.has(nodeId));
+  return present.map((nodeId) => {
+    const tasks = index.tasksOfNode(world, nodeId).filter(isAssigned);
     const networks = namedNetworks(world, nodeId, gatewayKeys);
     const body = {
       type: "assignment" as const,
@@ -68,39 +68,41 @@ function isAssigned(task: Task): task is Task & { readonly nodeId: string } {
   return task.nodeId !== null && isAlive(task) && !task.discovered;
 }
 
-/** The nodes whose assignment differs between two worlds. */
-export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
-  const nodeIds = new Set([...nodesOfChangedLimits(before, after), ...nodesOfChangedNetworks(before, after)]);
-  if (before.nodes !== after.nodes) {
-    for (const id of after.nodes.keys()) {
-      if (before.nodes.has(id) && usesTunnel(before, id) !== usesTunnel(after, id)) nodeIds.add(id);
-    }
+/**
+ * The nodes whose assignment differs between two worlds.
+ *
+ * @param index of the world after
+ */
+export function nodesToReassign(before: World, after: World, index: WorldIndex): ReadonlySet<string> {
+  const nodeIds = new Set([
+    ...nodesOfChangedLimits(before, after, index),
+    ...nodesOfChangedNetworks(before, after),
+  ]);
+  for (const [id, old] of changesBetween(before.nodes, after.nodes)) {
+    const isKept = old !== undefined && after.nodes.has(id);
+    if (isKept && usesTunnel(before, id) !== usesTunnel(after, id)) nodeIds.add(id);
   }
-  if (before.tasks === after.tasks) return nodeIds;
-  for (const [id, task] of after.tasks) {
-    const old = before.tasks.get(id);
+  for (const [id, old] of changesBetween(before.tasks, after.tasks)) {
+    const task = after.tasks.get(id);
+    if (task === undefined) {
+      if (old !== undefined && isAssigned(old)) nodeIds.add(old.nodeId);
+      continue;
+    }
     if (old === task || task.nodeId === null || task.discovered) continue;
     if (old?.nodeId !== task.nodeId || assignmentFingerprint(old) !== assignmentFingerprint(task))
       nodeIds.add(task.nodeId);
-  }
-  for (const [id, task] of before.tasks) {
-    if (isAssigned(task) && !after.tasks.has(id)) nodeIds.add(task.nodeId);
   }
   return nodeIds;
 }
 
 /** The nodes with a task of a service whose limit of open requests changed. */
-function nodesOfChangedLimits(before: World, after: World): Set<string> {
+function nodesOfChangedLimits(before: World, after: World, index: WorldIndex): Set<string> {
   const nodeIds = new Set<string>();
-  if (before.services === after.services) return nodeIds;
-  const changed = [...after.services.values()].filter(({ id, spec }) => {
-    const old = before.services.get(id)?.spec;
-    return old !== undefined && old !== spec && !sameData(taskLimitOf(old.labels), taskLimitOf(spec.labels));
-  });
-  const serviceIds = new Set(changed.map(({ id }) => id));
-  if (serviceIds.size === 0) return nodeIds;
-  for (const { serviceId, nodeId } of after.tasks.values()) {
-    if (nodeId !== null && serviceIds.has(serviceId)) nodeIds.add(nodeId);
+  for (const [id, old] of changesBetween(before.services, after.services)) {
+    const labels = after.services.get(id)?.spec.labels;
+    if (old === undefined || labels === undefined || labels === old.spec.labels) continue;
+    if (sameData(taskLimitOf(old.spec.labels), taskLimitOf(labels))) continue;
+    for (const { nodeId } of index.tasksOfService(after, id)) if (nodeId !== null) nodeIds.add(nodeId);
   }
   return nodeIds;
 }

@@ -1,7 +1,7 @@
 // An agent's messages about its node: hello, leaving, goodbye.
 
 import { MeshError } from "../domain/model/error.ts";
-import { isBalancer, type MeshNode } from "../domain/model/node.ts";
+import { isBalancer, isNodeDown, type MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import {
   closeCodes,
@@ -18,6 +18,7 @@ import { nodeNameTaken } from "./join.ts";
 import { noListeners, withListeners } from "./listeners.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
+import { sameData } from "./same-data.ts";
 import { chooseTransport } from "./transport.ts";
 
 /** The first message on an agent's socket. */
@@ -45,21 +46,21 @@ export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
   checkHostname(description.hostname);
   checkMachineAddress(description, addresses);
   checkKind(node, description);
-  for (const other of draft.world.nodes.values()) {
-    if (other.id !== nodeId && other.hostname === description.hostname && other.state !== "down")
-      throw nodeNameTaken(other);
-  }
+  checkNameFree(draft, node, description.hostname);
   const wasReady = node.state === "ready";
   const proven = provenAddress(node, description.address, client);
   const reported = readyNode(node, description, draft.nowMs);
-  const ready = {
+  const described = {
     ...withListeners(reported, description.ingress ? (listeners ?? noListeners) : undefined, draft.nowMs),
     ...(proven !== null && { provenAddress: proven }),
   };
+  // Most hellos follow a restart of the registry and change nothing.
+  const isSame = sameData({ ...described, updatedAtMs: node.updatedAtMs }, node);
+  const ready = isSame ? node : described;
   const choice = isBalancer(node) ? null : chooseTransport(ready, addresses);
   if (choice?.kind === null) throw addressForbidden(choice.reason);
   if (node.wasReady !== true) forgetPredecessors(draft, ready);
-  draft.put("nodes", ready);
+  if (!isSame) draft.put("nodes", ready);
   if (choice !== null) {
     settleTransport(draft, ready, "registry");
     requestGatewayCheck(draft, ready);
@@ -71,6 +72,14 @@ export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
   failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
   if (discovers !== true) recordDiscovery(draft, nodeId, undefined);
   draft.resend.add(nodeId);
+}
+
+/** A node that is up has its name already. @throws MeshError node/conflict */
+function checkNameFree({ world }: Draft, node: MeshNode, hostname: string): void {
+  if (node.hostname === hostname && !isNodeDown(node)) return;
+  for (const other of world.nodes.values()) {
+    if (other.id !== node.id && other.hostname === hostname && !isNodeDown(other)) throw nodeNameTaken(other);
+  }
 }
 
 /** A machine stays what it joined as. @throws MeshError node/conflict */
@@ -145,9 +154,9 @@ function readyNode(node: MeshNode, description: NodeDescription, nowMs: number):
 
 /** Ends the tasks that the agent had accepted and no longer reports; reconcile replaces them. */
 function failUnreportedTasks(draft: Draft, node: MeshNode, reportedIds: ReadonlySet<string>): void {
-  for (const task of [...draft.world.tasks.values()]) {
+  for (const task of draft.index.tasksOfNode(draft.world, node.id)) {
     const isAccepted = taskStates[task.state] > taskStates.assigned;
-    if (task.nodeId !== node.id || !isAccepted || !isAlive(task) || reportedIds.has(task.id)) continue;
+    if (!isAccepted || !isAlive(task) || reportedIds.has(task.id)) continue;
     if (task.discovered) continue;
     const lost = lostTask(task, draft.nowMs);
     draft.put("tasks", lost);

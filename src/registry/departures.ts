@@ -5,8 +5,7 @@
 // with an older version until `releaseBoundMs` after that transaction. The time of the transaction is in the
 // task's row, so a registry that lost its memory keeps the bound.
 
-import { isAlive, type Task } from "../domain/model/task.ts";
-import type { World } from "../domain/model/world.ts";
+import type { Task } from "../domain/model/task.ts";
 import { type Draft, taskSubject } from "./draft.ts";
 import type { Routers } from "./routers.ts";
 
@@ -19,11 +18,10 @@ const releaseBoundMs = 5_000;
  * @param tableVersion the first version without them
  */
 export function recordDepartures(draft: Draft, tableVersion: number): void {
-  const { before, nowMs } = draft;
-  if (before.tasks === draft.world.tasks) return;
-  for (const task of draft.world.tasks.values()) {
-    const old = before.tasks.get(task.id);
-    if (old === task || old?.desired !== "running" || task.desired === "running") continue;
+  const { nowMs } = draft;
+  for (const [id, old] of draft.touched("tasks")) {
+    const task = draft.world.tasks.get(id);
+    if (old?.desired !== "running" || task === undefined || task.desired === "running") continue;
     if (task.state !== "running" || task.departure !== undefined) continue;
     draft.put("tasks", { ...task, departure: { tableVersion, atMs: nowMs, released: false } });
   }
@@ -37,7 +35,7 @@ export function recordDepartures(draft: Draft, tableVersion: number): void {
 export function releaseTasks(draft: Draft, routers: Routers): void {
   const { nowMs } = draft;
   let nextMs: number | null = null;
-  for (const { task, departure } of departing(draft.world)) {
+  for (const { task, departure } of departing(draft)) {
     const boundMs = departure.atMs + releaseBoundMs;
     const upToDateAtMs = routers.upToDateAtMs(departure.tableVersion, nowMs);
     const releaseAtMs = Math.min(upToDateAtMs, boundMs);
@@ -67,18 +65,13 @@ export function isAwaitingRelease({ desired, departure }: Task): boolean {
   return desired !== "running" && departure !== undefined && !departure.released;
 }
 
-/** True if any task waits for its release. */
-export function hasDepartures(world: World): boolean {
-  return !departing(world).next().done;
-}
-
 type Departing = { readonly task: Task; readonly departure: NonNullable<Task["departure"]> };
 
-function* departing({ tasks }: World): Generator<Departing> {
-  for (const task of tasks.values()) {
-    const { departure } = task;
-    if (departure !== undefined && !departure.released && isAlive(task)) yield { task, departure };
-  }
+function departing({ index, world }: Draft): readonly Departing[] {
+  return [...index.departing].flatMap((id) => {
+    const task = world.tasks.get(id);
+    return task?.departure === undefined ? [] : [{ task, departure: task.departure }];
+  });
 }
 
 function lateReleaseReason(

@@ -24,6 +24,8 @@ import { type DiscoveryReport, discoveredServiceId, discoveredTaskId } from "../
 import { type Draft, nodeSubject, serviceSubject } from "./draft.ts";
 import { memberNode } from "./reports.ts";
 import { sameData } from "./same-data.ts";
+import { changesBetween } from "./versioned-map.ts";
+import type { Entities } from "./world-index.ts";
 
 /** Labels by which a service takes or gets the requests of others. Only an operator may set them. */
 const operatorLabels = ["waggle.at", "waggle.default", "waggle.canary"];
@@ -47,23 +49,53 @@ export function recordDiscovery(draft: Draft, nodeId: string, report: DiscoveryR
 /** Brings discovered services and tasks up to date with the reports of all nodes, and records what changed. */
 export function settleDiscovery(draft: Draft): void {
   const before = draft.world;
+  if (!isDiscoveryTouched(draft)) return;
   const after = withDiscovered(before, draft.nowMs);
   if (after === before) return;
-  draft.replaceWorld(after);
-  for (const [id, service] of after.services) {
-    const actor = actorOf(service, after);
-    if (service.discovered !== undefined && !before.services.has(id))
-      draft.recordEvent(actor, "service.discover", serviceSubject(service), service.discovered.source);
+  const services = changesBetween(before.services, after.services);
+  for (const id of services.keys()) {
+    const service = after.services.get(id);
+    if (service?.discovered === undefined || before.services.has(id)) continue;
+    draft.recordEvent(
+      actorOf(service, after),
+      "service.discover",
+      serviceSubject(service),
+      service.discovered.source,
+    );
   }
-  for (const [id, service] of before.services) {
-    if (!after.services.has(id))
+  for (const [id, service] of services) {
+    if (service !== undefined && !after.services.has(id))
       draft.recordEvent(actorOf(service, before), "service.vanish", serviceSubject(service));
   }
-  for (const [id, node] of after.nodes) {
-    const known = before.nodes.get(id)?.discoveryProblems ?? [];
-    for (const problem of node.discoveryProblems ?? [])
-      if (!known.includes(problem))
+  for (const [id, old] of changesBetween(before.nodes, after.nodes)) {
+    const node = after.nodes.get(id);
+    for (const problem of node?.discoveryProblems ?? [])
+      if (node !== undefined && !old?.discoveryProblems?.includes(problem))
         draft.recordEvent(`node ${node.hostname}`, "node.discovery", nodeSubject(node), problem);
+  }
+  putChanges(draft, "nodes", after.nodes);
+  putChanges(draft, "services", after.services);
+  putChanges(draft, "tasks", after.tasks);
+}
+
+/** True if a merge may change something: reports, what they are merged with, or what was merged from them. */
+function isDiscoveryTouched(draft: Draft): boolean {
+  const { index, world } = draft;
+  if (index.reporters.size + index.discovered.size === 0) return false;
+  if (draft.touched("nodes").size + draft.touched("services").size > 0) return true;
+  return [...draft.touched("tasks")].some(([id, before]) => (world.tasks.get(id) ?? before)?.discovered);
+}
+
+function putChanges<K extends keyof Entities>(
+  draft: Draft,
+  kind: K,
+  after: ReadonlyMap<string, Entities[K]>,
+): void {
+  const before: ReadonlyMap<string, Entities[K]> = draft.world[kind];
+  for (const id of changesBetween(before, after).keys()) {
+    const entry = after.get(id);
+    if (entry === undefined) draft.remove(kind, id);
+    else draft.put(kind, entry);
   }
 }
 

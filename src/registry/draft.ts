@@ -1,7 +1,7 @@
-// A draft: the world as one transaction changes it, with the events and messages that the change causes.
+// A draft: the world as one transaction changes it, with the events and messages that the change causes. The world
+// before stays readable, and comes back if the transaction fails.
 
 import type { EventSubject, NewEvent } from "../domain/model/event.ts";
-import type { Network } from "../domain/model/network.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { printable } from "../domain/model/printable.ts";
 import { type StaticServer, serverName } from "../domain/model/server.ts";
@@ -12,6 +12,8 @@ import type { AddressRules } from "./addresses.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
 import type { GatewayCheckRequest } from "./gateway-checks.ts";
 import type { RegistryStore } from "./store.ts";
+import { changesBetween, VersionedMap } from "./versioned-map.ts";
+import type { Entities, WorldIndex } from "./world-index.ts";
 
 /** What a transaction depends on besides the world. */
 export type DraftContext = {
@@ -27,11 +29,25 @@ export type DraftContext = {
   readonly regions: readonly string[];
 };
 
-type Entities = { nodes: MeshNode; services: Service; tasks: Task; servers: StaticServer; networks: Network };
+/** A world whose maps have versions. */
+export type VersionedWorld = { readonly [K in keyof Entities]: VersionedMap<Entities[K]> };
+
+/** The first versions of a world's maps. */
+export function firstVersions({ nodes, services, tasks, servers, networks }: World): VersionedWorld {
+  return {
+    nodes: new VersionedMap(new Map(nodes)),
+    services: new VersionedMap(new Map(services)),
+    tasks: new VersionedMap(new Map(tasks)),
+    servers: new VersionedMap(new Map(servers)),
+    networks: new VersionedMap(new Map(networks)),
+  };
+}
 
 export class Draft {
   readonly context: DraftContext;
-  readonly before: World;
+  readonly before: VersionedWorld;
+  /** Follows the world of the draft. */
+  readonly index: WorldIndex;
   readonly events: NewEvent[] = [];
   readonly closes: SocketClose[] = [];
   readonly probes: NodeProbe[] = [];
@@ -40,17 +56,16 @@ export class Draft {
   readonly resend = new Set<string>();
   /** Id of the node whose message the transaction handles; null for all other work. */
   sender: string | null = null;
-  #world: World;
-  /** The maps that this draft copied and may change. */
-  readonly #ownMaps = new Set<ReadonlyMap<string, unknown>>();
+  #world: VersionedWorld;
 
-  constructor(before: World, context: DraftContext) {
+  constructor(before: VersionedWorld, index: WorldIndex, context: DraftContext) {
     this.before = before;
     this.#world = before;
+    this.index = index;
     this.context = context;
   }
 
-  get world(): World {
+  get world(): VersionedWorld {
     return this.#world;
   }
 
@@ -62,17 +77,27 @@ export class Draft {
     return this.context.store;
   }
 
-  replaceWorld(world: World): void {
-    this.#world = world;
-  }
-
   /** Adds a node, service, task, server or network, or replaces the one with its id. */
   put<K extends keyof Entities>(kind: K, value: Entities[K]): void {
-    this.#writable(kind).set(value.id, value);
+    const map = this.#writable(kind);
+    this.index.replace(kind, map.get(value.id), value);
+    map.set(value.id, value);
   }
 
-  remove(kind: keyof Entities, id: string): void {
-    this.#writable(kind).delete(id);
+  remove<K extends keyof Entities>(kind: K, id: string): void {
+    const map = this.#writable(kind);
+    this.index.replace(kind, map.get(id), undefined);
+    map.delete(id);
+  }
+
+  /** By id, what the entries that the draft touched were before; undefined: it was added. */
+  touched<K extends keyof Entities>(kind: K): ReadonlyMap<string, Entities[K] | undefined> {
+    return changesBetween<Entities[K]>(this.before[kind], this.#world[kind]);
+  }
+
+  /** Takes all changes of the world back. The draft must not be used any more. */
+  undo(): void {
+    for (const kind of Object.keys(this.before) as (keyof Entities)[]) this.#undoKind(kind);
   }
 
   /** @param why a sentence for a person, which may quote a node; may be empty */
@@ -85,14 +110,19 @@ export class Draft {
     this.closes.push({ nodeId, code, reason: printable(reason) });
   }
 
-  /** A map that this draft may change. Copies the map first unless the draft already did. */
-  #writable<K extends keyof Entities>(kind: K): Map<string, Entities[K]> {
-    const present = this.#world[kind] as ReadonlyMap<string, Entities[K]>;
-    if (this.#ownMaps.has(present)) return present as Map<string, Entities[K]>;
-    const copy = new Map(present);
-    this.#ownMaps.add(copy);
-    this.#world = { ...this.#world, [kind]: copy };
-    return copy;
+  #undoKind<K extends keyof Entities>(kind: K): void {
+    const map: ReadonlyMap<string, Entities[K]> = this.#world[kind];
+    for (const [id, value] of this.touched(kind)) this.index.replace(kind, map.get(id), value);
+    this.before[kind].undo();
+  }
+
+  /** The version of a map that this draft may change. */
+  #writable<K extends keyof Entities>(kind: K): VersionedMap<Entities[K]> {
+    const present: VersionedMap<Entities[K]> = this.#world[kind];
+    if (present !== this.before[kind]) return present;
+    const next = present.next();
+    this.#world = { ...this.#world, [kind]: next };
+    return next;
   }
 }
 

@@ -46,7 +46,7 @@ export function settleTransport(draft: Draft, node: MeshNode, actor: string): vo
     const why = after.reason === "" ? "" : `: ${after.reason}`;
     draft.recordEvent(actor, "node.transport", nodeSubject(node), `${before.kind} -> ${after.kind}${why}`);
   }
-  scheduleGatewayChecks(draft);
+  if (isWaiting(draft, next)) scheduleGatewayChecks(draft);
 }
 
 /**
@@ -70,14 +70,12 @@ export function checkGatewaysAgain(draft: Draft): void {
   const first = waiting.length > maxChecksAtOnce ? (run * maxChecksAtOnce) % waiting.length : 0;
   const next = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, maxChecksAtOnce);
   for (const node of next) requestGatewayCheck(draft, node);
-  scheduleGatewayChecks(draft);
+  if (waiting.length > 0) scheduleGatewayChecks(draft);
 }
 
-/** Ensures that gateways are checked again while one may be reached better than it is. */
+/** Ensures that the gateways are checked again that may be reached better than they are. */
 function scheduleGatewayChecks(draft: Draft): void {
   if (draft.store.deadline("gateway-checks") !== null) return;
-  const nodes = [...draft.world.nodes.values()];
-  if (!nodes.some((node) => isWaiting(draft, node))) return;
   draft.store.setDeadline("gateway-checks", draft.nowMs + gatewayCheckIntervalMs);
 }
 

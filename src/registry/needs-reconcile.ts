@@ -9,6 +9,7 @@ import { isServerDraining, isServerUsable, unusableReason } from "../domain/mode
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { sameData } from "./same-data.ts";
+import { changesBetween } from "./versioned-map.ts";
 
 /**
  * True if reconcile or the routing table may depend on a difference between two worlds. False is certain: the
@@ -31,12 +32,11 @@ function isChanged<T>(
   after: ReadonlyMap<string, T>,
   relevantPart: (item: T) => unknown,
 ): boolean {
-  if (before === after) return false;
-  if (before.size !== after.size) return true;
-  for (const [id, item] of after) {
-    const old = before.get(id);
+  for (const [id, old] of changesBetween(before, after)) {
+    const item = after.get(id);
     if (old === item) continue;
-    if (old === undefined || !sameData(relevantPart(old), relevantPart(item))) return true;
+    if (old === undefined || item === undefined) return true;
+    if (!sameData(relevantPart(old), relevantPart(item))) return true;
   }
   return false;
 }

@@ -33,7 +33,6 @@ import type {
   TableResponse,
   TaskFilter,
 } from "./api.ts";
-import { hasDepartures } from "./departures.ts";
 import {
   createDependency,
   dependenciesOf,
@@ -47,7 +46,7 @@ import {
 import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
-import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
+import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey } from "./gateway-keys.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
@@ -62,7 +61,7 @@ import { createService, removeService, serviceViews, updateService } from "./ser
 import { closeSession, isSessionOpen, openSession, type SessionRole } from "./sessions.ts";
 import type { RegistryStore } from "./store.ts";
 import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
-import { tableText, tableVersion } from "./table-version.ts";
+import { tableVersion } from "./table-version.ts";
 import { type RegistryDeps, Transactions } from "./transactions.ts";
 
 /** Base-36 digits of the key that signs sticky cookies: 258 bits. */
@@ -154,7 +153,7 @@ export class Registry implements RegistryOperations {
   info(): MeshInfo {
     const world = this.#transactions.world();
     const nodes = [...world.nodes.values()].filter((node) => !isBalancer(node));
-    const services = serviceViews(world, [...world.services.values()]);
+    const services = serviceViews(world, this.#transactions.index(), [...world.services.values()]);
     return {
       id: this.#store.meta("meshId") ?? "",
       name: this.#store.meta("meshName") ?? "",
@@ -187,14 +186,15 @@ export class Registry implements RegistryOperations {
 
   services(): readonly ServiceView[] {
     const world = this.#transactions.world();
-    return serviceViews(world, [...world.services.values()].sort(byAge));
+    return serviceViews(world, this.#transactions.index(), [...world.services.values()].sort(byAge));
   }
 
   service(ref: string): Result<ServiceView> {
     return toResult(() => {
       const world = this.#transactions.world();
       const service = findService(world, ref);
-      return serviceViews(world, [service])[0] ?? { ...service, running: 0, desiredTasks: 0, completed: 0 };
+      const [view] = serviceViews(world, this.#transactions.index(), [service]);
+      return view ?? { ...service, running: 0, desiredTasks: 0, completed: 0 };
     });
   }
 
@@ -352,8 +352,7 @@ export class Registry implements RegistryOperations {
     const version = tableVersion(this.#store);
     if (version <= afterVersion) return { version, text: null };
     if (this.#printedTable?.version !== version) {
-      const text = tableText(this.#transactions.world(), version, signingKeyId(this.#store));
-      this.#printedTable = { version, text };
+      this.#printedTable = { version, text: this.#transactions.tableText(version) };
     }
     return this.#printedTable;
   }
@@ -418,7 +417,7 @@ export class Registry implements RegistryOperations {
     // A router without a table routes no requests until it has the current one.
     const routesByVersion = version > 0 ? version : tableVersion(this.#store);
     this.#transactions.routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
-    if (hasDepartures(this.#transactions.world())) this.#transactions.releaseDepartures();
+    if (this.#transactions.hasDepartures()) this.#transactions.releaseDepartures();
   }
 
   /** A change whose refusal is a Result. */

@@ -10,6 +10,9 @@
 /** A router is live for this long after its last poll ended, milliseconds. */
 export const routerLiveMs = 3_000;
 
+/** Routers that a poll looks at: more than it adds, so that there are fewer and fewer expired ones. */
+const examinedPerPoll = 4;
+
 type RouterState = {
   readonly version: number;
   readonly seenAtMs: number;
@@ -19,6 +22,7 @@ type RouterState = {
 
 /** @see docs/decisions/0009-leaving-without-loss.md */
 export class Routers {
+  /** In the order of their polls; those whose polls wait are moved to the end when they are looked at. */
   readonly #routers = new Map<string, RouterState>();
   #knownFromMs = Number.POSITIVE_INFINITY;
 
@@ -29,10 +33,9 @@ export class Routers {
 
   /** Records that a router polled for a table newer than `version`, by which it routes. */
   recordPoll(routerId: string, version: number, nowMs: number): void {
-    for (const [id, router] of this.#routers)
-      if (liveUntilMs(router, nowMs) <= nowMs) this.#routers.delete(id);
     const waiting = this.#routers.get(routerId)?.waiting ?? 0;
-    this.#routers.set(routerId, { version, seenAtMs: nowMs, waiting });
+    this.#moveToEnd(routerId, { version, seenAtMs: nowMs, waiting });
+    this.#removeSomeExpired(nowMs);
   }
 
   /** A recorded poll waits from now on. */
@@ -45,7 +48,7 @@ export class Routers {
   release(routerId: string, nowMs: number): void {
     const router = this.#routers.get(routerId);
     if (router === undefined) return;
-    this.#routers.set(routerId, { ...router, seenAtMs: nowMs, waiting: Math.max(0, router.waiting - 1) });
+    this.#moveToEnd(routerId, { ...router, seenAtMs: nowMs, waiting: Math.max(0, router.waiting - 1) });
   }
 
   /** After the clock was set back, polls that lie ahead count as polls of now. */
@@ -74,6 +77,23 @@ export class Routers {
   upToDateAtMs(version: number, nowMs: number): number {
     const ends = this.#lagging(version, nowMs).map((router) => liveUntilMs(router, nowMs));
     return Math.max(this.#knownFromMs, ...ends);
+  }
+
+  #moveToEnd(routerId: string, router: RouterState): void {
+    this.#routers.delete(routerId);
+    this.#routers.set(routerId, router);
+  }
+
+  /** Looks at the first few only, so that a poll costs the same however many routers there are. */
+  #removeSomeExpired(nowMs: number): void {
+    for (let examined = 0; examined < examinedPerPoll; examined += 1) {
+      const [first] = this.#routers;
+      if (first === undefined) return;
+      const [id, router] = first;
+      if (liveUntilMs(router, nowMs) <= nowMs) this.#routers.delete(id);
+      else if (router.waiting > 0) this.#moveToEnd(id, router);
+      else return;
+    }
   }
 
   #lagging(version: number, nowMs: number): readonly RouterState[] {

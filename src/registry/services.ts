@@ -2,7 +2,6 @@
 
 import { exclusiveHostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
-import { allocateAddresses } from "../domain/model/network-addresses.ts";
 import { allocatePorts } from "../domain/model/ports.ts";
 import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
 import { isJob, type Service, type ServiceSpec } from "../domain/model/service.ts";
@@ -10,6 +9,7 @@ import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
 import { validateSpec } from "../domain/validate/service.ts";
+import { settleAddresses } from "./address-allocation.ts";
 import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { checkDependencies } from "./dependencies.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
@@ -18,6 +18,7 @@ import { findOwnService, readOnly, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 import { sealText } from "./sealed-text.ts";
 import { removeServersOf } from "./servers.ts";
+import type { WorldIndex } from "./world-index.ts";
 
 /**
  * Largest service, bytes as JSON. Each of its tasks has a copy of a part of it, and a row is limited to 2 MB.
@@ -120,7 +121,7 @@ export function updateService(
 /** Saves a service with its virtual addresses, so that the caller gets what a reader will. */
 function putWithAddresses(draft: Draft, service: Service): Service {
   draft.put("services", service);
-  draft.replaceWorld(allocateAddresses(draft.world));
+  settleAddresses(draft);
   return draft.world.services.get(service.id) ?? service;
 }
 
@@ -170,26 +171,24 @@ export function removeService(draft: Draft, ref: string, actor: string): void {
  * Services with their number of running slots. A task on a node that is down does not count: its state is
  * unknown.
  */
-export function serviceViews(world: World, services: readonly Service[]): readonly ServiceView[] {
-  const iterations = new Map(services.map(({ id, job }) => [id, job?.iteration]));
-  const slots = new Map(
-    services.map(({ id }) => [id, { running: new Set(), desired: new Set(), completed: new Set() }]),
-  );
-  for (const task of world.tasks.values()) {
-    const counts = slots.get(task.serviceId);
-    if (counts === undefined || task.jobIteration !== iterations.get(task.serviceId)) continue;
-    if (task.jobIteration !== undefined && task.state === "complete") counts.completed.add(slotOf(task));
-    if (task.desired !== "running" || !isAlive(task)) continue;
-    counts.desired.add(slotOf(task));
-    const isNodeUp = world.nodes.get(task.nodeId ?? "")?.state !== "down";
-    if (task.state === "running" && isNodeUp) counts.running.add(slotOf(task));
-  }
+export function serviceViews(
+  world: World,
+  index: WorldIndex,
+  services: readonly Service[],
+): readonly ServiceView[] {
   return services.map((service) => {
     const { mode } = service.spec;
-    const counts = slots.get(service.id);
-    const desiredTasks = mode.kind === "replicated" ? mode.replicas : (counts?.desired.size ?? 0);
-    const completed = counts?.completed.size ?? 0;
-    return { ...service, running: counts?.running.size ?? 0, desiredTasks, completed };
+    const slots = { running: new Set(), desired: new Set(), completed: new Set() };
+    for (const task of index.tasksOfService(world, service.id)) {
+      if (task.jobIteration !== service.job?.iteration) continue;
+      if (task.jobIteration !== undefined && task.state === "complete") slots.completed.add(slotOf(task));
+      if (task.desired !== "running" || !isAlive(task)) continue;
+      slots.desired.add(slotOf(task));
+      const isNodeUp = world.nodes.get(task.nodeId ?? "")?.state !== "down";
+      if (task.state === "running" && isNodeUp) slots.running.add(slotOf(task));
+    }
+    const desiredTasks = mode.kind === "replicated" ? mode.replicas : slots.desired.size;
+    return { ...service, running: slots.running.size, desiredTasks, completed: slots.completed.size };
   });
 }
 

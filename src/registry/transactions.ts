@@ -1,8 +1,8 @@
 // Transactions over the mesh's world: each loads the world, changes it, reconciles it and saves it, whole or
 // not at all.
 //
-// The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a
-// failed one drops it. Work outside of the database (frames, closes, the next alarm) is collected as effects.
+// The world stays in memory between transactions, with what is derived from it, but only as a cache: a transaction
+// that fails unexpectedly drops it. Each transaction works on what it touches. Work outside of the database (frames, closes, the next alarm) is collected as effects.
 
 import { clockToleranceMs } from "../domain/model/clock-tolerance.ts";
 import { MeshError } from "../domain/model/error.ts";
@@ -10,23 +10,33 @@ import type { World } from "../domain/model/world.ts";
 import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { followClock } from "./clock.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
-import { Draft, type DraftContext } from "./draft.ts";
+import { Draft, type DraftContext, firstVersions, type VersionedWorld } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
 import { EventLimits } from "./event-limits.ts";
 import { forgetNodes } from "./forgotten-nodes.ts";
 import { meshKeys, signingKeyId } from "./gateway-keys.ts";
 import { needsReconcile } from "./needs-reconcile.ts";
+import { PrintedTable } from "./printed-table.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
-import { settleWorld } from "./settle-world.ts";
+import { type ReconcileWakes, settleWorld } from "./settle-world.ts";
 import type { RegistryStore } from "./store.ts";
 import { raiseTableVersion, tableVersion } from "./table-version.ts";
+import { WorldIndex } from "./world-index.ts";
 
 /** What a registry takes as arguments instead of from its environment. */
 export type RegistryDeps = Omit<DraftContext, "store" | "nowMs"> & {
   /** Epoch milliseconds. */
   readonly clock: () => number;
   readonly meshName: string;
+};
+
+/** The saved world, and what is derived from it. */
+type WorldCache = {
+  world: VersionedWorld;
+  readonly index: WorldIndex;
+  readonly table: PrintedTable;
+  wakes: ReconcileWakes;
 };
 
 export class Transactions {
@@ -36,7 +46,7 @@ export class Transactions {
   readonly #eventLimits = new EventLimits();
   /** The latest time of the clock; infinite before the first transaction, whose rows may lie ahead. */
   #latestMs = Number.POSITIVE_INFINITY;
-  #cachedWorld: World | null = null;
+  #cache: WorldCache | null = null;
   #effects = noEffects;
 
   constructor(store: RegistryStore, deps: RegistryDeps) {
@@ -46,8 +56,24 @@ export class Transactions {
 
   /** The saved world. */
   world(): World {
-    this.#cachedWorld ??= this.store.world();
-    return this.#cachedWorld;
+    return this.#cached().world;
+  }
+
+  /** The index of the saved world. */
+  index(): WorldIndex {
+    return this.#cached().index;
+  }
+
+  /** True if a task waits for its release. */
+  hasDepartures(): boolean {
+    return this.#cached().index.departing.size > 0;
+  }
+
+  /** The routing table of the saved world as text. */
+  tableText(version: number): string {
+    const { table, world, index } = this.#cached();
+    table.update(world, index, null);
+    return table.text(version, signingKeyId(this.store));
   }
 
   /**
@@ -60,24 +86,29 @@ export class Transactions {
     const nowMs = this.#deps.clock();
     const mustFollowClock = this.isClockSetBack();
     if (mustFollowClock) this.routers.followClock(nowMs);
-    const context: DraftContext = { ...this.#deps, store: this.store, nowMs };
+    const cache = this.#cached();
+    const draft = new Draft(cache.world, cache.index, { ...this.#deps, store: this.store, nowMs });
     try {
-      const [result, world, effects] = this.store.transaction(() => {
-        const draft = new Draft(this.world(), context);
+      const [result, wakes, effects, isReconciled] = this.store.transaction(() => {
         if (mustFollowClock) followClock(draft, this.#latestMs);
         const result = work(draft);
         if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
         const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
-        if (mustReconcile) settleWorld(draft);
-        const effects = this.#save(draft, mustReconcile, mustFollowClock);
-        return [result, draft.world, effects] as const;
+        // Wakes from before the clock was set back lie ahead.
+        const known = mustFollowClock ? null : cache.wakes;
+        const wakes = mustReconcile ? settleWorld(draft, known) : known;
+        const effects = this.#save(draft, cache.table, mustReconcile, mustFollowClock);
+        return [result, wakes, effects, mustReconcile] as const;
       });
-      this.#cachedWorld = world;
+      cache.world = draft.world;
+      cache.wakes = wakes;
+      if (isReconciled) cache.table.confirm();
       this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
       this.#effects = joinEffects(this.#effects, effects);
       return result;
     } catch (error) {
-      if (!(error instanceof MeshError)) this.#cachedWorld = null;
+      if (error instanceof MeshError) draft.undo();
+      else this.#cache = null;
       throw error;
     }
   }
@@ -119,8 +150,22 @@ export class Transactions {
     return effects;
   }
 
-  #save(draft: Draft, isReconciled: boolean, hasFollowedClock: boolean): TransactionEffects {
-    const raisedVersion = isReconciled ? raiseTableVersion(this.store, draft.world) : null;
+  #cached(): WorldCache {
+    if (this.#cache !== null) return this.#cache;
+    const world = firstVersions(this.store.world());
+    const cache = { world, index: new WorldIndex(world), table: new PrintedTable(), wakes: null };
+    this.#cache = cache;
+    return cache;
+  }
+
+  #save(
+    draft: Draft,
+    table: PrintedTable,
+    isReconciled: boolean,
+    hasFollowedClock: boolean,
+  ): TransactionEffects {
+    if (isReconciled) table.update(draft.world, draft.index, draft);
+    const raisedVersion = isReconciled ? raiseTableVersion(this.store, table) : null;
     recordDepartures(draft, raisedVersion ?? tableVersion(this.store));
     releaseTasks(draft, this.routers);
     const isListChanged = isProbeListChanged(draft.before, draft.world);
@@ -129,7 +174,7 @@ export class Transactions {
     this.store.saveWorld(before, world);
     // A prober whose clock stands still is woken, because its alarm does not ring.
     const wakesProbers = isListChanged || (hasFollowedClock && this.store.deadline("probers") !== null);
-    const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
+    const nodeIds = new Set([...nodesToReassign(before, world, draft.index), ...resend]);
     return {
       ...noEffects,
       events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs, sender), nowMs),
@@ -142,6 +187,7 @@ export class Transactions {
         nodeIds.size === 0
           ? []
           : assignmentsOf(world, nodeIds, {
+              index: draft.index,
               resend,
               gatewayKeys: { keys: meshKeys(this.store), signing: signingKeyId(this.store) },
               sealSecret: this.#deps.sealSecret,

@@ -5,6 +5,7 @@ import { benchGateway } from "./gateway.ts";
 import { benchListener } from "./listener.ts";
 import { profileRequests } from "./profile.ts";
 import { benchRegistry } from "./registry.ts";
+import { benchScale } from "./scale.ts";
 import { benchSockets } from "./sockets.ts";
 import { benchStreams } from "./streams.ts";
 import { benchCounting, benchTraffic } from "./traffic.ts";
@@ -22,6 +23,7 @@ const parts: Record<string, () => Promise<void>> = {
   sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),
   world: benchWorld,
   registry: benchRegistry,
+  scale: benchScale,
 };
 
 const names = process.argv.slice(2);

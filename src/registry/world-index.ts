@@ -1,0 +1,181 @@
+// The index of the registry's world: which tasks each node and service has, and which entries have to be looked at
+// whatever changes. It follows each change of the world, so that a change costs what it touches, not what the mesh
+// has.
+
+import type { Network } from "../domain/model/network.ts";
+import {
+  AddressPools,
+  mayLackAddresses,
+  mayLackVirtualIps,
+  usedByService,
+  usedByTask,
+} from "../domain/model/network-addresses.ts";
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
+import type { StaticServer } from "../domain/model/server.ts";
+import type { Service } from "../domain/model/service.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
+import { type NodeTasks, wantedOnNode } from "../domain/scheduler/node-info.ts";
+import { isAwaitingRelease } from "./departures.ts";
+
+/** The entries of a world by kind. */
+export type Entities = {
+  nodes: MeshNode;
+  services: Service;
+  tasks: Task;
+  servers: StaticServer;
+  networks: Network;
+};
+
+export class WorldIndex {
+  readonly #tasksOfService = new Groups();
+  readonly #tasksOfNode = new Groups();
+  readonly #serversOfService = new Groups();
+  /** By node, how many of its tasks the scheduler wants. */
+  readonly #wantedOnNode = new Map<string, number>();
+  /** Ids of live tasks without a node. */
+  readonly unplaced = new Set<string>();
+  /** Ids of live tasks that wait for their release. */
+  readonly departing = new Set<string>();
+  /** Ids of services whose slots are nodes. */
+  readonly global = new Set<string>();
+  /** Ids of nodes with a report of discovered services, or with problems of one. */
+  readonly reporters = new Set<string>();
+  /** Ids of discovered services. */
+  readonly discovered = new Set<string>();
+  /** Ids of nodes that leave, and of balancers: the scheduler must not see them as they are. */
+  readonly unschedulable = new Set<string>();
+  /** Ids of services and tasks that may lack an address on a network. */
+  readonly unaddressed = { services: new Set<string>(), tasks: new Set<string>() };
+  /** Null until the first address is needed. */
+  #pools: AddressPools | null = null;
+
+  constructor({ nodes, services, tasks, servers }: World) {
+    for (const node of nodes.values()) this.replace("nodes", undefined, node);
+    for (const service of services.values()) this.replace("services", undefined, service);
+    for (const task of tasks.values()) this.replace("tasks", undefined, task);
+    for (const server of servers.values()) this.replace("servers", undefined, server);
+  }
+
+  /** The tasks of a service, also of one that was removed. */
+  tasksOfService(world: World, serviceId: string): readonly Task[] {
+    return entriesOf(world.tasks, this.#tasksOfService.of(serviceId));
+  }
+
+  /** The tasks of a node, also of one that was removed. */
+  tasksOfNode(world: World, nodeId: string): readonly Task[] {
+    return entriesOf(world.tasks, this.#tasksOfNode.of(nodeId));
+  }
+
+  serversOfService(world: World, serviceId: string): readonly Entities["servers"][] {
+    return entriesOf(world.servers, this.#serversOfService.of(serviceId));
+  }
+
+  /** The tasks of each node, for the scheduler. */
+  nodeTasks(world: World): NodeTasks {
+    return {
+      wantedOn: (nodeId) => this.#wantedOnNode.get(nodeId) ?? 0,
+      tasksOn: (nodeId) => this.tasksOfNode(world, nodeId),
+    };
+  }
+
+  /** The addresses in use on each network. */
+  addressPools(world: World): AddressPools {
+    this.#pools ??= new AddressPools(world);
+    return this.#pools;
+  }
+
+  /** Follows a change of one entry; undefined: it does not exist. */
+  replace<K extends keyof Entities>(
+    kind: K,
+    before: Entities[K] | undefined,
+    after: Entities[K] | undefined,
+  ): void {
+    const id = (after ?? before)?.id ?? "";
+    const follow = {
+      nodes: () => this.#replaceNode(id, after as MeshNode | undefined),
+      services: () => this.#replaceService(id, before as Service | undefined, after as Service | undefined),
+      tasks: () => this.#replaceTask(id, before as Task | undefined, after as Task | undefined),
+      servers: () => {
+        const [old, server] = [before, after] as (StaticServer | undefined)[];
+        this.#serversOfService.move(id, old?.serviceId, server?.serviceId);
+      },
+      networks: () => {
+        this.#pools = null;
+      },
+    };
+    follow[kind]();
+  }
+
+  #replaceNode(id: string, node: MeshNode | undefined): void {
+    mark(this.reporters, id, (node?.discovery ?? node?.discoveryProblems) !== undefined);
+    mark(this.unschedulable, id, node !== undefined && (node.leaving === true || isBalancer(node)));
+  }
+
+  #replaceService(id: string, before: Service | undefined, after: Service | undefined): void {
+    mark(this.global, id, after?.spec.mode.kind.startsWith("global") === true);
+    mark(this.discovered, id, after?.discovered !== undefined);
+    mark(this.unaddressed.services, id, after !== undefined && mayLackVirtualIps(after));
+    if (before !== undefined) this.#pools?.release(usedByService(before));
+    if (after !== undefined) this.#pools?.take(usedByService(after));
+  }
+
+  #replaceTask(id: string, before: Task | undefined, after: Task | undefined): void {
+    this.#tasksOfService.move(id, before?.serviceId, after?.serviceId);
+    this.#tasksOfNode.move(id, before?.nodeId ?? undefined, after?.nodeId ?? undefined);
+    this.#countWanted(before, -1);
+    this.#countWanted(after, 1);
+    mark(this.unplaced, id, after !== undefined && after.nodeId === null && isAlive(after));
+    mark(this.departing, id, after !== undefined && isAlive(after) && isAwaitingRelease(after));
+    mark(this.unaddressed.tasks, id, after !== undefined && mayLackAddresses(after));
+    const isSame = before?.addresses === after?.addresses && before?.state === after?.state;
+    if (this.#pools === null || isSame) return;
+    if (before !== undefined) this.#pools.release(usedByTask(before));
+    if (after !== undefined) this.#pools.take(usedByTask(after));
+  }
+
+  #countWanted(task: Task | undefined, by: number): void {
+    const nodeId = wantedOnNode(task);
+    if (nodeId === null) return;
+    const count = (this.#wantedOnNode.get(nodeId) ?? 0) + by;
+    if (count === 0) this.#wantedOnNode.delete(nodeId);
+    else this.#wantedOnNode.set(nodeId, count);
+  }
+}
+
+/** Ids in groups. */
+class Groups {
+  readonly #idsOf = new Map<string, Set<string>>();
+
+  of(group: string): ReadonlySet<string> {
+    return this.#idsOf.get(group) ?? noIds;
+  }
+
+  /** Moves an id from one group to another; undefined: it is in no group. */
+  move(id: string, from: string | undefined, to: string | undefined): void {
+    if (from === to) return;
+    const left = from === undefined ? undefined : this.#idsOf.get(from);
+    left?.delete(id);
+    if (from !== undefined && left?.size === 0) this.#idsOf.delete(from);
+    if (to === undefined) return;
+    const joined = this.#idsOf.get(to);
+    if (joined === undefined) this.#idsOf.set(to, new Set([id]));
+    else joined.add(id);
+  }
+}
+
+const noIds: ReadonlySet<string> = new Set();
+
+function mark(set: Set<string>, id: string, isIn: boolean): void {
+  if (isIn) set.add(id);
+  else set.delete(id);
+}
+
+function entriesOf<V>(all: ReadonlyMap<string, V>, ids: ReadonlySet<string>): readonly V[] {
+  const entries: V[] = [];
+  for (const id of ids) {
+    const entry = all.get(id);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}

@@ -1,0 +1,161 @@
+// The benchmark of the registry in meshes of three sizes: its real classes, on SQLite in memory. A mesh is filled
+// with rows, as an earlier process wrote them; the registry starts on them and settles once. Then single events
+// are measured.
+
+import type { MeshNode } from "../../src/domain/model/node.ts";
+import type { Service } from "../../src/domain/model/service.ts";
+import type { Task } from "../../src/domain/model/task.ts";
+import type { TaskReport } from "../../src/protocol/agent.ts";
+import { saveWorld } from "../../src/registry/world-rows.ts";
+import { aNode, aService, aTask, aWorld, healthy } from "../support/world.ts";
+import { machine, TestMesh, type TestNode } from "../unit/registry/harness.ts";
+import { printRows } from "./report.ts";
+
+type MeshSize = { readonly nodes: number; readonly services: number; readonly tasks: number };
+
+const sizes: readonly MeshSize[] = [
+  { nodes: 100, services: 10, tasks: 1_000 },
+  { nodes: 1_000, services: 100, tasks: 10_000 },
+  { nodes: 10_000, services: 1_000, tasks: 100_000 },
+];
+/** Runs of each event, after some that warm up. */
+const runs = 100;
+const warmUpRuns = 20;
+
+/** Measures the events in a mesh of each size and prints one column for each. */
+export async function benchScale(): Promise<void> {
+  const columns = sizes.map((size) => ({ size, rows: measureMesh(size) }));
+  printRows(`Scale: CPU time, mean of ${runs} runs`, [
+    [
+      "nodes / services / tasks",
+      ...columns.map(({ size }) => `${size.nodes} / ${size.services} / ${size.tasks}`),
+    ],
+    ...(columns[0]?.rows ?? []).map(({ name }, row) => [
+      name,
+      ...columns.map(({ rows }) => rows[row]?.text ?? ""),
+    ]),
+  ]);
+}
+
+type Row = { readonly name: string; readonly text: string };
+
+/** An event that is prepared first, and then takes place in the measured time. */
+type BenchEvent = (run: number) => () => unknown;
+
+function measureMesh(size: MeshSize): readonly Row[] {
+  const rows: Row[] = [];
+  const emptyMiB = heapMiB();
+  const nodes = nodesOf(size);
+  const mesh = filledMesh(size, nodes);
+  const add = (name: string, text: string) => rows.push({ name, text });
+  const event = (name: string, prepare: BenchEvent) => add(name, measured(mesh, prepare));
+  const ids = nodes.map(({ id }) => id);
+  for (const id of ids) mesh.sockets.set(id, mesh.nowMs);
+  add("start on saved rows, ms", elapsedMs(() => mesh.restart(ids)).toFixed(0));
+  add("heap after the start, MiB", (heapMiB() - emptyMiB).toFixed(0));
+  const tasks = mesh.tasks().filter(({ nodeId }) => nodeId !== null);
+  const taskAt = (run: number) => tasks[(run * 37) % tasks.length] as Task;
+  const report = (task: Task, change: Partial<TaskReport>) => () => mesh.report(task, change);
+  const unhealthy = { ...healthy, verdict: "unhealthy" as const, sinceMs: mesh.nowMs };
+  add("first change after the start, ms", elapsedMs(report(taskAt(0), { health: unhealthy })).toFixed(0));
+  event("a report that changes nothing, ms", (run) => report(taskAt(run + 1), asKnown(taskAt(run + 1))));
+  event("a task turns unhealthy, ms", (run) => {
+    const task = taskAt(run + 150);
+    return report(task, { ...asKnown(task), health: unhealthy });
+  });
+  event("a task fails and is replaced, ms", (run) =>
+    report(taskAt(run + 300), { state: "failed", err: "exit 1" }),
+  );
+  event("a hello that changes nothing, ms", (run) => {
+    const node = nodes[run % nodes.length] as MeshNode;
+    const own = mesh.registry.tasks({ nodes: [node.id] });
+    const reports = (own.ok ? own.value : [])
+      .filter(({ state }) => state === "running")
+      .map((task) => mesh.reportOf(task, asKnown(task)));
+    return () => mesh.hello(testNode(node), reports);
+  });
+  for (let n = 0; n < 5_000; n += 1) mesh.registry.pollTable(`router${n}`, 1_000_000);
+  event("a poll without news, one of 5,000 routers, ms", (run) => () => {
+    mesh.registry.pollTable(`router${run}`, 1_000_000);
+  });
+  event("a check of heartbeats, ms", () => () => mesh.registry.agents.checkHeartbeats(mesh.sockets));
+  tasks.length = 0;
+  add("heap, MiB", (heapMiB() - emptyMiB).toFixed(0));
+  event("the whole table as text, ms", () => () => mesh.registry.table(0));
+  return rows;
+}
+
+/** The mean time of an event. The clock of a thread's CPU time may be too coarse for a single one. */
+function measured(mesh: TestMesh, prepare: BenchEvent): string {
+  const works = Array.from({ length: warmUpRuns + runs }, (_, run) => prepare(run));
+  for (const work of works.slice(0, warmUpRuns)) work();
+  mesh.registry.takeEffects();
+  const ms = elapsedMs(() => {
+    for (const work of works.slice(warmUpRuns)) {
+      work();
+      mesh.registry.takeEffects();
+    }
+  });
+  return (ms / runs).toFixed(2);
+}
+
+/** CPU time of this thread, so that other work on the machine counts little. */
+function elapsedMs(work: () => unknown): number {
+  const started = process.threadCpuUsage();
+  work();
+  const { user, system } = process.threadCpuUsage(started);
+  return (user + system) / 1_000;
+}
+
+function heapMiB(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+}
+
+function testNode({ id, hostname, address }: MeshNode): TestNode {
+  return { id, name: hostname, address, credential: "" };
+}
+
+/** What the registry knows of a task, as its agent reports it. */
+function asKnown({ state, message, endpoints, health, pid }: Task): Partial<TaskReport> {
+  return { state: state as TaskReport["state"], message, endpoints: [...endpoints], health, pid };
+}
+
+function nodesOf({ nodes }: MeshSize): readonly MeshNode[] {
+  return Array.from({ length: nodes }, (_, n) => {
+    const hostname = `node${n + 1}`;
+    const address = `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+    return aNode({ id: idOf("n", n), ...machine(hostname, address), provenAddress: address, wasReady: true });
+  });
+}
+
+/** A mesh whose database has all rows; its registry does not know them yet. */
+function filledMesh(size: MeshSize, nodes: readonly MeshNode[]): TestMesh {
+  const mesh = new TestMesh();
+  const replicas = size.tasks / size.services;
+  const services = Array.from({ length: size.services }, (_, n) => {
+    const port = { target: 80, published: 10_000 + n, mode: "ingress" as const };
+    return aService(
+      {
+        name: `service-${n + 1}`,
+        replicas,
+        ports: [port],
+        labels: { "waggle.host": `s${n + 1}.example.com` },
+      },
+      { id: idOf("s", n) },
+    );
+  });
+  const tasks = Array.from({ length: size.tasks }, (_, n): Task => {
+    const service = services[n % size.services] as Service;
+    const node = nodes[n % size.nodes] as MeshNode;
+    const slot = Math.floor(n / size.services) + 1;
+    const endpoints = [{ target: 80, origin: `http://${node.address}:${30_000 + (n % 10_000)}` }];
+    return aTask(service, { id: idOf("t", n), slot, nodeId: node.id, endpoints, addresses: [] });
+  });
+  saveWorld(mesh.database, aWorld(), aWorld(nodes, services, tasks));
+  return mesh;
+}
+
+function idOf(kind: string, number: number): string {
+  return `${kind}${number.toString(36)}`.padStart(25, "0");
+}

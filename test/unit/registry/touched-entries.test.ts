@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { loadWorld } from "../../../src/registry/world-rows.ts";
+import { assigned, TestMesh } from "./harness.ts";
+
+/** Rows that the database wrote since it was opened. */
+function writtenRows(mesh: TestMesh): number {
+  return Number(mesh.database.exec("SELECT total_changes() AS rows")[0]?.rows);
+}
+
+test("[M172] a hello that changes nothing writes no row, and is answered with the node's assignment", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  mesh.service("web");
+  mesh.work();
+  const reports = mesh.tasks().map((task) => mesh.reportOf(task, { endpoints: [...task.endpoints] }));
+  mesh.hello(node, reports);
+  mesh.nowMs += 1_000;
+  const before = writtenRows(mesh);
+  const effects = mesh.hello(node, reports);
+  expect(writtenRows(mesh)).toBe(before);
+  expect(assigned(effects, node.id)?.map(({ id }) => id)).toEqual(mesh.tasks().map(({ id }) => id));
+  mesh.hello(node, []);
+  expect(mesh.tasks().map(({ state }) => state)).toContain("failed");
+});
+
+test("[M171] a refused report changes neither tasks nor table, and what follows starts from there", () => {
+  const mesh = new TestMesh();
+  for (const name of ["node1", "node2"]) mesh.node(name);
+  mesh.service("web", { mode: { kind: "replicated", replicas: 2 } });
+  mesh.work();
+  const before = { tasks: mesh.tasks(), table: mesh.registry.table(-1) };
+  const [own, foreign] = mesh.tasks();
+  if (own === undefined || foreign === undefined) throw new Error("two tasks are expected");
+  const reports = [mesh.reportOf(own, { state: "failed" }), mesh.reportOf(foreign)];
+  mesh.registry.agents.report(own.nodeId ?? "", reports);
+  expect({ tasks: mesh.tasks(), table: mesh.registry.table(-1) }).toEqual(before);
+  mesh.report(own, { state: "failed" });
+  expect(mesh.tasks()).toHaveLength(3);
+  expect([...loadWorld(mesh.database).tasks.values()]).toEqual(expect.arrayContaining([...mesh.tasks()]));
+});
