@@ -69,14 +69,18 @@ export class AgentSockets {
   }
 
   /**
-   * By node with an open socket that carried a hello, when it last sent a message or a ping, epoch
-   * milliseconds.
+   * By node with an open socket, when it last sent a message or a ping, epoch milliseconds. Before its hello, only
+   * when it opened counts: the hello may wait behind those of other nodes.
    */
   lastSeen(nowMs: number): ReadonlyMap<string, number> {
     const lastSeenMs = new Map<string, number>();
     for (const ws of this.#ctx.getWebSockets()) {
       const socket = openSocket(ws);
-      if (!socket?.greeted) continue;
+      if (socket === null) continue;
+      if (!socket.greeted) {
+        lastSeenMs.set(socket.nodeId, Math.max(socket.heardAtMs, lastSeenMs.get(socket.nodeId) ?? 0));
+        continue;
+      }
       const pingedAtMs = this.#ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime() ?? 0;
       const before = { seenAtMs: socket.heardAtMs, pingedAtMs: socket.pingedAtMs ?? 0 };
       const { seenAtMs } = seeNode(before, pingedAtMs, nowMs);

@@ -37,12 +37,14 @@ type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs
  *
  * @param failures short-lived sockets in a row, including this one
  * @param wasEverOpen whether any socket of this agent's run was open
+ * @param windowMs how long the agents of the mesh take to redial together
  */
 export function decideReconnect(
   closed: ControlSocketEnd,
   failures: number,
   wasEverOpen: boolean,
   random: number,
+  windowMs = 0,
 ): ReconnectDecision {
   if (closed.code === closeCodes.notAMember) return { end: "removed" };
   if (closed.status === 401) return { end: "not-a-member" };
@@ -50,7 +52,7 @@ export function decideReconnect(
   // The registry does not support this agent. If it did before, a deployment is in progress: reconnect.
   if ((closed.status === 400 || closed.status === 426) && !wasEverOpen) return { end: "refused" };
   if (closed.code === closeCodes.missedHeartbeats && failures <= 1) return { redialAfterMs: 0 };
-  return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random) };
+  return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random, windowMs) };
 }
 
 type ControlSocketOptions = {
@@ -74,6 +76,8 @@ type ControlSocketOptions = {
   readonly log: (line: string) => void;
   readonly nowMs: () => number;
   readonly random: () => number;
+  /** How long the agents of the mesh take to redial together, milliseconds. Absent: no longer than the backoff. */
+  readonly redialMs?: () => number;
 };
 
 export class ControlSocket {
@@ -103,7 +107,9 @@ export class ControlSocket {
       const closed = await this.#connect(signal);
       if (signal.aborted) break;
       this.#failures = closed.lifetimeMs >= stableSocketMs ? 1 : this.#failures + 1;
-      const decision = decideReconnect(closed, this.#failures, this.#wasEverOpen, this.#options.random());
+      const { random, redialMs } = this.#options;
+      const windowMs = redialMs?.() ?? 0;
+      const decision = decideReconnect(closed, this.#failures, this.#wasEverOpen, random(), windowMs);
       this.#logClose(closed, decision);
       if ("end" in decision) return decision.end;
       await wait(decision.redialAfterMs, signal);

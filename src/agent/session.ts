@@ -30,6 +30,8 @@ export class Session {
   readonly #socket: ControlSocket;
   /** When the registry last confirmed the assignment, epoch milliseconds. */
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
+  /** As the last assignment said. */
+  #redialMs = 0;
   #received: ReceiveState = { index: -1, unreadableFrames: 0 };
 
   constructor(options: SessionOptions) {
@@ -38,6 +40,7 @@ export class Session {
       ...options,
       route: "mesh/agent",
       maxMessageBytes: maxRegistryMessageBytes,
+      redialMs: () => this.#redialMs,
       words: { peer: "the registry", consequence: "tasks keep running, reconnecting" },
       onOpen: () => {
         this.#received = { index: -1, unreadableFrames: 0 };
@@ -90,6 +93,7 @@ export class Session {
     if (message.index <= received.index) return;
     received.index = message.index;
     this.#confirmedAtMs = nowMs();
+    this.#redialMs = message.redialMs ?? 0;
     onAssignment(message);
   }
 }

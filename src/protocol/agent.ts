@@ -285,6 +285,11 @@ export const Assignment = z.object({
   gatewayKeys: z.array(SentNodeKey).max(16),
   /** The agent keeps a tunnel open, by which routers reach its gateway. */
   tunnel: z.boolean(),
+  /**
+   * After a loss of its socket the agent redials at a random time within this, so that the agents of a large mesh
+   * do not all come at once, milliseconds. Absent: within the agent's own backoff.
+   */
+  redialMs: z.number().int().positive().optional(),
   /** How long a stopping task still accepts requests after its release, milliseconds. */
   drainDelayMs: z.number().int().nonnegative(),
   tasks: z.array(AssignedTask),

@@ -8,6 +8,7 @@ import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
 import { nodeKeys } from "./gateway-keys.ts";
+import { redialWindowMs } from "./liveness.ts";
 import { type MeshKeys, namedNetworks, nodesOfChangedNetworks } from "./network-names.ts";
 import { sameData } from "./same-data.ts";
 import { openText } from "./sealed-text.ts";
@@ -44,12 +45,14 @@ export function assignmentsOf(
   { index, resend, gatewayKeys, sealSecret }: AssignmentContext,
 ): readonly NodeAssignment[] {
   const present = [...nodeIds].filter((nodeId) => world.nodes.has(nodeId));
+  const redialMs = redialWindowMs(world.nodes.size);
   return present.map((nodeId) => {
     const tasks = index.tasksOfNode(world, nodeId).filter(isAssigned);
     const networks = namedNetworks(world, nodeId, gatewayKeys);
     const body = {
       type: "assignment" as const,
       node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
+      ...(redialMs > 0 && { redialMs }),
       drainDelayMs,
       gatewayKeys: nodeKeys(gatewayKeys.keys, nodeId),
       tunnel: usesTunnel(world, nodeId),

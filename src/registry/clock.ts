@@ -51,7 +51,7 @@ function followInStore({ store, nowMs }: Draft): void {
   if (listeningSinceMs > nowMs) store.setMeta("listeningSinceMs", String(nowMs));
   followKeyClock(store, nowMs);
   for (const [nodeId, atMs] of store.disconnectedAt()) {
-    if (atMs > nowMs) store.setDisconnectedAt(nodeId, nowMs);
+    if (atMs > nowMs) store.setDisconnectedAt([nodeId], nowMs);
   }
   for (const [region, atMs] of store.regionsSeenAt()) {
     if (atMs > nowMs) store.setRegionSeenAt(region, nowMs);

@@ -65,7 +65,7 @@ export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
     settleTransport(draft, ready, "registry");
     requestGatewayCheck(draft, ready);
   }
-  draft.store.setDisconnectedAt(nodeId, null);
+  draft.store.setDisconnectedAt([nodeId], null);
   scheduleSweep(draft);
   if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
   applyReports(draft, nodeId, tasks);

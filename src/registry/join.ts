@@ -68,7 +68,7 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
-  draft.store.setDisconnectedAt(node.id, draft.nowMs);
+  draft.store.setDisconnectedAt([node.id], draft.nowMs);
   scheduleSweep(draft);
   const role = isBalancer(node) ? "balancer" : node.role;
   draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);

@@ -15,6 +15,20 @@ import { type Draft, nodeSubject } from "./draft.ts";
 /** How long a node may be silent before it is down, milliseconds. */
 export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
 
+/** Up to this many nodes redial within the agents' own backoff. */
+const nodesWithoutWindow = 128;
+/** Time that the registry needs for one agent that redials, milliseconds: an upgrade, a hello and its reply. */
+const redialCostMs = 3;
+
+/**
+ * Over how long the agents of a mesh spread their redials, milliseconds; 0: over the agents' own backoff. It
+ * changes only when the mesh doubles, because it is part of assignments.
+ */
+export function redialWindowMs(nodeCount: number): number {
+  if (nodeCount <= nodesWithoutWindow) return 0;
+  return redialCostMs * 2 ** Math.ceil(Math.log2(nodeCount));
+}
+
 /** When a node was last seen, and the platform's time of its last ping then; both epoch milliseconds. */
 export type LastSeen = { readonly seenAtMs: number; readonly pingedAtMs: number };
 
@@ -30,7 +44,8 @@ export function seeNode(before: LastSeen, pingedAtMs: number, nowMs: number): La
 }
 
 /**
- * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep.
+ * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep. A node without a
+ * socket has the time in which agents redial in addition.
  *
  * @param lastSeenMs by node with an open socket, epoch milliseconds
  */
@@ -41,11 +56,13 @@ export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): vo
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
   recordLostSockets(draft, lastSeenMs);
   const disconnectedAtMs = store.disconnectedAt();
+  const redialMs = redialWindowMs(draft.world.nodes.size);
   let nextMs: number | null = null;
   for (const node of draft.world.nodes.values()) {
     if (node.state === "down") continue;
+    const graceMs = nodeGraceMs + (lastSeenMs.has(node.id) ? 0 : redialMs);
     const seenMs = lastSeenMs.get(node.id) ?? disconnectedAtMs.get(node.id) ?? 0;
-    const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + nodeGraceMs;
+    const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + graceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
       draft.close(node.id, closeCodes.missedHeartbeats, "missed its heartbeats");
@@ -64,7 +81,7 @@ export function recordStart(draft: Draft, connected: ReadonlySet<string>): void 
 export function recordDisconnect(draft: Draft, nodeId: string): void {
   const node = draft.world.nodes.get(nodeId);
   if (node === undefined || node.state === "down") return;
-  draft.store.setDisconnectedAt(nodeId, draft.nowMs);
+  draft.store.setDisconnectedAt([nodeId], draft.nowMs);
   scheduleSweep(draft);
 }
 
@@ -77,7 +94,7 @@ export function scheduleSweep(draft: Draft): void {
 /** Marks a node down. Reconcile replaces its tasks. */
 export function markDown(draft: Draft, node: MeshNode, message: string, actor: string): void {
   const { nowMs } = draft;
-  draft.store.setDisconnectedAt(node.id, null);
+  draft.store.setDisconnectedAt([node.id], null);
   draft.put("nodes", {
     ...node,
     state: "down",
@@ -95,8 +112,11 @@ export function markDown(draft: Draft, node: MeshNode, message: string, actor: s
  */
 function recordLostSockets(draft: Draft, connected: ReadonlyMap<string, unknown>): void {
   const disconnectedAtMs = draft.store.disconnectedAt();
-  for (const { id, state } of draft.world.nodes.values()) {
-    if (state === "down" || connected.has(id) || disconnectedAtMs.has(id)) continue;
-    draft.store.setDisconnectedAt(id, draft.nowMs);
-  }
+  const lost = [...draft.world.nodes.values()].filter(
+    ({ id, state }) => state !== "down" && !connected.has(id) && !disconnectedAtMs.has(id),
+  );
+  draft.store.setDisconnectedAt(
+    lost.map(({ id }) => id),
+    draft.nowMs,
+  );
 }

@@ -116,7 +116,8 @@ function applyToDraft(draft: Draft, plan: Plan): void {
   for (const id of plan.removed) draft.remove("tasks", id);
   for (const task of plan.tasks) draft.put("tasks", task);
   for (const service of plan.services) draft.put("services", service);
-  draft.events.push(...plan.events);
+  // A plan may have more events than a call takes arguments.
+  for (const event of plan.events) draft.events.push(event);
 }
 
 /** The world with the nodes drained whose agents asked to leave, and without balancers, which take no tasks. */

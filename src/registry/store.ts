@@ -123,10 +123,13 @@ export class RegistryStore {
     return new Map(rows.map((row) => [String(row.node_id), Number(row.lost_at_ms)]));
   }
 
-  /** @param atMs when the node lost its socket; null: it has one */
-  setDisconnectedAt(nodeId: string, atMs: number | null): void {
-    if (atMs === null) removeRows(this.#database, "connections", "node_id", [nodeId]);
-    else upsert(this.#database, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
+  /** @param atMs when the nodes lost their sockets; null: they have one */
+  setDisconnectedAt(nodeIds: readonly string[], atMs: number | null): void {
+    if (atMs === null) removeRows(this.#database, "connections", "node_id", nodeIds);
+    else {
+      const rows = nodeIds.map((nodeId) => [nodeId, atMs]);
+      upsert(this.#database, "connections", ["node_id", "lost_at_ms"], rows);
+    }
   }
 
   /** By region, when its prober last reported, epoch milliseconds. */

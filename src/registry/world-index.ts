@@ -92,19 +92,14 @@ export class WorldIndex {
     after: Entities[K] | undefined,
   ): void {
     const id = (after ?? before)?.id ?? "";
-    const follow = {
-      nodes: () => this.#replaceNode(id, after as MeshNode | undefined),
-      services: () => this.#replaceService(id, before as Service | undefined, after as Service | undefined),
-      tasks: () => this.#replaceTask(id, before as Task | undefined, after as Task | undefined),
-      servers: () => {
-        const [old, server] = [before, after] as (StaticServer | undefined)[];
-        this.#serversOfService.move(id, old?.serviceId, server?.serviceId);
-      },
-      networks: () => {
-        this.#pools = null;
-      },
-    };
-    follow[kind]();
+    if (kind === "tasks") this.#replaceTask(id, before as Task | undefined, after as Task | undefined);
+    else if (kind === "nodes") this.#replaceNode(id, after as MeshNode | undefined);
+    else if (kind === "services")
+      this.#replaceService(id, before as Service | undefined, after as Service | undefined);
+    else if (kind === "servers") {
+      const [old, server] = [before, after] as (StaticServer | undefined)[];
+      this.#serversOfService.move(id, old?.serviceId, server?.serviceId);
+    } else this.#pools = null;
   }
 
   #replaceNode(id: string, node: MeshNode | undefined): void {

@@ -2,10 +2,12 @@
 // with rows, as an earlier process wrote them; the registry starts on them and settles once. Then single events
 // are measured.
 
+import { jitteredBackoffMs } from "../../src/agent/backoff.ts";
 import type { MeshNode } from "../../src/domain/model/node.ts";
 import type { Service } from "../../src/domain/model/service.ts";
 import type { Task } from "../../src/domain/model/task.ts";
 import type { TaskReport } from "../../src/protocol/agent.ts";
+import { nodeGraceMs, redialWindowMs } from "../../src/registry/liveness.ts";
 import { saveWorld } from "../../src/registry/world-rows.ts";
 import { aNode, aService, aTask, aWorld, healthy } from "../support/world.ts";
 import { machine, TestMesh, type TestNode } from "../unit/registry/harness.ts";
@@ -21,6 +23,8 @@ const sizes: readonly MeshSize[] = [
 /** Runs of each event, after some that warm up. */
 const runs = 100;
 const warmUpRuns = 20;
+/** What the platform takes for a request, a new socket or a frame besides the registry, an assumption. */
+const platformMs = 1;
 
 /** Measures the events in a mesh of each size and prints one column for each. */
 export async function benchScale(): Promise<void> {
@@ -80,9 +84,61 @@ function measureMesh(size: MeshSize): readonly Row[] {
   });
   event("a check of heartbeats, ms", () => () => mesh.registry.agents.checkHeartbeats(mesh.sockets));
   tasks.length = 0;
+  for (const [name, text] of resetRows(mesh, nodes)) add(name, text);
   add("heap, MiB", (heapMiB() - emptyMiB).toFixed(0));
   event("the whole table as text, ms", () => () => mesh.registry.table(0));
   return rows;
+}
+
+/**
+ * A reset of the registry in a model of its thread: agents redial over the window that assignments have, routers
+ * poll, the alarm runs when it is due, and each waits for those before it. What the registry does takes its
+ * measured time, what the platform adds is `platformMs` for each.
+ */
+function resetRows(mesh: TestMesh, nodes: readonly MeshNode[]): readonly (readonly [string, string])[] {
+  const reportsOf = Map.groupBy(
+    mesh.tasks().filter(({ state }) => state === "running"),
+    ({ nodeId }) => nodeId ?? "",
+  );
+  const agents = nodes.map(testNode);
+  const startMs = mesh.nowMs;
+  let freeAtMs = startMs;
+  const run = (arrivalMs: number, work: () => unknown): number => {
+    mesh.nowMs = Math.max(arrivalMs, freeAtMs);
+    freeAtMs = mesh.nowMs + elapsedMs(work) + platformMs;
+    mesh.registry.takeEffects();
+    return freeAtMs - arrivalMs;
+  };
+  const startTakesMs = run(startMs, () => mesh.restart());
+  const windowMs = Math.max(redialWindowMs(nodes.length), 250);
+  const hellos = nodes.map((node, n) => {
+    // Spread evenly in an order that is none of theirs: as random, and the same in each run.
+    const random = ((n * 7_919) % nodes.length) / nodes.length;
+    const atMs = startMs + jitteredBackoffMs(1, random, windowMs);
+    const reports = (reportsOf.get(node.id) ?? []).map((task) => mesh.reportOf(task, asKnown(task)));
+    return { atMs, work: () => mesh.hello(testNode(node), reports), kind: "hello" };
+  });
+  const polls = Array.from({ length: Math.ceil(windowMs / 100) }, (_, n) => ({
+    atMs: startMs + startTakesMs + n * 100,
+    work: () => mesh.registry.pollTable(`router${n % 50}`, 1_000_000),
+    kind: "poll",
+  }));
+  let longestPollMs = 0;
+  let heardAtMs = 0;
+  for (const { atMs, work, kind } of [...hellos, ...polls].sort((a, b) => a.atMs - b.atMs)) {
+    const deadlineMs = mesh.registry.nextDeadlineMs();
+    if (deadlineMs !== null && deadlineMs <= freeAtMs) run(deadlineMs, () => mesh.ring(agents));
+    const tookMs = run(atMs, work);
+    if (kind === "poll") longestPollMs = Math.max(longestPollMs, tookMs);
+    else heardAtMs = freeAtMs;
+  }
+  run(freeAtMs + nodeGraceMs, () => mesh.ring(agents));
+  const down = mesh.registry.nodes().filter(({ state }) => state === "down").length;
+  return [
+    ["reset: until all agents are connected, s", ((heardAtMs - startMs) / 1_000).toFixed(1)],
+    ["reset: longest poll, ms", longestPollMs.toFixed(0)],
+    ["reset: nodes marked down", String(down)],
+  ];
 }
 
 /** The mean time of an event. The clock of a thread's CPU time may be too coarse for a single one. */
@@ -108,6 +164,8 @@ function elapsedMs(work: () => unknown): number {
 }
 
 function heapMiB(): number {
+  // Twice: the first run only finds what finalizers release.
+  globalThis.gc?.();
   globalThis.gc?.();
   return process.memoryUsage().heapUsed / 2 ** 20;
 }

@@ -212,9 +212,9 @@ export function storeContract(
     test("[M6] the stored connection state and credential of a node are removed with it", () =>
       withStore((store) => {
         store.setCredentialHash("n1", "hash");
-        store.setDisconnectedAt("n1", 5);
-        store.setDisconnectedAt("n2", 6);
-        store.setDisconnectedAt("n2", null);
+        store.setDisconnectedAt(["n1"], 5);
+        store.setDisconnectedAt(["n2"], 6);
+        store.setDisconnectedAt(["n2"], null);
         expect(store.disconnectedAt()).toEqual(new Map([["n1", 5]]));
         store.forgetNode("n1");
         expect(store.disconnectedAt()).toEqual(new Map());

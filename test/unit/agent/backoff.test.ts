@@ -43,3 +43,11 @@ test("[N46] an agent that was connected before reconnects after a refused protoc
 function ended(closed: Pick<ControlSocketEnd, "code" | "status">): ControlSocketEnd {
   return { reason: "", lifetimeMs: 0, ...closed };
 }
+
+test("[M173] an agent spreads its redials over the window of its mesh, and a longer backoff stays", () => {
+  const lost = ended({ code: 1006 });
+  expect(decideReconnect(lost, 1, true, 0.5, 32_768)).toEqual({ redialAfterMs: 18_432 });
+  expect(decideReconnect(lost, 1, true, 0, 32_768)).toEqual({ redialAfterMs: 4_096 });
+  expect(decideReconnect(lost, 1, true, 0.999, 32_768)).toEqual({ redialAfterMs: 32_739 });
+  expect(decideReconnect(lost, 6, true, 0.5, 512)).toEqual({ redialAfterMs: 4_000 });
+});
