@@ -7,6 +7,7 @@ import { tokenMark } from "../src/domain/model/token-mark.ts";
 import { closeCodes } from "../src/protocol/agent.ts";
 import type { AddressRules } from "../src/registry/addresses.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
+import type { ReceivedMessage } from "../src/registry/agent-sessions.ts";
 import {
   type OperationArgs,
   type OperationName,
@@ -35,6 +36,8 @@ import { WatchSockets } from "./watch-sockets.ts";
  * follow.
  */
 const alarmRetryMs = 5_000;
+/** Messages of agents that one transaction applies: more would keep polls waiting. */
+const maxMessagesTogether = 100;
 
 /**
  * The base class with the operations, for the compiler. The static block below adds them to the prototype.
@@ -52,6 +55,9 @@ export class MeshRegistry extends OperationsObject {
   readonly #clockGuard: ClockGuard;
   readonly #gatewayChecks: GatewayChecks;
   readonly #polls: RouterPolls;
+  /** Messages of agents that wait to be applied in one transaction. */
+  readonly #messages: ReceivedMessage[] = [];
+  #applying: Promise<void> | null = null;
   /** Time of the alarm, epoch milliseconds; null: not set. */
   #alarmAtMs: number | null = null;
 
@@ -116,12 +122,23 @@ export class MeshRegistry extends OperationsObject {
     });
   }
 
-  override webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void {
+  override async webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
     const socket = this.#agents.touch(ws, Date.now());
     if (socket === null) return;
     const parsed = readAgentMessage(frame, socket.greeted);
     if (parsed.ok && parsed.message.type === "hello") this.#agents.markGreeted(ws);
-    this.#run(() => this.#registry.agents.receive(socket.nodeId, parsed, socket.client ?? null));
+    this.#messages.push({ nodeId: socket.nodeId, parsed, client: socket.client ?? null });
+    if (this.#messages.length >= maxMessagesTogether) this.#applyMessages();
+    // Messages that wait already are delivered before the timer.
+    this.#applying ??= scheduler.wait(0).then(() => this.#applyMessages());
+    return this.#applying;
+  }
+
+  /** Applies the messages that wait. */
+  #applyMessages(): void {
+    this.#applying = null;
+    const messages = this.#messages.splice(0);
+    if (messages.length > 0) this.#carryOut(() => this.#registry.agents.receiveAll(messages));
   }
 
   override webSocketClose(ws: WebSocket): void {
@@ -146,11 +163,17 @@ export class MeshRegistry extends OperationsObject {
     }
   }
 
+  /** Runs `work` after the messages that came before it. */
+  #run<T>(work: () => T): T {
+    this.#applyMessages();
+    return this.#carryOut(work);
+  }
+
   /**
    * Runs `work`, then carries out its effects. There is no await in between, so rows and alarm are saved
    * together.
    */
-  #run<T>(work: () => T): T {
+  #carryOut<T>(work: () => T): T {
     const result = work();
     const effects = this.#registry.takeEffects();
     for (const assignment of effects.assignments) this.#agents.assign(assignment, Date.now());

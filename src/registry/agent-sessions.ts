@@ -1,7 +1,8 @@
-// Handles the messages that agents send over their sockets. Each message is one transaction.
+// Handles the messages that agents send over their sockets. Messages that wait are one transaction, unless one of
+// them is refused.
 
 import { MeshError } from "../domain/model/error.ts";
-import { closeCodes, type ListenersReport, type TaskReport } from "../protocol/agent.ts";
+import { type AgentMessage, closeCodes, type ListenersReport, type TaskReport } from "../protocol/agent.ts";
 import type { DiscoveryReport } from "../protocol/discovery.ts";
 import type { ParsedAgentMessage } from "./agent-message.ts";
 import { goodbye, type HelloInput, hello, leaving, refuseAddress } from "./connections.ts";
@@ -12,6 +13,14 @@ import { recordListeners } from "./listeners.ts";
 import { recordDisconnect, sweep } from "./liveness.ts";
 import { applyReports } from "./reports.ts";
 import type { Transactions } from "./transactions.ts";
+
+/** A message of an agent's socket. */
+export type ReceivedMessage = {
+  readonly nodeId: string;
+  readonly parsed: ParsedAgentMessage;
+  /** Where the socket's connection comes from; null if unknown. */
+  readonly client: string | null;
+};
 
 export class AgentSessions {
   readonly #transactions: Transactions;
@@ -25,6 +34,12 @@ export class AgentSessions {
     return isCredentialOf(this.#transactions.store, nodeId, credential);
   }
 
+  /** Handles messages that wait, in their order. If one of them is refused, each is a transaction of its own. */
+  receiveAll(messages: readonly ReceivedMessage[]): void {
+    if (messages.length > 1 && this.#applyTogether(messages)) return;
+    for (const { nodeId, parsed, client } of messages) this.receive(nodeId, parsed, client);
+  }
+
   /**
    * Handles one message of an agent's socket. An unreadable one closes the socket.
    *
@@ -32,12 +47,7 @@ export class AgentSessions {
    */
   receive(nodeId: string, parsed: ParsedAgentMessage, client: string | null): void {
     if (!parsed.ok) this.rejectMessage(nodeId, parsed.reason);
-    else if (parsed.message.type === "hello") this.hello(nodeId, { ...parsed.message, client });
-    else if (parsed.message.type === "report")
-      this.report(nodeId, parsed.message.tasks, parsed.message.listeners);
-    else if (parsed.message.type === "discovery") this.discovery(nodeId, parsed.message.discovery);
-    else if (parsed.message.type === "leaving") this.leaving(nodeId);
-    else this.goodbye(nodeId, parsed.message.reason);
+    else this.#changeForNode(nodeId, (draft) => applyMessage(draft, nodeId, parsed.message, client));
   }
 
   /** Handles a hello. Replies with the node's assignment, or closes the socket if the hello is refused. */
@@ -47,10 +57,7 @@ export class AgentSessions {
 
   /** Handles a report of tasks and listeners. A refused report closes the socket and changes nothing. */
   report(nodeId: string, tasks: readonly TaskReport[], listeners?: ListenersReport): void {
-    this.#changeForNode(nodeId, (draft) => {
-      applyReports(draft, nodeId, tasks);
-      if (listeners !== undefined) recordListeners(draft, nodeId, listeners);
-    });
+    this.#changeForNode(nodeId, (draft) => applyReport(draft, nodeId, tasks, listeners));
   }
 
   /** Handles a report of discovered services. */
@@ -90,6 +97,23 @@ export class AgentSessions {
     this.#transactions.change((draft) => sweep(draft, lastSeenMs));
   }
 
+  /** False if a message is refused; then nothing is applied. */
+  #applyTogether(messages: readonly ReceivedMessage[]): boolean {
+    if (!messages.every(({ parsed }) => parsed.ok)) return false;
+    try {
+      this.#transactions.change((draft) => {
+        for (const { nodeId, parsed, client } of messages) {
+          draft.sender = nodeId;
+          if (parsed.ok) applyMessage(draft, nodeId, parsed.message, client);
+        }
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof MeshError) return false;
+      throw error;
+    }
+  }
+
   /**
    * Closes the node's socket if `work` is refused: permanently if the node was removed, else so that its
    * agent redials.
@@ -109,4 +133,22 @@ export class AgentSessions {
       } else this.rejectMessage(nodeId, error.message);
     }
   }
+}
+
+function applyMessage(draft: Draft, nodeId: string, message: AgentMessage, client: string | null): void {
+  if (message.type === "hello") hello(draft, nodeId, { ...message, client });
+  else if (message.type === "report") applyReport(draft, nodeId, message.tasks, message.listeners);
+  else if (message.type === "discovery") recordDiscovery(draft, nodeId, message.discovery);
+  else if (message.type === "leaving") leaving(draft, nodeId);
+  else goodbye(draft, nodeId, message.reason);
+}
+
+function applyReport(
+  draft: Draft,
+  nodeId: string,
+  tasks: readonly TaskReport[],
+  listeners: ListenersReport | undefined,
+): void {
+  applyReports(draft, nodeId, tasks);
+  if (listeners !== undefined) recordListeners(draft, nodeId, listeners);
 }

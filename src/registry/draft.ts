@@ -54,8 +54,10 @@ export class Draft {
   readonly gatewayChecks: GatewayCheckRequest[] = [];
   /** Nodes that get their assignment even if it did not change. */
   readonly resend = new Set<string>();
-  /** Id of the node whose message the transaction handles; null for all other work. */
+  /** Id of the node whose message the draft handles now; null for all other work. */
   sender: string | null = null;
+  /** By event, the node whose message caused it. */
+  readonly #senders = new Map<NewEvent, string>();
   #world: VersionedWorld;
 
   constructor(before: VersionedWorld, index: WorldIndex, context: DraftContext) {
@@ -102,7 +104,14 @@ export class Draft {
 
   /** @param why a sentence for a person, which may quote a node; may be empty */
   recordEvent(actor: string, action: string, subject: EventSubject, why = ""): void {
-    this.events.push({ actor, action, subject, why: printable(why) });
+    const event = { actor, action, subject, why: printable(why) };
+    this.events.push(event);
+    if (this.sender !== null) this.#senders.set(event, this.sender);
+  }
+
+  /** Id of the node whose message caused an event; null if none did. */
+  senderOf(event: NewEvent): string | null {
+    return this.#senders.get(event) ?? null;
   }
 
   /** Closes all sockets of a node after the transaction is saved. @param reason may quote a node */

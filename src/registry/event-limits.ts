@@ -29,11 +29,15 @@ export class EventLimits {
    * The events that are recorded. The first one of a node after a gap follows an event that counts the ones
    * that are missing.
    *
-   * @param sender id of the node whose message caused the events; null if none did
+   * @param senderOf id of the node whose message caused an event; null if no message did
    */
-  admit(events: readonly NewEvent[], nowMs: number, sender: string | null): readonly NewEvent[] {
+  admit(
+    events: readonly NewEvent[],
+    nowMs: number,
+    senderOf: (event: NewEvent) => string | null,
+  ): readonly NewEvent[] {
     return events.flatMap((event) => {
-      const node = causeOf(event, sender);
+      const node = causeOf(event, senderOf(event));
       const admitted = node === null ? event : this.#admitOfNode(event, node, nowMs);
       if (event.action === "node.remove") this.#byNode.delete(event.subject.id);
       return admitted;

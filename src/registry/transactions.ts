@@ -170,14 +170,17 @@ export class Transactions {
     releaseTasks(draft, this.routers);
     const isListChanged = isProbeListChanged(draft.before, draft.world);
     if (isListChanged) scheduleRegionSweep(draft);
-    const { before, world, events, closes, probes, gatewayChecks, resend, nowMs, sender } = draft;
+    const { before, world, events, closes, probes, gatewayChecks, resend, nowMs } = draft;
     this.store.saveWorld(before, world);
     // A prober whose clock stands still is woken, because its alarm does not ring.
     const wakesProbers = isListChanged || (hasFollowedClock && this.store.deadline("probers") !== null);
     const nodeIds = new Set([...nodesToReassign(before, world, draft.index), ...resend]);
     return {
       ...noEffects,
-      events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs, sender), nowMs),
+      events: this.store.appendEvents(
+        this.#eventLimits.admit(events, nowMs, (event) => draft.senderOf(event)),
+        nowMs,
+      ),
       closes,
       probes,
       gatewayChecks,

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Task } from "../../../src/domain/model/task.ts";
 import { loadWorld } from "../../../src/registry/world-rows.ts";
 import { assigned, TestMesh } from "./harness.ts";
 
@@ -37,4 +38,28 @@ test("[M171] a refused report changes neither tasks nor table, and what follows 
   mesh.report(own, { state: "failed" });
   expect(mesh.tasks()).toHaveLength(3);
   expect([...loadWorld(mesh.database).tasks.values()]).toEqual(expect.arrayContaining([...mesh.tasks()]));
+});
+
+test("[M174] messages that wait raise the table's version once, and a refused one among them stops no other", () => {
+  const mesh = new TestMesh();
+  const nodes = ["node1", "node2"].map((name) => mesh.node(name));
+  mesh.service("web", { mode: { kind: "replicated", replicas: 2 } });
+  const [first, second] = mesh.tasks();
+  if (first === undefined || second === undefined) throw new Error("two tasks are expected");
+  const messageOf = (task: Task, nodeId = task.nodeId ?? "") => {
+    const message = { type: "report" as const, tasks: [mesh.reportOf(task)] };
+    return { nodeId, parsed: { ok: true as const, message }, client: null };
+  };
+  const before = mesh.registry.table(-1).version;
+  mesh.registry.agents.receiveAll([messageOf(first), messageOf(second)]);
+  expect(mesh.running("web")).toHaveLength(2);
+  expect(mesh.registry.table(-1).version).toBe(before + 1);
+  mesh.service("api", { mode: { kind: "replicated", replicas: 2 } });
+  const [own, other] = mesh.tasks("api");
+  if (own === undefined || other === undefined) throw new Error("two tasks are expected");
+  mesh.registry.takeEffects();
+  const stranger = nodes.find(({ id }) => id !== own.nodeId)?.id ?? "";
+  mesh.registry.agents.receiveAll([messageOf(own), messageOf(own, stranger), messageOf(other)]);
+  expect(mesh.running("api")).toHaveLength(2);
+  expect(mesh.registry.takeEffects().closes.map(({ nodeId }) => nodeId)).toEqual([stranger]);
 });
