@@ -54,7 +54,7 @@ function realigned(lines: readonly string[], mask: (text: string) => string): st
   const [header = "", ...rows] = lines.filter((line) => line !== "");
   const starts = [...header.matchAll(/(?<=^| {3})\S/g)].map(({ index }) => index);
   const cells = [header, ...rows].map((line) =>
-    starts.map((start, at) => maskedCell(mask(line.slice(start, starts[at + 1]).trim()), at === 0)),
+    starts.map((start, at) => mask(maskedCell(line.slice(start, starts[at + 1]).trim(), at === 0))),
   );
   const widths = starts.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
   return cells.map((row) =>

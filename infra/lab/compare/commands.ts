@@ -245,7 +245,10 @@ export const commands: readonly Command[] = [
     until: { once: "0/2 (2/2 completed)" },
   },
   { text: "docker service ls --filter name=once" },
-  { text: "docker service ps once --format '{{.Name}} {{.DesiredState}} {{.CurrentState}}'" },
+  {
+    // The CLI names the task of slot 0 by its node and sorts by name, so that the order depends on the node's id.
+    text: `docker service ps once --format '{{.Name}} {{.DesiredState}} {{.CurrentState}}' | sed 's/^once\\.[0-9a-z]\\{25\\} /once.ID /' | sort`,
+  },
   { text: "docker service inspect once --format '{{json .Spec.Mode}} {{.JobStatus.JobIteration.Index}}'" },
   { text: "docker service update -d --update-delay 1s once" },
   {
