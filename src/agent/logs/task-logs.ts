@@ -170,7 +170,8 @@ function startReading(
   let found = 0;
   const readers = streams.map((stream) => {
     const log = logs[stream];
-    const last = tail === null ? null : startOfLast(log, tail, isEnded);
+    // The line before tells which parts of an unfinished line of the other stream come before the last lines.
+    const last = tail === null ? null : startOfLast(log, tail === 0 ? 0 : tail + 1, isEnded);
     found += last?.lines ?? 0;
     const from = Math.max(last?.offset ?? 0, last === null ? startSince(log, sinceMs) : 0);
     return new LogReader(log, stream, from);
