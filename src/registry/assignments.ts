@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { taskLimitOf } from "../domain/labels/balance-labels.ts";
 import type { Service } from "../domain/model/service.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
+import type { TaskLimit } from "../domain/model/task-limit.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
@@ -102,12 +103,17 @@ export function nodesToReassign(before: World, after: World, index: WorldIndex):
 function nodesOfChangedLimits(before: World, after: World, index: WorldIndex): Set<string> {
   const nodeIds = new Set<string>();
   for (const [id, old] of changesBetween(before.services, after.services)) {
-    const labels = after.services.get(id)?.spec.labels;
-    if (old === undefined || labels === undefined || labels === old.spec.labels) continue;
-    if (sameData(taskLimitOf(old.spec.labels), taskLimitOf(labels))) continue;
+    const service = after.services.get(id);
+    if (old === undefined || service?.spec.labels === old.spec.labels) continue;
+    if (sameData(limitOf(old), limitOf(service))) continue;
     for (const { nodeId } of index.tasksOfService(after, id)) if (nodeId !== null) nodeIds.add(nodeId);
   }
   return nodeIds;
+}
+
+/** The limit of open requests of each task. One of a removed service has none. */
+function limitOf(service: Service | undefined): TaskLimit | null {
+  return service === undefined ? null : taskLimitOf(service.spec.labels);
 }
 
 function usesTunnel({ nodes }: World, nodeId: string): boolean {
@@ -121,7 +127,7 @@ function assignmentFingerprint(task: Task): string {
 
 function assignedTask(world: World, task: Task, sealSecret: string): AssignedTask {
   const service = world.services.get(task.serviceId);
-  const limit = service === undefined ? null : taskLimitOf(service.spec.labels);
+  const limit = limitOf(service);
   const hostPorts = (service?.spec.ports ?? [])
     .filter(({ mode, target }) => mode === "host" && task.run.targets.includes(target))
     .map(({ target, published }) => ({ target, ...(published !== undefined && { published }) }));
