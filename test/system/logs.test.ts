@@ -23,7 +23,8 @@ console.error("err: started", slot);
 createServer((request, response) => {
   const text = decodeURIComponent(request.url.slice(1));
   const flood = Number(/^flood (\\d+)$/.exec(text)?.[1] ?? 0);
-  if (flood > 0) process.stdout.write(("y".repeat(99) + "\\n").repeat(flood), () => response.end(slot));
+  const lines = ("y".repeat(99) + "\\n").repeat(flood);
+  if (flood > 0) process.stdout.write(lines + "the end of " + text + "\\n", () => response.end(slot));
   else if (text === "crash") process.stderr.write("fatal: out of luck\\n", () => process.exit(3));
   else process.stdout.write("out: " + text + "\\n", () => response.end(slot));
 }).listen(process.env.PORT, process.env.HOST);
@@ -207,8 +208,7 @@ describe.skipIf(!hasDocker)(title, () => {
       await open("/dashboard/services/web");
       await page.getByText("out: started 1").first().waitFor();
       await say("flood 1200");
-      await say("the end of the flood");
-      await page.getByText("out: the end of the flood").waitFor();
+      await page.getByText("the end of flood 1200").waitFor();
       expect(await page.locator(".log-line").count()).toBe(1_000);
     });
 
