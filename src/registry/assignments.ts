@@ -10,7 +10,8 @@ import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
 import { nodeKeys } from "./gateway-keys.ts";
 import { redialWindowMs } from "./liveness.ts";
-import { type MeshKeys, namedNetworks, nodesOfChangedNetworks } from "./network-names.ts";
+import { nodesOfChangedNetworks } from "./network-changes.ts";
+import { type MeshKeys, namedNetworks } from "./network-names.ts";
 import { sameData } from "./same-data.ts";
 import { openText } from "./sealed-text.ts";
 import { changesBetween } from "./versioned-map.ts";
@@ -49,7 +50,7 @@ export function assignmentsOf(
   const redialMs = redialWindowMs(world.nodes.size);
   return present.map((nodeId) => {
     const tasks = index.tasksOfNode(world, nodeId).filter(isAssigned);
-    const networks = namedNetworks(world, nodeId, gatewayKeys);
+    const networks = namedNetworks(world, index, nodeId, gatewayKeys);
     const body = {
       type: "assignment" as const,
       node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
@@ -80,7 +81,7 @@ function isAssigned(task: Task): task is Task & { readonly nodeId: string } {
 export function nodesToReassign(before: World, after: World, index: WorldIndex): ReadonlySet<string> {
   const nodeIds = new Set([
     ...nodesOfChangedLimits(before, after, index),
-    ...nodesOfChangedNetworks(before, after),
+    ...nodesOfChangedNetworks(before, after, index),
   ]);
   for (const [id, old] of changesBetween(before.nodes, after.nodes)) {
     const isKept = old !== undefined && after.nodes.has(id);

@@ -384,7 +384,10 @@ export class Registry implements RegistryOperations {
     const world = this.#transactions.world();
     const access = this.routerAccess(routerId, credential);
     // A node without published ports reaches those that have tasks on its networks.
-    const router = access === "unlisted" && shareNetwork(world, routerId, nodeId) ? "granted" : access;
+    const router =
+      access === "unlisted" && shareNetwork(world, this.#transactions.index(), routerId, nodeId)
+        ? "granted"
+        : access;
     const node = router === "granted" ? world.nodes.get(nodeId) : undefined;
     return { router, gateway: node === undefined ? null : tableGateway(node) };
   }

@@ -31,6 +31,7 @@ export class WorldIndex {
   readonly #tasksOfService = new Groups();
   readonly #tasksOfNode = new Groups();
   readonly #serversOfService = new Groups();
+  readonly #servicesOfNetwork = new Groups();
   /** By node, how many of its tasks the scheduler wants. */
   readonly #wantedOnNode = new Map<string, number>();
   /** Ids of live tasks without a node. */
@@ -58,7 +59,7 @@ export class WorldIndex {
   }
 
   /** The tasks of a service, also of one that was removed. */
-  tasksOfService(world: World, serviceId: string): readonly Task[] {
+  tasksOfService(world: World, serviceId: string): Task[] {
     return entriesOf(world.tasks, this.#tasksOfService.of(serviceId));
   }
 
@@ -69,6 +70,12 @@ export class WorldIndex {
 
   serversOfService(world: World, serviceId: string): readonly Entities["servers"][] {
     return entriesOf(world.servers, this.#serversOfService.of(serviceId));
+  }
+
+  /** The services of a network, the oldest first. */
+  servicesOfNetwork(world: World, networkId: string): readonly Service[] {
+    const services = entriesOf(world.services, this.#servicesOfNetwork.of(networkId));
+    return services.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
   }
 
   /** The tasks of each node, for the scheduler. */
@@ -111,6 +118,8 @@ export class WorldIndex {
     mark(this.global, id, after?.spec.mode.kind.startsWith("global") === true);
     mark(this.discovered, id, after?.discovered !== undefined);
     mark(this.unaddressed.services, id, after !== undefined && mayLackVirtualIps(after));
+    for (const { target } of before?.spec.networks ?? []) this.#servicesOfNetwork.move(id, target, undefined);
+    for (const { target } of after?.spec.networks ?? []) this.#servicesOfNetwork.move(id, undefined, target);
     if (before !== undefined) this.#pools?.release(usedByService(before));
     if (after !== undefined) this.#pools?.take(usedByService(after));
   }
@@ -166,7 +175,7 @@ function mark(set: Set<string>, id: string, isIn: boolean): void {
   else set.delete(id);
 }
 
-function entriesOf<V>(all: ReadonlyMap<string, V>, ids: ReadonlySet<string>): readonly V[] {
+function entriesOf<V>(all: ReadonlyMap<string, V>, ids: ReadonlySet<string>): V[] {
   const entries: V[] = [];
   for (const id of ids) {
     const entry = all.get(id);

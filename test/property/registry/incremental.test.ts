@@ -237,7 +237,7 @@ function schedulable(world: World): World {
   return { ...world, nodes: new Map(nodes.map((node) => [node.id, node])) };
 }
 
-/** Each node that got an assignment has the tasks that it must run and stop. */
+/** Each node that got an assignment has the tasks that it must run and stop, and the names on its networks. */
 function expectAssignmentsAsSent(world: World, sent: ReadonlyMap<string, NodeAssignment>): void {
   const context = {
     index: new WorldIndex(world),
@@ -248,6 +248,7 @@ function expectAssignmentsAsSent(world: World, sent: ReadonlyMap<string, NodeAss
   const part = ({ nodeId, body }: NodeAssignment) => [
     nodeId,
     body.tasks.map(({ id, desired, released, limit }) => ({ id, desired, released, limit })),
+    body.networks?.map(({ id, services }) => ({ id, services })),
   ];
   for (const assignment of assignmentsOf(world, new Set(sent.keys()), context)) {
     const last = sent.get(assignment.nodeId);
