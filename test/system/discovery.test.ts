@@ -1,8 +1,9 @@
 // Discovered services: containers of a real dockerd that the mesh does not run, with the Docker CLI and curl.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { dockerdProblem, PrivateDockerd, type Ran } from "../support/dockerd.ts";
-import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import { DockerMesh } from "../support/docker-mesh.ts";
+import { dockerdProblem, type PrivateDockerd, type Ran } from "../support/dockerd.ts";
+import type { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const problem = dockerdProblem();
@@ -12,20 +13,20 @@ const slow = { withinMs: 30_000, everyMs: 50 };
 const soon = { withinMs: 2_000, everyMs: 20 };
 
 describe.skipIf(problem !== null)(title, () => {
+  let started: DockerMesh;
   let dockerd: PrivateDockerd;
   let mesh: MeshProcess;
+  let docker: DockerMesh["docker"];
+  let ok: DockerMesh["ok"];
   let nextPort = 21_000;
 
   beforeAll(async () => {
-    dockerd = await PrivateDockerd.start();
-    await dockerd.importImages();
-    const place = { address: "127.0.0.1", command: dockerd.command };
-    mesh = await MeshProcess.startAt(place, ["--nodes", "2", "--runtime", "docker"], newStateDir());
+    started = await DockerMesh.start();
+    ({ dockerd, mesh, docker, ok } = started);
   }, 120_000);
 
   afterAll(async () => {
-    await mesh?.remove();
-    await dockerd?.remove();
+    await started?.remove();
   }, 60_000);
 
   afterEach(async () => {
@@ -33,19 +34,6 @@ describe.skipIf(problem !== null)(title, () => {
     if (ids.length > 0) await dockerd.docker("rm", "-f", ...ids);
     await until("no services", async () => (await ok("service", "ls", "-q")) === "", slow);
   }, 60_000);
-
-  /** Runs the Docker CLI against the mesh. */
-  function docker(...args: string[]): Promise<Ran> {
-    const host = `DOCKER_HOST=tcp://127.0.0.1:${mesh.controlPort}`;
-    const headers = `DOCKER_CUSTOM_HEADERS=Authorization=Bearer ${mesh.token}`;
-    return dockerd.run(["env", host, headers, "docker", ...args]);
-  }
-
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out } = await docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}`).toBe(0);
-    return out.trim();
-  }
 
   /** Runs the waggle command. */
   const cli = (...args: string[]): Promise<Ran> =>

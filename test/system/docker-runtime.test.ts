@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { dockerdProblem, PrivateDockerd, type Ran } from "../support/dockerd.ts";
+import { DockerMesh } from "../support/docker-mesh.ts";
+import { dockerdProblem, type PrivateDockerd } from "../support/dockerd.ts";
 import { imageRegistryProgram, imageRegistryUser } from "../support/image-registry.ts";
-import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import type { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const problem = dockerdProblem();
@@ -18,20 +19,20 @@ const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const slow = { withinMs: 60_000, everyMs: 100 };
 
 describe.skipIf(problem !== null)(title, () => {
+  let started: DockerMesh;
   let dockerd: PrivateDockerd;
   let mesh: MeshProcess;
+  let docker: DockerMesh["docker"];
+  let ok: DockerMesh["ok"];
   let nextPort = 20_000;
 
   beforeAll(async () => {
-    dockerd = await PrivateDockerd.start();
-    await dockerd.importImages();
-    const place = { address: "127.0.0.1", command: dockerd.command };
-    mesh = await MeshProcess.startAt(place, ["--nodes", "2", "--runtime", "docker"], newStateDir());
+    started = await DockerMesh.start();
+    ({ dockerd, mesh, docker, ok } = started);
   }, 120_000);
 
   afterAll(async () => {
-    await mesh?.remove();
-    await dockerd?.remove();
+    await started?.remove();
   }, 60_000);
 
   afterEach(async () => {
@@ -39,19 +40,6 @@ describe.skipIf(problem !== null)(title, () => {
     if (names.length > 0) await ok("service", "rm", ...names);
     await until("no containers to run", async () => (await dockerd.docker("ps", "-q")) === "", slow);
   }, 60_000);
-
-  /** Runs the Docker CLI against the mesh. */
-  function docker(...args: string[]): Promise<Ran> {
-    const host = `DOCKER_HOST=tcp://127.0.0.1:${mesh.controlPort}`;
-    const headers = `DOCKER_CUSTOM_HEADERS=Authorization=Bearer ${mesh.token}`;
-    return dockerd.run(["env", host, headers, "docker", ...args]);
-  }
-
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out } = await docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}`).toBe(0);
-    return out.trim();
-  }
 
   const create = (...args: string[]) => ok("service", "create", "-q", "--no-resolve-image", ...args);
   const createDetached = (...args: string[]) => create("-d", ...args);

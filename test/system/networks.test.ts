@@ -5,8 +5,8 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removeUnused } from "../../src/agent/runtimes/docker/container-networks.ts";
-import { dockerdProblem, PrivateDockerd, type Ran } from "../support/dockerd.ts";
-import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import { DockerMesh } from "../support/docker-mesh.ts";
+import { dockerdProblem, type PrivateDockerd, type Ran } from "../support/dockerd.ts";
 import { until } from "../support/until.ts";
 
 const problem = dockerdProblem();
@@ -22,33 +22,19 @@ const serving = (text: string, port: number) => [
 ];
 
 describe.skipIf(problem !== null)(title, () => {
+  let started: DockerMesh;
   let dockerd: PrivateDockerd;
-  let mesh: MeshProcess;
+  let docker: DockerMesh["docker"];
+  let ok: DockerMesh["ok"];
 
   beforeAll(async () => {
-    dockerd = await PrivateDockerd.start();
-    await dockerd.importImages();
-    const place = { address: "127.0.0.1", command: dockerd.command };
-    mesh = await MeshProcess.startAt(place, ["--nodes", "2", "--runtime", "docker"], newStateDir());
+    started = await DockerMesh.start();
+    ({ dockerd, docker, ok } = started);
   }, 120_000);
 
   afterAll(async () => {
-    await mesh?.remove();
-    await dockerd?.remove();
+    await started?.remove();
   }, 60_000);
-
-  /** Runs the Docker CLI against the mesh. */
-  function docker(...args: string[]): Promise<Ran> {
-    const host = `DOCKER_HOST=tcp://127.0.0.1:${mesh.controlPort}`;
-    const headers = `DOCKER_CUSTOM_HEADERS=Authorization=Bearer ${mesh.token}`;
-    return dockerd.run(["env", host, headers, "docker", ...args]);
-  }
-
-  async function ok(...args: string[]): Promise<string> {
-    const { code, out } = await docker(...args);
-    expect(code, `docker ${args.join(" ")}\n${out}`).toBe(0);
-    return out.trim();
-  }
 
   const create = (...args: string[]) => ok("service", "create", "-d", "-q", "--no-resolve-image", ...args);
 
