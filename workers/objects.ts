@@ -2,7 +2,7 @@
 //
 // The first caller of an object decides where it lives, so all callers must ask with the same location.
 
-import type { MeshApi } from "../src/registry/api.ts";
+import type { MeshApi, RouterExchangeApi } from "../src/registry/api.ts";
 import type { Env } from "./env.ts";
 
 /** The name of the one registry and the one telemetry object. */
@@ -17,7 +17,7 @@ type ObjectEnv = Pick<Env, "REGISTRY" | "TELEMETRY" | "PROBER" | "TUNNEL" | "REG
 export function registryOf(env: Pick<ObjectEnv, "REGISTRY" | "REGISTRY_LOCATION">) {
   const stub = env.REGISTRY.getByName(objectName, locationOptions(env));
   // The platform's RPC types reject `document`, which may be any JSON; what crosses is plain data.
-  return stub as unknown as MeshApi & Pick<typeof stub, "fetch">;
+  return stub as unknown as MeshApi & RouterExchangeApi & Pick<typeof stub, "fetch">;
 }
 
 /** A new stub of the telemetry object. */

@@ -15,6 +15,9 @@ import {
   operationNames,
   operations,
   type RegistryOperations,
+  type RouterCall,
+  type RouterExchangeApi,
+  type RouterReply,
 } from "../src/registry/api.ts";
 import type { GatewayCheckRequest } from "../src/registry/gateway-checks.ts";
 import { Registry } from "../src/registry/registry.ts";
@@ -24,8 +27,9 @@ import { AgentSockets } from "./agent-sockets.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
 import { GatewayChecks } from "./gateway-checks.ts";
-import { proberOf, regionsOf, tunnelOf } from "./objects.ts";
+import { proberOf, regionsOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { gatewayDialerOf } from "./plane.ts";
+import { type RouterCounters, RouterExchange } from "./router-exchange.ts";
 import { RouterPolls, readTablePoll } from "./router-polls.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
@@ -48,13 +52,14 @@ const OperationsObject = DurableObject<Env> as abstract new (
 ) => DurableObject<Env> & RegistryOperations;
 
 /** The registry, one object per mesh. */
-export class MeshRegistry extends OperationsObject {
+export class MeshRegistry extends OperationsObject implements RouterExchangeApi {
   readonly #registry: Registry;
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
   readonly #clockGuard: ClockGuard;
   readonly #gatewayChecks: GatewayChecks;
   readonly #polls: RouterPolls;
+  readonly #exchange: RouterExchange;
   /** Messages of agents that wait to be applied in one transaction. */
   readonly #messages: ReceivedMessage[] = [];
   #applying: Promise<void> | null = null;
@@ -84,6 +89,11 @@ export class MeshRegistry extends OperationsObject {
       ),
       run: (work) => this.#run(work),
     });
+    this.#exchange = new RouterExchange({
+      registry: this.#registry,
+      counters: routerCountersOf(env),
+      run: (work) => this.#run(work),
+    });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     ctx.blockConcurrencyWhile(async () => {
       this.#alarmAtMs = await ctx.storage.getAlarm();
@@ -105,6 +115,13 @@ export class MeshRegistry extends OperationsObject {
       };
       Object.defineProperty(MeshRegistry.prototype, name, { value: method });
     }
+  }
+
+  /** A router's call, which may wait for a newer table. Rejects if the router reads none of its formats. */
+  exchange(call: RouterCall): Promise<RouterReply> {
+    this.#clockGuard.check(call.callerMs);
+    this.#followClock();
+    return this.#exchange.answer(call);
   }
 
   override fetch(request: Request): Response | Promise<Response> {
@@ -186,7 +203,10 @@ export class MeshRegistry extends OperationsObject {
     for (const region of effects.wakes) this.#wake(region);
     for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
-    if (effects.tableVersion !== null) this.#polls.wakeAll();
+    if (effects.tableVersion !== null) {
+      this.#polls.wakeAll();
+      this.#exchange.wakeAll();
+    }
     for (const { nodeId } of effects.closes) this.#polls.wake(nodeId);
     this.#setAlarm(effects.nextDeadlineMs);
     return result;
@@ -254,6 +274,19 @@ function addressRulesOf(env: Env): AddressRules {
     ownSockets: readOwnSockets(`${OWN_SOCKETS ?? ""},${CONTROL_HOST ?? ""}`),
     hasTunnel: TUNNEL !== undefined,
     hasVpc: VPC !== undefined,
+  };
+}
+
+/** Sends each router's counters to the telemetry object by themselves. */
+function routerCountersOf(env: Env): RouterCounters {
+  return {
+    add: async (counters) => {
+      // A configuration of an earlier release has no such binding: telemetry is off then.
+      const result = await (env.TELEMETRY && telemetryOf(env).count(JSON.parse(counters), Date.now()));
+      if (result?.ok === false)
+        console.error({ message: "telemetry was refused", why: result.problem.message });
+      return { counted: true, isWatched: false };
+    },
   };
 }
 

@@ -39,6 +39,46 @@ export type RouterTableResponse = TableResponse & {
   readonly gatewayKeys?: readonly MeshKey[];
 };
 
+/** The keys of the mesh that routers have and people do not. */
+export type RouterTableKeys = Pick<RouterTableResponse, "cookieKey" | "gatewayKeys">;
+
+/** What a router sends to the registry: what it routes by, and what it counted. */
+export type RouterCall = {
+  readonly routerId: string;
+  /** Version of the table that the router routes by, which it acknowledges; -1: it has no table. */
+  readonly afterVersion: number;
+  /** Formats of the routing table that the router reads, the newest first. */
+  readonly formats: readonly number[];
+  /** How long the call may wait for something new, milliseconds, at most 25,000; 0: it does not wait. */
+  readonly waitMs: number;
+  /** A delta of counters as JSON, which the registry does not read; null: nothing was counted. */
+  readonly counters: string | null;
+  /** What the router's clock shows, epoch milliseconds. */
+  readonly callerMs?: number;
+};
+
+/** A routing table on its way to a router: whole, or what changed since the version that the router has. */
+export type TableUpdate =
+  | { readonly kind: "whole"; readonly gzip: Uint8Array }
+  | { readonly kind: "change"; readonly text: string };
+
+/** The reply to a RouterCall. The keys come with a table, and when they change. */
+export type RouterReply = RouterTableKeys & {
+  readonly version: number;
+  /** Null: there is no newer table. */
+  readonly table: TableUpdate | null;
+  /** True if the counters are counted, or can never be: the router does not send them again. */
+  readonly counted: boolean;
+  /** True while a person or program looks at the telemetry. */
+  readonly isWatched: boolean;
+};
+
+/** The call of routers with a binding to the registry object. It may wait, so it is not one of `operations`. */
+export type RouterExchangeApi = {
+  /** Rejects if the registry prints no table in one of the router's formats. */
+  readonly exchange: (call: RouterCall) => Promise<RouterReply>;
+};
+
 /** A summary of the mesh. */
 export type MeshInfo = {
   readonly id: string;
@@ -221,8 +261,9 @@ export const operations = {
   /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
   table: read<(afterVersion: number, callerMs?: number) => TableResponse>(),
   /**
-   * A router's poll for a table newer than the one it routes by. The registry remembers the router: a task
-   * that left the table is stopped once all live routers poll with a version without it.
+   * The poll of a router of the previous release, which has no `exchange`, for a table newer than the one it
+   * routes by. The registry remembers the router: a task that left the table is stopped once all live routers poll
+   * with a version without it.
    */
   pollTable: change<(routerId: string, afterVersion: number, callerMs?: number) => RouterTableResponse>(),
   /** Whether a machine may use the routes of routers; its credential is compared in constant time. */

@@ -1,5 +1,6 @@
 // The registry: the mesh's memory, and the only place that decides. It implements the operations of api.ts.
 
+import { gzipSync } from "node:zlib";
 import { tableGateway } from "../domain/compile/compile-table.ts";
 import type { Dependency, DependencyKind } from "../domain/model/dependency.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
@@ -25,12 +26,14 @@ import type {
   RegistryOperations,
   RelayAccess,
   RouterAccess,
+  RouterTableKeys,
   RouterTableResponse,
   ServerInput,
   ServerView,
   ServiceSpecInput,
   ServiceView,
   TableResponse,
+  TableUpdate,
   TaskFilter,
 } from "./api.ts";
 import {
@@ -74,6 +77,7 @@ export class Registry implements RegistryOperations {
   readonly #transactions: Transactions;
   readonly #suspects = new SuspectReports();
   #printedTable: { readonly version: number; readonly text: string } | null = null;
+  #zippedTable: { readonly version: number; readonly gzip: Uint8Array } | null = null;
 
   constructor(store: RegistryStore, deps: RegistryDeps) {
     this.#store = store;
@@ -358,11 +362,32 @@ export class Registry implements RegistryOperations {
   }
 
   pollTable(routerId: string, afterVersion: number): RouterTableResponse {
-    this.#recordRouterPoll(routerId, afterVersion);
+    this.recordRouter(routerId, afterVersion);
     const response = this.table(afterVersion);
+    return response.text === null ? response : { ...response, ...this.routerKeys() };
+  }
+
+  /** Records which table a router routes by, and releases the tasks that waited for it. */
+  recordRouter(routerId: string, version: number): void {
+    // A router without a table routes no requests until it has the current one.
+    const routesByVersion = version > 0 ? version : tableVersion(this.#store);
+    this.#transactions.routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
+    if (this.#transactions.hasDepartures()) this.#transactions.releaseDepartures();
+  }
+
+  /** What a router that routes by `afterVersion` gets: the version, and the table if it is newer. */
+  tableUpdate(afterVersion: number): { readonly version: number; readonly table: TableUpdate | null } {
+    const { version, text } = this.table(afterVersion);
+    if (text === null) return { version, table: null };
+    if (this.#zippedTable?.version !== version) {
+      this.#zippedTable = { version, gzip: new Uint8Array(gzipSync(text)) };
+    }
+    return { version, table: { kind: "whole", gzip: this.#zippedTable.gzip } };
+  }
+
+  routerKeys(): RouterTableKeys {
     const cookieKey = this.#store.meta("cookieKey");
-    if (response.text === null || cookieKey === null) return response;
-    return { ...response, cookieKey, gatewayKeys: meshKeys(this.#store) };
+    return cookieKey === null ? {} : { cookieKey, gatewayKeys: meshKeys(this.#store) };
   }
 
   /** A router's poll waits for a newer table: the router is live, and routes by the version it polled with. */
@@ -413,14 +438,6 @@ export class Registry implements RegistryOperations {
     this.#store.setMeta("meshId", this.#deps.newId());
     this.#store.setMeta("createdAtMs", String(draft.nowMs));
     makeTokens(draft);
-  }
-
-  /** Records which table a router routes by, and releases the tasks that waited for it. */
-  #recordRouterPoll(routerId: string, version: number): void {
-    // A router without a table routes no requests until it has the current one.
-    const routesByVersion = version > 0 ? version : tableVersion(this.#store);
-    this.#transactions.routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
-    if (this.#transactions.hasDepartures()) this.#transactions.releaseDepartures();
   }
 
   /** A change whose refusal is a Result. */

@@ -15,7 +15,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   storage: { folders: [], packages: [] },
   registry: {
     folders: ["domain", "gateway", "protocol", "storage"],
-    packages: ["node:crypto", "node:net", "zod"],
+    packages: ["node:crypto", "node:net", "node:zlib", "zod"],
   },
   prober: { folders: ["domain", "storage"], packages: [] },
   haproxy: { folders: ["domain"], packages: [] },

@@ -35,9 +35,14 @@ import { LineReader, lineShape, quoteWord } from "./lines.ts";
 import { printService, readService } from "./service-text.ts";
 import type { RoutingTable, TableGateway, TableNode, TableService } from "./table.ts";
 
-const tableFormat: string = "waggle-table 3";
+/** The format that `printTable` prints. */
+export const printedTableFormat = 3;
 /** Its nodes have no gateway. */
-const previousTableFormat: string = "waggle-table 2";
+const previousTableFormat = 2;
+/** The formats that `readTable` reads, the newest first. */
+export const readableTableFormats: readonly number[] = [printedTableFormat, previousTableFormat];
+const formatLine = `waggle-table ${printedTableFormat}`;
+const previousFormatLine = `waggle-table ${previousTableFormat}`;
 const versionShape = lineShape("version VERSION");
 const defaultShape = lineShape("default SERVICE|-");
 const keyShape = lineShape("key ID|-");
@@ -70,7 +75,7 @@ export function joinTable({
   readonly services: readonly string[];
 }): string {
   const head = [
-    tableFormat,
+    formatLine,
     `version ${version}`,
     defaultService === null ? "default -" : `default ${quoteWord(defaultService)}`,
     signingKey === null ? "key -" : `key ${quoteWord(signingKey)}`,
@@ -93,8 +98,8 @@ export function printTableService(service: TableService, words: ReadonlyMap<stri
  */
 export function readTable(text: string): RoutingTable {
   const reader = new LineReader(text);
-  const isPrevious = reader.line === previousTableFormat;
-  if (reader.line !== tableFormat && !isPrevious) throw reader.errorAt(`"${tableFormat}"`);
+  const isPrevious = reader.line === previousFormatLine;
+  if (reader.line !== formatLine && !isPrevious) throw reader.errorAt(`"${formatLine}"`);
   reader.next();
   const version = reader.integer(reader.words(versionShape)[1], "a version");
   reader.next();
