@@ -1,19 +1,29 @@
 // The printed table: the routing table's text in parts, one for each node and service, kept from one transaction to
-// the next. A change prints the parts that it touches, and the table's hash is that of the hashes of its parts.
+// the next. A change prints the parts that it touches, and the table's hash is that of the hashes of its parts. What a
+// version changed is kept for a while, so that a router that has an earlier version gets the lines that changed since.
 
 import { createHash } from "node:crypto";
 import {
-  byTableOrder,
   compileNames,
   compileNode,
   compileService,
   type ServiceNames,
 } from "../domain/compile/compile-table.ts";
 import type { World } from "../domain/model/world.ts";
+import { printServiceChange, printTableChange } from "../domain/table/change-text.ts";
+import { PartsHash, tableHash } from "../domain/table/parts-hash.ts";
+import { diffService, followDiff } from "../domain/table/service-lines.ts";
+import { byTableOrder } from "../domain/table/table.ts";
 import { joinTable, nodeWords, printNode, printTableService } from "../domain/table/text.ts";
 import type { Draft } from "./draft.ts";
 import { sameData } from "./same-data.ts";
+import { TableHistory, TouchedParts } from "./table-history.ts";
 import type { WorldIndex } from "./world-index.ts";
+
+/** A change is not sent if it is longer than this share of the table, which is compressed; */
+const maxChangeShare = 1 / 8;
+/** nor if it has more letters than this. */
+const smallChangeLength = 4_096;
 
 export class PrintedTable {
   readonly #nodes = new TableParts();
@@ -23,9 +33,13 @@ export class PrintedTable {
   #names: ServiceNames = { hosts: new Map(), defaultService: null };
   /** What changed since the last confirmed print, by id. Null: nothing is printed yet. */
   #changed: ChangedParts | null = null;
+  readonly #linesHash = PartsHash.empty();
+  readonly #history = new TableHistory();
+  /** What was printed since the newest version of the history. */
+  #touched = new TouchedParts();
 
   /**
-   * Prints what changed.
+   * Prints what changed. The print counts once it is confirmed.
    *
    * @param world a saved one, or that of `draft`
    * @param index of this world
@@ -44,13 +58,19 @@ export class PrintedTable {
       for (const { serviceId } of index.tasksOfNode(world, id)) dirty.add(serviceId);
     }
     if (services.size > 0) for (const id of this.#updateNames(world)) dirty.add(id);
-    for (const id of dirty) this.#services.set(id, this.#printService(world, index, id));
-    if (draft === null) this.confirm();
+    for (const id of dirty) this.#setService(id, this.#printService(world, index, id));
   }
 
-  /** The last print is that of a saved world. Until then the next print begins with the same changes. */
-  confirm(): void {
+  /**
+   * The last print is that of a saved world. Until then the next print begins with the same changes.
+   *
+   * @param version of the table that was printed; null: another release printed it, perhaps otherwise
+   */
+  confirm(version: number | null): void {
     if (this.#changed !== null) this.#changed = changedParts([], []);
+    if (version === null || version === this.#history.newest) return;
+    this.#history.record(version, this.#touched);
+    this.#touched = new TouchedParts();
   }
 
   #noteChanges(draft: Draft): void {
@@ -80,12 +100,49 @@ export class PrintedTable {
     });
   }
 
+  /**
+   * The change from an earlier version to the one that was confirmed last; null if it is not known any more, or about
+   * as long as the whole table.
+   */
+  change(fromVersion: number, signingKey: string | null): string | null {
+    const version = this.#history.newest;
+    const touched = this.#history.since(fromVersion);
+    if (version === null || touched === null) return null;
+    const { defaultService } = this.#names;
+    const text = printTableChange({
+      fromVersion,
+      version,
+      hash: tableHash({ version, defaultService, signingKey }, this.#linesHash),
+      defaultService,
+      signingKey,
+      nodes: new Map([...touched.nodes].map((id) => [id, this.#nodes.text(id)])),
+      services: [...touched.services].map(([id, lines]) =>
+        printServiceChange(id, this.#services.text(id), lines),
+      ),
+    });
+    const length = this.#nodes.length + this.#services.length;
+    return text.length > Math.max(smallChangeLength, length * maxChangeShare) ? null : text;
+  }
+
   #updateNodes(world: World, ids: Iterable<string>): void {
     for (const id of ids) {
       const node = world.nodes.get(id);
       const compiled = node === undefined ? null : compileNode(node);
-      this.#nodes.set(id, compiled && { name: compiled.name, text: printNode(compiled) });
+      const before = this.#nodes.text(id);
+      const text = compiled && printNode(compiled);
+      if (!this.#nodes.set(id, compiled && { name: compiled.name, text: text ?? "" })) continue;
+      if (before !== null) this.#linesHash.remove("", before);
+      if (text !== null) this.#linesHash.add("", text);
+      this.#touched.nodes.add(id);
     }
+  }
+
+  #setService(id: string, part: PrintedPart | null): void {
+    const before = this.#services.text(id);
+    if (!this.#services.set(id, part)) return;
+    const diff = diffService(before, part?.text ?? null);
+    followDiff(this.#linesHash, id, diff);
+    this.#touched.addService(id, before === null, diff);
   }
 
   /** Returns the nodes that are named by another word than before. */
@@ -136,19 +193,36 @@ class TableParts {
   readonly #parts = new Map<string, PrintedPart & { readonly id: string; readonly hash: string }>();
   #order: readonly string[] | null = null;
   #hash: string | null = null;
+  #length = 0;
+
   /** True if a part was added, renamed or removed since they were put in order. */
   get areRenamed(): boolean {
     return this.#order === null;
   }
 
-  /** @param part null: the table no longer has it */
-  set(id: string, part: PrintedPart | null): void {
+  /**
+   * @param part null: the table no longer has it
+   * @returns true if that is a change
+   */
+  set(id: string, part: PrintedPart | null): boolean {
     const before = this.#parts.get(id);
-    if (before?.text === part?.text && before?.name === part?.name) return;
+    if (before?.text === part?.text && before?.name === part?.name) return false;
     this.#hash = null;
     if (before?.name !== part?.name) this.#order = null;
     if (part === null) this.#parts.delete(id);
     else this.#parts.set(id, { ...part, id, hash: sha256(part.text) });
+    this.#length += (part?.text.length ?? 0) - (before?.text.length ?? 0);
+    return true;
+  }
+
+  /** The lines of a part; null without one. */
+  text(id: string): string | null {
+    return this.#parts.get(id)?.text ?? null;
+  }
+
+  /** The number of letters of all parts. */
+  get length(): number {
+    return this.#length;
   }
 
   inOrder(): readonly (PrintedPart & { readonly id: string; readonly hash: string })[] {

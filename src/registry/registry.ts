@@ -1,6 +1,5 @@
 // The registry: the mesh's memory, and the only place that decides. It implements the operations of api.ts.
 
-import { gzipSync } from "node:zlib";
 import { tableGateway } from "../domain/compile/compile-table.ts";
 import type { Dependency, DependencyKind } from "../domain/model/dependency.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
@@ -49,13 +48,14 @@ import {
 import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
-import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey } from "./gateway-keys.ts";
+import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
 import { shareNetwork } from "./network-names.ts";
 import { createNetwork, findNetwork, makeIngressNetwork, removeNetwork } from "./networks.ts";
 import { removeNode, updateNode } from "./nodes.ts";
+import { PrintedUpdates } from "./printed-updates.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask, findTasks } from "./refs.ts";
 import { routerLiveMs } from "./routers.ts";
@@ -77,7 +77,10 @@ export class Registry implements RegistryOperations {
   readonly #transactions: Transactions;
   readonly #suspects = new SuspectReports();
   #printedTable: { readonly version: number; readonly text: string } | null = null;
-  #zippedTable: { readonly version: number; readonly gzip: Uint8Array } | null = null;
+  readonly #updates = new PrintedUpdates({
+    text: (version) => this.#tableText(version),
+    change: (fromVersion) => this.#transactions.printedTable().change(fromVersion, signingKeyId(this.#store)),
+  });
 
   constructor(store: RegistryStore, deps: RegistryDeps) {
     this.#store = store;
@@ -356,7 +359,7 @@ export class Registry implements RegistryOperations {
     const version = tableVersion(this.#store);
     if (version <= afterVersion) return { version, text: null };
     if (this.#printedTable?.version !== version) {
-      this.#printedTable = { version, text: this.#transactions.tableText(version) };
+      this.#printedTable = { version, text: this.#tableText(version) };
     }
     return this.#printedTable;
   }
@@ -375,14 +378,18 @@ export class Registry implements RegistryOperations {
     if (this.#transactions.hasDepartures()) this.#transactions.releaseDepartures();
   }
 
-  /** What a router that routes by `afterVersion` gets: the version, and the table if it is newer. */
+  /** What a router that routes by `afterVersion` gets: the version, and what is newer. */
   tableUpdate(afterVersion: number): { readonly version: number; readonly table: TableUpdate | null } {
-    const { version, text } = this.table(afterVersion);
-    if (text === null) return { version, table: null };
-    if (this.#zippedTable?.version !== version) {
-      this.#zippedTable = { version, gzip: new Uint8Array(gzipSync(text)) };
-    }
-    return { version, table: { kind: "whole", gzip: this.#zippedTable.gzip } };
+    const version = tableVersion(this.#store);
+    if (version <= afterVersion) return { version, table: null };
+    const text = afterVersion < 0 ? null : this.#updates.change(version, afterVersion);
+    if (text !== null) return { version, table: { kind: "change", text } };
+    return { version, table: { kind: "whole", gzip: this.#updates.whole(version) } };
+  }
+
+  /** Prints the table, so that the change to the next version is known. */
+  prepareTable(): void {
+    this.#transactions.printedTable();
   }
 
   routerKeys(): RouterTableKeys {
@@ -432,6 +439,10 @@ export class Registry implements RegistryOperations {
     const isConfigured = this.#deps.regions.includes(region);
     const list = isConfigured ? probeList(this.#transactions.world()) : emptyProbeList();
     return list.hash === listHash ? null : list;
+  }
+
+  #tableText(version: number): string {
+    return this.#transactions.printedTable().text(version, signingKeyId(this.#store));
   }
 
   #createMesh(draft: Draft): void {

@@ -9,6 +9,11 @@ export function tableVersion(store: RegistryStore): number {
   return Number(store.meta("tableVersion") ?? 0);
 }
 
+/** True if the table is printed as the saved version was; another release may print it otherwise. */
+export function isSavedTable(store: RegistryStore, table: PrintedTable): boolean {
+  return table.hash(signingKeyId(store)) === store.meta("tableHash");
+}
+
 /** Raises the version if the table changed. Returns the new version, or null if it did not. */
 export function raiseTableVersion(store: RegistryStore, table: PrintedTable): number | null {
   const hash = table.hash(signingKeyId(store));

@@ -21,7 +21,7 @@ import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
 import { type ReconcileWakes, settleWorld } from "./settle-world.ts";
 import type { RegistryStore } from "./store.ts";
-import { raiseTableVersion, tableVersion } from "./table-version.ts";
+import { isSavedTable, raiseTableVersion, tableVersion } from "./table-version.ts";
 import { WorldIndex } from "./world-index.ts";
 
 /** What a registry takes as arguments instead of from its environment. */
@@ -69,11 +69,12 @@ export class Transactions {
     return this.#cached().index.departing.size > 0;
   }
 
-  /** The routing table of the saved world as text. */
-  tableText(version: number): string {
+  /** The routing table of the saved world. */
+  printedTable(): PrintedTable {
     const { table, world, index } = this.#cached();
     table.update(world, index, null);
-    return table.text(version, signingKeyId(this.store));
+    table.confirm(isSavedTable(this.store, table) ? tableVersion(this.store) : null);
+    return table;
   }
 
   /**
@@ -102,7 +103,7 @@ export class Transactions {
       });
       cache.world = draft.world;
       cache.wakes = wakes;
-      if (isReconciled) cache.table.confirm();
+      if (isReconciled) cache.table.confirm(tableVersion(this.store));
       this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
       this.#effects = joinEffects(this.#effects, effects);
       return result;

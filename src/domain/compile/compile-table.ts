@@ -20,14 +20,15 @@ import { isServerDraining, isServerUsable, unusableReason } from "../model/serve
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
-import type {
-  RoutingTable,
-  TableGateway,
-  TableNode,
-  TableOptions,
-  TableServer,
-  TableService,
-  TableTask,
+import {
+  byTableOrder,
+  type RoutingTable,
+  type TableGateway,
+  type TableNode,
+  type TableOptions,
+  type TableServer,
+  type TableService,
+  type TableTask,
 } from "../table/table.ts";
 import { withFirstBackupOnly } from "./first-backup.ts";
 
@@ -107,11 +108,6 @@ export function compileService(
   };
   if (usesAllBackups(service.spec.labels)) return compiled;
   return withFirstBackupOnly(compiled, ownServers.toSorted(byCreation));
-}
-
-/** Compares two nodes or services of a table. */
-export function byTableOrder(a: { name: string; id: string }, b: { name: string; id: string }): number {
-  return compareStrings(a.name, b.name) || compareStrings(a.id, b.id);
 }
 
 /**

@@ -10,7 +10,7 @@ export function quoteWord(text: string): string {
 }
 
 /** The form of a line: its indent, first word and number of words. */
-type LineShape = {
+export type LineShape = {
   readonly text: string;
   readonly indent: number;
   readonly head: string;
@@ -34,11 +34,14 @@ export function lineShape(text: string): LineShape {
 export class LineReader {
   readonly #lines: readonly string[];
   readonly #quotes: boolean;
+  readonly #subject: string;
   #index = 0;
   /** The current line; empty at the end. */
   line: string;
 
-  constructor(text: string) {
+  /** @param subject what the text is, for error messages */
+  constructor(text: string, subject = "routing table") {
+    this.#subject = subject;
     this.#lines = text.split("\n");
     this.#quotes = text.includes('"');
     this.line = this.#lines[0] ?? "";
@@ -110,7 +113,7 @@ export class LineReader {
       line === undefined ? "the end" : JSON.stringify(line.length > 120 ? `${line.slice(0, 120)}…` : line);
     return new MeshError(
       "table/invalid",
-      `routing table, line ${lineNumber}: read ${read}, expected ${expected}`,
+      `${this.#subject}, line ${lineNumber}: read ${read}, expected ${expected}`,
       {
         blame: "mesh",
         retry: "safe",

@@ -1,10 +1,23 @@
 // One service in the routing table's text: its ports, host names, options, servers and tasks.
 
 import type { PublishMode } from "../model/service.ts";
-import { type LineReader, lineShape, quoteWord } from "./lines.ts";
+import { type LineReader, type LineShape, lineShape, quoteWord } from "./lines.ts";
 import { printOptions, readOptions } from "./options-text.ts";
 import { policyWords, readPolicy } from "./policy.ts";
 import type { DownServer, Share, TableServer, TableService, TableTask } from "./table.ts";
+
+/** Gives the word by which tasks name a node, by its id. */
+type NodeWord = (nodeId: string) => string;
+
+/** A service without its servers and tasks. */
+export type ServiceHead = Omit<TableService, keyof ServiceMembers>;
+
+/** The servers and tasks of a service, each list ascending by id. */
+export type ServiceMembers = {
+  readonly servers: readonly TableServer[];
+  readonly downServers: readonly DownServer[];
+  readonly tasks: readonly TableTask[];
+};
 
 const serviceShape = lineShape("service NAME ID POLICY");
 const hostShape = lineShape("  host NAME");
@@ -12,22 +25,30 @@ const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
 const downShape = lineShape("  down ID NAME WHY");
 const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET…");
 
-/** Adds a service's lines; `nodeWord` gives the word by which tasks name a node. */
-export function printService(
-  lines: string[],
-  service: TableService,
-  nodeWord: (nodeId: string) => string,
-): void {
-  const { name, id, policy, ports, hosts, options, servers = [], downServers = [], tasks } = service;
-  lines.push(`service ${quoteWord(name)} ${quoteWord(id)} ${policy}`);
+/** The lines of a service; `nodeWord` gives the word by which tasks name a node. */
+export function printService(service: TableService, nodeWord: NodeWord): string {
+  return [printServiceHead(service), ...printMembers(service, nodeWord)].join("\n");
+}
+
+/** The lines of a service before those of its servers and tasks. */
+export function printServiceHead({ name, id, policy, ports, hosts, options }: TableService): string {
+  const lines = [`service ${quoteWord(name)} ${quoteWord(id)} ${policy}`];
   for (const { target, published, mode } of ports) lines.push(`  publish ${published}:${target}/${mode}`);
   for (const host of hosts) lines.push(`  host ${quoteWord(host)}`);
   if (options !== undefined) printOptions(lines, options);
-  for (const server of servers) lines.push(printServer(server));
-  for (const server of downServers) {
-    lines.push(`  down ${quoteWord(server.id)} ${quoteWord(server.name)} ${quoteWord(server.why)}`);
-  }
-  for (const task of tasks) lines.push(printTask(task, nodeWord(task.nodeId)));
+  return lines.join("\n");
+}
+
+/** One line for each server and task of a service. */
+export function printMembers(
+  { servers = [], downServers = [], tasks = [] }: Partial<ServiceMembers>,
+  nodeWord: NodeWord,
+): readonly string[] {
+  return [
+    ...servers.map(printServer),
+    ...downServers.map(({ id, name, why }) => `  down ${quoteWord(id)} ${quoteWord(name)} ${quoteWord(why)}`),
+    ...tasks.map((task) => printTask(task, nodeWord(task.nodeId))),
+  ];
 }
 
 function printServer(server: TableServer): string {
@@ -55,7 +76,13 @@ function shareWords({ weight, backup, standby, drain, maxconn, sinceMs }: Share)
 
 /** Reads a service from its first line on; `nodeIds` are by the word that names a node. */
 export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableService {
-  const [, name, id, policyWord] = reader.words(serviceShape) as [string, string, string, string];
+  const head = readServiceHead(reader, serviceShape);
+  return serviceOf(head, readMembers(reader, nodeIds));
+}
+
+/** Reads the lines of a service before those of its servers and tasks. @param shape of the first line */
+export function readServiceHead(reader: LineReader, shape: LineShape): ServiceHead {
+  const [, name, id, policyWord] = reader.words(shape) as [string, string, string, string];
   const policy = readPolicy(policyWord);
   if (policy !== policyWord || policy === null) throw reader.errorAt(`policy ${policyWords}`);
   reader.next();
@@ -68,6 +95,11 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
     reader.requireHostNames(hosts.slice(-2));
   }
   const options = readOptions(reader);
+  return { id, name, policy, ports, hosts, ...(options !== null && { options }) };
+}
+
+/** Reads the lines of a service's servers and tasks. */
+export function readMembers(reader: LineReader, nodeIds: ReadonlyMap<string, string>): ServiceMembers {
   const servers = readServers(reader);
   const downServers = readDownServers(reader);
   const tasks: TableTask[] = [];
@@ -77,13 +109,13 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
       throw reader.errorAt("tasks in ascending order of ids, each once");
     tasks.push(task);
   }
+  return { servers, downServers, tasks };
+}
+
+/** A service of its parts. */
+export function serviceOf(head: ServiceHead, { servers, downServers, tasks }: ServiceMembers): TableService {
   return {
-    id,
-    name,
-    policy,
-    ports,
-    hosts,
-    ...(options !== null && { options }),
+    ...head,
     ...(servers.length > 0 && { servers }),
     ...(downServers.length > 0 && { downServers }),
     tasks,

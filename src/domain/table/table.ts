@@ -1,5 +1,6 @@
 // The routing table: an immutable, versioned value with everything the data plane knows.
 
+import { compareStrings } from "../model/compare.ts";
 import type { Transport } from "../model/node-gateway.ts";
 import type { PublishMode } from "../model/service.ts";
 import type { AttemptOptions } from "./attempt-options.ts";
@@ -158,3 +159,8 @@ export type RoutingTable = {
   /** Id of the key by which routers prove attempts to gateways; null: attempts cannot be signed. */
   readonly signingKey: string | null;
 };
+
+/** Compares two nodes or services of a table. */
+export function byTableOrder(a: { name: string; id: string }, b: { name: string; id: string }): number {
+  return compareStrings(a.name, b.name) || compareStrings(a.id, b.id);
+}

@@ -85,9 +85,7 @@ export function joinTable({
 
 /** The lines of a service. @param words by node, the word that names it */
 export function printTableService(service: TableService, words: ReadonlyMap<string, string>): string {
-  const lines: string[] = [];
-  printService(lines, service, (nodeId) => words.get(nodeId) ?? quoteWord(nodeId));
-  return lines.join("\n");
+  return printService(service, (nodeId) => words.get(nodeId) ?? quoteWord(nodeId));
 }
 
 /**
@@ -134,7 +132,8 @@ export function nodeWords(nodes: readonly NamedNode[]): ReadonlyMap<string, stri
 
 type NamedNode = Pick<TableNode, "id" | "name">;
 
-function nodeIdsByWord(nodes: readonly NamedNode[]): ReadonlyMap<string, string> {
+/** Ids of nodes by the words that name them. */
+export function nodeIdsByWord(nodes: readonly NamedNode[]): ReadonlyMap<string, string> {
   const ids = new Map<string, string>();
   const shared = new Set<string>();
   for (const { id, name } of nodes) {
@@ -173,7 +172,8 @@ const tableNodeStates = new Map<string, Pick<TableNode, "up" | "admin">>(
   ).map((state) => [tableNodeState(state), state]),
 );
 
-function readNode(reader: LineReader): TableNode {
+/** Reads the line of a node. */
+export function readNode(reader: LineReader): TableNode {
   const words = reader.words(nodeShape);
   const gateway = readGateway(reader, words[5] as string, words[6] as string);
   return nodeOf(reader, words, gateway, 7);

@@ -1,6 +1,7 @@
 // The registry works on what a transaction touches. Whatever happens, that must give what work on the whole world
 // would have given.
 
+import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile/compile-table.ts";
@@ -11,9 +12,12 @@ import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import type { World } from "../../../src/domain/model/world.ts";
 import { isEmpty } from "../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../src/domain/orchestrator/reconcile.ts";
+import { applyTableChange, readTableUpdate } from "../../../src/domain/table/apply-change.ts";
+import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { printTable, readTable } from "../../../src/domain/table/text.ts";
 import type { TaskReport } from "../../../src/protocol/agent.ts";
 import type { DiscoveryReport } from "../../../src/protocol/discovery.ts";
+import type { TableUpdate } from "../../../src/registry/api.ts";
 import { assignmentsOf, type NodeAssignment } from "../../../src/registry/assignments.ts";
 import { withDiscovered } from "../../../src/registry/discovery.ts";
 import { Registry } from "../../../src/registry/registry.ts";
@@ -194,7 +198,104 @@ test("[M170] whatever happens, a transaction that works on what it touches decid
     }),
     { numRuns: 150 },
   );
-});
+}, 30_000);
+
+test("[M181] whatever happens, routers that apply changes have the table that the whole world gives", () => {
+  const updates = { whole: 0, change: 0 };
+  fc.assert(
+    fc.property(
+      fc.array(step, { minLength: 5, maxLength: 40 }),
+      fc.infiniteStream(fc.nat(9)),
+      (steps, numbers) => {
+        const mesh = meshWithTasks();
+        const routers: (RoutingTable | null)[] = [null, null, null];
+        for (const apply of steps) {
+          apply(mesh);
+          mesh.registry.prepareTable();
+          const { version, text } = tableOf(mesh);
+          for (const [n, held] of routers.entries()) {
+            // The first router hears of every version, the others miss some.
+            if (n > 0 && Number(numbers.next().value) > 3) continue;
+            const update = mesh.registry.tableUpdate(held?.version ?? -1);
+            expect(update.version).toBe(version);
+            if (update.table === null) expect(held?.version).toBe(version);
+            else {
+              if (held !== null) updates[update.table.kind] += 1;
+              routers[n] = readTableUpdate(textOf(update.table), held);
+            }
+            expect(printTable(routers[n] as RoutingTable)).toBe(text);
+          }
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+  expect(updates.change).toBeGreaterThan(10 * updates.whole);
+}, 30_000);
+
+test("[M182] a change that was altered, or is applied to another table, is refused or gives the right table", () => {
+  const letters = fc.constantFrom("", "x", " ", "0", "1", "\n", "-");
+  let refused = 0;
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 5, maxLength: 30 }), fc.nat(), letters, (steps, at, letter) => {
+      const mesh = meshWithTasks();
+      let held: RoutingTable | null = null;
+      for (const apply of steps) {
+        const before: RoutingTable | null = held;
+        apply(mesh);
+        mesh.registry.prepareTable();
+        const { table } = mesh.registry.tableUpdate(before?.version ?? -1);
+        if (table === null) continue;
+        held = readTableUpdate(textOf(table), before);
+        if (table.kind === "whole" || before === null) continue;
+        const { text } = table;
+        const lines = text.split("\n");
+        const altered = [
+          text.slice(0, at % text.length) + letter + text.slice((at % text.length) + 1),
+          lines.toSpliced(at % lines.length, 1).join("\n"),
+          lines.toSpliced(at % lines.length, 0, lines[(at + 1) % lines.length] ?? "").join("\n"),
+        ];
+        const others = [held, { ...before, services: before.services.slice(1) }, { ...before, nodes: [] }];
+        const attempts = [
+          ...altered.map((other) => [before, other] as const),
+          ...others.map((other) => [other, text] as const),
+        ];
+        for (const [base, change] of attempts) {
+          const isSame = base === before && change === text;
+          const next = tryToApply(base, change);
+          if (next === null) refused += 1;
+          else expect(printTable(next), isSame ? "the change itself" : change).toBe(printTable(held));
+        }
+      }
+    }),
+    { numRuns: 50 },
+  );
+  expect(refused).toBeGreaterThan(100);
+}, 30_000);
+
+function meshWithTasks(): TestMesh {
+  const mesh = new TestMesh();
+  for (const name of ["node1", "node2", "node3"]) mesh.node(name);
+  for (const name of ["web", "api"]) {
+    mesh.registry.createService(input(name, { mode: { kind: "replicated", replicas: 6 } }), "operator");
+  }
+  mesh.work();
+  return mesh;
+}
+
+/** Null: it is refused. */
+function tryToApply(base: RoutingTable, change: string): RoutingTable | null {
+  try {
+    return applyTableChange(base, change);
+  } catch (error) {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^table\/(invalid|conflict)$/) });
+    return null;
+  }
+}
+
+function textOf(update: TableUpdate): string {
+  return update.kind === "change" ? update.text : String(gunzipSync(update.gzip));
+}
 
 function expectMemoryAsSaved(mesh: TestMesh, { nodes, services, tasks }: World): void {
   const byId = <T extends { readonly id: string }>(items: Iterable<T>) =>
