@@ -126,6 +126,8 @@ export type SnapshotFilter = {
   readonly series?: boolean;
   /** True for traffic by colo. */
   readonly colos?: boolean;
+  /** True for a reader that shows current traffic again and again: routers then report every second. */
+  readonly live?: boolean;
   /** True to save the counters first, so that none is lower in a later snapshot. */
   readonly saveFirst?: boolean;
 };

@@ -10,6 +10,7 @@ import { readSnapshot } from "./read-snapshot.ts";
 import type { Snapshot, SnapshotFilter } from "./snapshot.ts";
 import { loadState, saveState, telemetrySchema } from "./telemetry-rows.ts";
 import { addDelta, removeExpired, type TelemetryState } from "./telemetry-state.ts";
+import { TelemetryWatch } from "./watch.ts";
 
 /**
  * The interval of saves, and the most that a reset of the object loses. Milliseconds. Half of the time after
@@ -32,6 +33,7 @@ export class Telemetry implements TelemetryApi, CounterSink {
   readonly #database: SqlDatabase;
   readonly #clock: () => number;
   readonly #state: TelemetryState;
+  readonly #watch = new TelemetryWatch();
   /** The time of the last save. */
   #savedMs = Number.NEGATIVE_INFINITY;
   /** The latest time of the clock; infinite before the first call, as the stored times may lie ahead. */
@@ -51,6 +53,24 @@ export class Telemetry implements TelemetryApi, CounterSink {
     const sinceMs = nowMs - this.#savedMs;
     if (this.hasUnsaved && (sinceMs >= saveIntervalMs || sinceMs < 0)) this.save();
     return result;
+  }
+
+  /** Counts deltas, each as JSON, as `count` does. True for one that is counted, or can never be. */
+  countAll(
+    deltas: readonly string[],
+    _waitedMs: readonly number[],
+  ): { readonly counted: readonly boolean[]; readonly isWatched: boolean } {
+    const counted = deltas.map((text) => {
+      const result = this.count(parsed(text));
+      if (!result.ok) console.error({ message: "telemetry was refused", why: result.problem.message });
+      return true;
+    });
+    return { counted, isWatched: this.#watch.isWatched(this.#now()) };
+  }
+
+  /** A person or program looks at current traffic. @returns true if the registry must be notified */
+  noteLiveRead(): boolean {
+    return this.#watch.read(this.#now());
   }
 
   /**
@@ -83,5 +103,14 @@ export class Telemetry implements TelemetryApi, CounterSink {
     }
     this.#latestMs = Math.max(this.#latestMs, nowMs);
     return nowMs;
+  }
+}
+
+/** Undefined, which is no delta, if the text is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
