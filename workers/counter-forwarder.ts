@@ -72,7 +72,7 @@ export class CounterForwarder {
   noteWatched(): void {
     this.#notices += 1;
     this.#setWatched(true);
-    this.#sendNow();
+    this.sendNow();
   }
 
   /** Forwards one router's delta, as JSON. Resolves once the telemetry object has replied; does not reject. */
@@ -84,16 +84,17 @@ export class CounterForwarder {
     return new Promise((reply) => {
       this.#waiting.push({ text, bytes, addedMs: this.#options.nowMs(), reply });
       this.#waitingBytes += bytes;
-      if (this.#waitingBytes >= maxBatchBytes) this.#sendNow();
+      if (this.#waitingBytes >= maxBatchBytes) this.sendNow();
       else this.#sendLater();
     });
   }
 
   #sendLater(): void {
-    this.#timer ??= setTimeout(() => this.#sendNow(), this.isWatched ? watchedCollectMs : unwatchedCollectMs);
+    this.#timer ??= setTimeout(() => this.sendNow(), this.isWatched ? watchedCollectMs : unwatchedCollectMs);
   }
 
-  #sendNow(): void {
+  /** Sends what was collected, unless a call is under way; then it follows. */
+  sendNow(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     // One call at a time; what is added meanwhile is the next one.
@@ -117,7 +118,7 @@ export class CounterForwarder {
     if (sent !== null && (sent.isWatched || notices === this.#notices)) this.#setWatched(sent.isWatched);
     const { isWatched } = this;
     for (const [at, { reply }] of batch.entries()) reply({ counted: sent?.counted[at] === true, isWatched });
-    if (this.#timer === undefined && this.#waiting.length > 0) this.#sendNow();
+    if (this.#timer === undefined && this.#waiting.length > 0) this.sendNow();
   }
 
   #setWatched(isWatched: boolean): void {

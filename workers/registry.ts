@@ -25,12 +25,14 @@ import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { RegistryStore } from "../src/registry/store.ts";
 import { AgentSockets } from "./agent-sockets.ts";
 import { ClockGuard } from "./clock-guard.ts";
+import { CounterForwarder, type WatchNotice } from "./counter-forwarder.ts";
 import type { Env } from "./env.ts";
 import { GatewayChecks } from "./gateway-checks.ts";
 import { proberOf, regionsOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { gatewayDialerOf } from "./plane.ts";
-import { type RouterCounters, RouterExchange } from "./router-exchange.ts";
+import { RouterExchange } from "./router-exchange.ts";
 import { RouterPolls, readTablePoll } from "./router-polls.ts";
+import { RouterWaits } from "./router-waits.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
 import { WatchSockets } from "./watch-sockets.ts";
@@ -52,14 +54,17 @@ const OperationsObject = DurableObject<Env> as abstract new (
 ) => DurableObject<Env> & RegistryOperations;
 
 /** The registry, one object per mesh. */
-export class MeshRegistry extends OperationsObject implements RouterExchangeApi {
+export class MeshRegistry extends OperationsObject implements RouterExchangeApi, WatchNotice {
   readonly #registry: Registry;
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
   readonly #clockGuard: ClockGuard;
   readonly #gatewayChecks: GatewayChecks;
+  readonly #waits: RouterWaits;
   readonly #polls: RouterPolls;
   readonly #exchange: RouterExchange;
+  /** Null if telemetry is off. */
+  readonly #counters: CounterForwarder | null;
   /** Messages of agents that wait to be applied in one transaction. */
   readonly #messages: ReceivedMessage[] = [];
   #applying: Promise<void> | null = null;
@@ -81,8 +86,11 @@ export class MeshRegistry extends OperationsObject implements RouterExchangeApi 
       meshName: env.MESH_NAME,
       regions: regionsOf(env),
     });
+    this.#waits = new RouterWaits(this.#registry);
+    this.#counters = this.#newForwarder();
     this.#polls = new RouterPolls({
       registry: this.#registry,
+      waits: this.#waits,
       mesh: { name: env.MESH_NAME, domain: env.MESH_DOMAIN.toLowerCase() },
       tokenMarks: [env.OPERATOR_TOKEN, env.VIEWER_TOKEN].flatMap((token) =>
         token ? [tokenMark(token)] : [],
@@ -91,7 +99,8 @@ export class MeshRegistry extends OperationsObject implements RouterExchangeApi 
     });
     this.#exchange = new RouterExchange({
       registry: this.#registry,
-      counters: routerCountersOf(env),
+      waits: this.#waits,
+      counters: this.#counters,
       run: (work) => this.#run(work),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -117,11 +126,16 @@ export class MeshRegistry extends OperationsObject implements RouterExchangeApi 
     }
   }
 
-  /** A router's call, which may wait for a newer table. Rejects if the router reads none of its formats. */
+  /** A router's call, which may wait for a newer table. */
   exchange(call: RouterCall): Promise<RouterReply> {
     this.#clockGuard.check(call.callerMs);
     this.#followClock();
     return this.#exchange.answer(call);
+  }
+
+  /** Notice of the telemetry object: it begins to be watched. */
+  async telemetryWatched(): Promise<void> {
+    this.#counters?.noteWatched();
   }
 
   override fetch(request: Request): Response | Promise<Response> {
@@ -203,13 +217,20 @@ export class MeshRegistry extends OperationsObject implements RouterExchangeApi 
     for (const region of effects.wakes) this.#wake(region);
     for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
-    if (effects.tableVersion !== null) {
-      this.#polls.wakeAll();
-      this.#exchange.wakeAll();
-    }
-    for (const { nodeId } of effects.closes) this.#polls.wake(nodeId);
+    if (effects.tableVersion !== null || effects.hasNewKeys) this.#waits.wakeAll();
+    for (const { nodeId } of effects.closes) this.#waits.wake(nodeId);
     this.#setAlarm(effects.nextDeadlineMs);
     return result;
+  }
+
+  #newForwarder(): CounterForwarder | null {
+    // A configuration of an earlier release has no such binding: telemetry is off then.
+    if (this.env.TELEMETRY === undefined) return null;
+    return new CounterForwarder({
+      send: (deltas, waitedMs) => telemetryOf(this.env).countAll([...deltas], Date.now(), [...waitedMs]),
+      nowMs: () => Date.now(),
+      onWatched: () => this.#waits.wakeAll(),
+    });
   }
 
   /**
@@ -274,19 +295,6 @@ function addressRulesOf(env: Env): AddressRules {
     ownSockets: readOwnSockets(`${OWN_SOCKETS ?? ""},${CONTROL_HOST ?? ""}`),
     hasTunnel: TUNNEL !== undefined,
     hasVpc: VPC !== undefined,
-  };
-}
-
-/** Sends each router's counters to the telemetry object by themselves. */
-function routerCountersOf(env: Env): RouterCounters {
-  return {
-    add: async (counters) => {
-      // A configuration of an earlier release has no such binding: telemetry is off then.
-      const result = await (env.TELEMETRY && telemetryOf(env).count(JSON.parse(counters), Date.now()));
-      if (result?.ok === false)
-        console.error({ message: "telemetry was refused", why: result.problem.message });
-      return { counted: true, isWatched: false };
-    },
   };
 }
 

@@ -3,38 +3,45 @@
 // The response carries the keys of the mesh, so it is given only for the credential of a node, which is
 // checked again when the wait is over: the node may have been removed meanwhile.
 
-import { routerRefusal } from "../src/protocol/router.ts";
-import type { RouterMesh, RouterTableResponse } from "../src/registry/api.ts";
+import { readTableFormats, routerRefusal } from "../src/protocol/router.ts";
+import type { RouterAccess, RouterMesh, TableResponse } from "../src/registry/api.ts";
 import type { Registry } from "../src/registry/registry.ts";
-
-/** The longest wait, milliseconds; below the timeouts of proxies, which are 60 s and more. */
-const maxPollWaitMs = 25_000;
+import type { RouterWaits } from "./router-waits.ts";
 
 export type TablePoll = {
   readonly nodeId: string;
   readonly credential: string;
   readonly afterVersion: number;
+  /** Formats of the table that the router reads; absent: it is of an earlier release, and reads whole tables. */
+  readonly formats: readonly number[] | undefined;
   readonly waitMs: number;
+  /** Aborted when the client has disconnected. */
+  readonly signal: AbortSignal;
 };
 
 /** Reads a poll. A string is the reason why it cannot be read. */
-export function readTablePoll({ url, headers }: Request): TablePoll | string {
+export function readTablePoll({ url, headers, signal }: Request): TablePoll | string {
   const query = new URL(url).searchParams;
   const after = query.get("after") ?? "-1";
   const wait = query.get("wait") ?? "0";
   if (!/^(?:-1|\d{1,15})$/.test(after))
     return `cannot read after=${after.slice(0, 40)}: a table version, or -1`;
   if (!/^\d{1,4}$/.test(wait)) return `cannot read wait=${wait.slice(0, 40)}: whole seconds`;
+  const formats = readTableFormats(query.get("formats"));
+  if (formats === null) return "cannot read formats: numbers, the newest first, such as 3,2";
   return {
     nodeId: headers.get("x-waggle-node") ?? "",
     credential: /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "",
     afterVersion: Number(after),
-    waitMs: Math.min(Number(wait) * 1_000, maxPollWaitMs),
+    formats,
+    waitMs: Number(wait) * 1_000,
+    signal,
   };
 }
 
 type RouterPollsOptions = {
   readonly registry: Registry;
+  readonly waits: RouterWaits;
   readonly mesh: RouterMesh;
   /** See RouterTable. */
   readonly tokenMarks: readonly string[];
@@ -44,58 +51,44 @@ type RouterPollsOptions = {
 
 export class RouterPolls {
   readonly #options: RouterPollsOptions;
-  /** By node, what ends its waiting poll. A node has one router. */
-  readonly #waiting = new Map<string, () => void>();
 
   constructor(options: RouterPollsOptions) {
     this.#options = options;
   }
 
-  /** Answers a poll with a newer table at once, else when there is one or the wait is over. */
+  /** Answers a poll with a newer table at once, else when there is one, or new keys, or the wait is over. */
   async answer(poll: TablePoll): Promise<Response> {
-    const { nodeId, afterVersion, waitMs } = poll;
-    const first = this.#poll(poll);
-    if (typeof first === "string") return refusal(first, nodeId);
+    const { nodeId, afterVersion, formats, waitMs, signal } = poll;
+    const { registry, waits, run } = this.#options;
+    const access = this.#access(poll);
+    if (access !== "granted") return refusal(access, nodeId);
+    run(() => registry.recordRouter(nodeId, afterVersion));
+    const keysBefore = registry.keysVersion;
+    const table = registry.table(afterVersion, undefined, formats);
+    if (table.refusal !== undefined) return Response.json({ message: table.refusal }, { status: 406 });
     // A router with a newer table than this registry learns of it at once.
-    if (first.text !== null || first.version < afterVersion || waitMs === 0) return this.#respond(first);
-    await this.#wait(nodeId, waitMs);
-    const last = this.#poll(poll);
-    return typeof last === "string" ? refusal(last, nodeId) : this.#respond(last);
+    if (table.text !== null || table.version < afterVersion || waitMs === 0) return this.#respond(table);
+    registry.prepareTable();
+    await waits.wait(nodeId, waitMs, signal);
+    const lastAccess = this.#access(poll);
+    if (lastAccess !== "granted") return refusal(lastAccess, nodeId);
+    return this.#respond(
+      registry.table(afterVersion, undefined, formats),
+      registry.keysVersion !== keysBefore,
+    );
   }
 
-  /** Ends the waits of all nodes: there is a newer table. */
-  wakeAll(): void {
-    for (const end of [...this.#waiting.values()]) end();
+  #access({ nodeId, credential }: TablePoll): RouterAccess {
+    return this.#options.registry.routerAccess(nodeId, credential);
   }
 
-  /** Ends the wait of a node: it may have been removed. */
-  wake(nodeId: string): void {
-    this.#waiting.get(nodeId)?.();
-  }
-
-  #poll({ nodeId, credential, afterVersion }: TablePoll): RouterTableResponse | "refused" | "unlisted" {
-    const { registry, run } = this.#options;
-    const access = registry.routerAccess(nodeId, credential);
-    return access !== "granted" ? access : run(() => registry.pollTable(nodeId, afterVersion));
-  }
-
-  async #wait(nodeId: string, waitMs: number): Promise<void> {
-    const { registry } = this.#options;
-    // A second poll of the node replaces the first, whose router may be gone.
-    this.wake(nodeId);
-    registry.holdRouter(nodeId);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(nodeId, resolve);
-    const timer = setTimeout(resolve, waitMs);
-    await promise;
-    clearTimeout(timer);
-    if (this.#waiting.get(nodeId) === resolve) this.#waiting.delete(nodeId);
-    registry.releaseRouter(nodeId);
-  }
-
-  #respond(table: RouterTableResponse): Response {
-    const { mesh, tokenMarks } = this.#options;
-    return Response.json({ ...table, tokenMarks, mesh }, { headers: { "cache-control": "no-store" } });
+  #respond(table: TableResponse, hasNewKeys = table.text !== null): Response {
+    const { registry, mesh, tokenMarks } = this.#options;
+    const keys = table.text !== null || hasNewKeys ? registry.routerKeys() : {};
+    return Response.json(
+      { ...table, ...keys, tokenMarks, mesh },
+      { headers: { "cache-control": "no-store" } },
+    );
   }
 }
 

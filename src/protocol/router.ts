@@ -7,11 +7,11 @@ const key = z.string().min(1).max(200);
 /** The reply to a poll for a table newer than the router's. The keys are secrets of the mesh. */
 export const RouterTable = z.object({
   version: z.number().int().nonnegative(),
-  /** Null if there is no newer table. */
+  /** Null if there is no newer table. If the poll names formats, it may be the change from the router's version. */
   text: z.string().nullable(),
-  /** Signs sticky cookies; only with a text. */
+  /** Signs sticky cookies; only with a text, or if the keys changed. */
   cookieKey: key.optional(),
-  /** Prove attempts to gateways; only with a text. */
+  /** Prove attempts to gateways; only with a text, or if the keys changed. */
   gatewayKeys: z
     .array(z.object({ id: key, secret: key }))
     .max(16)
@@ -22,6 +22,15 @@ export const RouterTable = z.object({
   mesh: z.object({ name: z.string().max(200), domain: z.string().max(253) }),
 });
 export type RouterTable = z.infer<typeof RouterTable>;
+
+/**
+ * Reads the table formats that a client names in its query, the newest first: `3,2`. Undefined if it names none, as
+ * clients of earlier releases; it gets whole tables only. Null if they cannot be read.
+ */
+export function readTableFormats(text: string | null | undefined): readonly number[] | undefined | null {
+  if (text === null || text === undefined) return undefined;
+  return /^\d{1,4}(?:,\d{1,4}){0,15}$/.test(text) ? text.split(",").map(Number) : null;
+}
 
 /** The refusal of a machine that may not use these routes; see RouterAccess. */
 export function routerRefusal(

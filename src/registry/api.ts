@@ -15,7 +15,12 @@ import type { MeshKey } from "./gateway-keys.ts";
 import type { LogCall, LogTarget } from "./log-calls.ts";
 import type { SessionRole } from "./sessions.ts";
 
-export type TableResponse = { readonly version: number; readonly text: string | null };
+export type TableResponse = {
+  readonly version: number;
+  readonly text: string | null;
+  /** Why there is no text: the reader reads none of the formats. */
+  readonly refusal?: string;
+};
 
 /** `refused`: a wrong credential, or one of a removed node. `unlisted`: its agent opens no published ports. */
 export type RouterAccess = "granted" | "refused" | "unlisted";
@@ -71,11 +76,12 @@ export type RouterReply = RouterTableKeys & {
   readonly counted: boolean;
   /** True while a person or program looks at the telemetry. */
   readonly isWatched: boolean;
+  /** Why there is no table: the router reads none of the formats that the registry prints. Absent: it does. */
+  readonly refusal?: string;
 };
 
 /** The call of routers with a binding to the registry object. It may wait, so it is not one of `operations`. */
 export type RouterExchangeApi = {
-  /** Rejects if the registry prints no table in one of the router's formats. */
   readonly exchange: (call: RouterCall) => Promise<RouterReply>;
 };
 
@@ -258,8 +264,11 @@ export const operations = {
   /** The newest events, oldest first, at most `limit`. */
   newestEvents: read<(limit: number) => readonly MeshEvent[]>(),
 
-  /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
-  table: read<(afterVersion: number, callerMs?: number) => TableResponse>(),
+  /**
+   * The printed routing table if it is newer than `afterVersion`; else `text` is null. With `formats`, which its
+   * reader reads, it may be the change from that version, and a table in none of them is a refusal.
+   */
+  table: read<(afterVersion: number, callerMs?: number, formats?: readonly number[]) => TableResponse>(),
   /**
    * The poll of a router of the previous release, which has no `exchange`, for a table newer than the one it
    * routes by. The registry remembers the router: a task that left the table is stopped once all live routers poll

@@ -6,8 +6,10 @@
 // task's row, so a registry that lost its memory keeps the bound.
 
 import type { Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
 import { type Draft, taskSubject } from "./draft.ts";
 import type { Routers } from "./routers.ts";
+import type { WorldIndex } from "./world-index.ts";
 
 /** Longest time from leaving the table to the release, milliseconds. */
 const releaseBoundMs = 5_000;
@@ -35,10 +37,9 @@ export function recordDepartures(draft: Draft, tableVersion: number): void {
 export function releaseTasks(draft: Draft, routers: Routers): void {
   const { nowMs } = draft;
   let nextMs: number | null = null;
-  for (const { task, departure } of departing(draft)) {
-    const boundMs = departure.atMs + releaseBoundMs;
+  for (const { task, departure } of departuresOf(draft.index, draft.world)) {
     const upToDateAtMs = routers.upToDateAtMs(departure.tableVersion, nowMs);
-    const releaseAtMs = Math.min(upToDateAtMs, boundMs);
+    const releaseAtMs = Math.min(upToDateAtMs, departure.atMs + releaseBoundMs);
     if (releaseAtMs > nowMs) {
       nextMs = Math.min(nextMs ?? releaseAtMs, releaseAtMs);
       continue;
@@ -67,7 +68,19 @@ export function isAwaitingRelease({ desired, departure }: Task): boolean {
 
 type Departing = { readonly task: Task; readonly departure: NonNullable<Task["departure"]> };
 
-function departing({ index, world }: Draft): readonly Departing[] {
+/** When the first of them may be released, epoch milliseconds. */
+export function earliestReleaseMs(departures: readonly Departing[], routers: Routers, nowMs: number): number {
+  let [version, atMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { departure } of departures) {
+    version = Math.min(version, departure.tableVersion);
+    atMs = Math.min(atMs, departure.atMs);
+  }
+  // Routers that route by a table without later departures route by one without earlier ones, too.
+  return Math.min(routers.upToDateAtMs(version, nowMs), atMs + releaseBoundMs);
+}
+
+/** The tasks that wait for their release. */
+export function departuresOf(index: WorldIndex, world: World): readonly Departing[] {
   return [...index.departing].flatMap((id) => {
     const task = world.tasks.get(id);
     return task?.departure === undefined ? [] : [{ task, departure: task.departure }];

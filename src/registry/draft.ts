@@ -52,6 +52,8 @@ export class Draft {
   readonly closes: SocketClose[] = [];
   readonly probes: NodeProbe[] = [];
   readonly gatewayChecks: GatewayCheckRequest[] = [];
+  /** True if the keys of gateways changed, which routers have as well. */
+  hasNewKeys = false;
   /** Nodes that get their assignment even if it did not change. */
   readonly resend = new Set<string>();
   /** Id of the node whose message the draft handles now; null for all other work. */

@@ -17,6 +17,8 @@ export type TransactionEffects = {
   readonly assignments: readonly NodeAssignment[];
   /** The routing table's version if it rose, else null. */
   readonly tableVersion: number | null;
+  /** True if routers need other keys of gateways. */
+  readonly hasNewKeys: boolean;
   readonly events: readonly MeshEvent[];
   readonly closes: readonly SocketClose[];
   readonly probes: readonly NodeProbe[];
@@ -36,6 +38,7 @@ export type Effects = TransactionEffects & {
 export const noEffects: TransactionEffects = {
   assignments: [],
   tableVersion: null,
+  hasNewKeys: false,
   events: [],
   closes: [],
   probes: [],
@@ -49,6 +52,7 @@ export function joinEffects(earlier: TransactionEffects, later: TransactionEffec
   return {
     assignments: [...earlier.assignments, ...later.assignments],
     tableVersion: later.tableVersion ?? earlier.tableVersion,
+    hasNewKeys: earlier.hasNewKeys || later.hasNewKeys,
     events: [...earlier.events, ...later.events],
     closes: [...earlier.closes, ...later.closes],
     probes: [...earlier.probes, ...later.probes],

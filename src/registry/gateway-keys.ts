@@ -58,6 +58,7 @@ export function nodeKeys(keys: readonly MeshKey[], nodeId: string): SentNodeKey[
 export function rotateGatewayKey(draft: Draft, actor: string): void {
   const { keys, signing } = read(draft.store);
   save(draft.store, { keys: withKey(keys, signing, newKey(draft)), signing });
+  draft.hasNewKeys = true;
   for (const id of draft.world.nodes.keys()) draft.resend.add(id);
   scheduleRotation(draft);
   const why = `routers sign with a new gateway key in ${keyHandoutMs / 1_000} s`;
@@ -94,8 +95,10 @@ export function advanceRotation(draft: Draft): void {
   };
   const kept = keys.filter((_, at) => isCurrent(at));
   // Nodes sign attempts on networks with the same key of the mesh as routers.
-  if (kept.length < keys.length || signing.id !== previous)
+  if (kept.length < keys.length || signing.id !== previous) {
+    draft.hasNewKeys = true;
     for (const id of draft.world.nodes.keys()) draft.resend.add(id);
+  }
   save(draft.store, { keys: kept, signing: signing.id });
   scheduleRotation(draft);
 }

@@ -84,6 +84,13 @@ export class PrintedTable {
       members.add((servers.get(id) ?? before)?.serviceId ?? "");
   }
 
+  /** True if everything is printed and confirmed. */
+  get isPrinted(): boolean {
+    if (this.#changed === null) return false;
+    const { nodes, services, members } = this.#changed;
+    return nodes.size + services.size + members.size === 0;
+  }
+
   /** Identifies the text without its version. */
   hash(signingKey: string | null): string {
     const parts = [this.#names.defaultService, signingKey, this.#nodes.hash(), this.#services.hash()];

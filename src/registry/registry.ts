@@ -64,6 +64,7 @@ import { createService, removeService, serviceViews, updateService } from "./ser
 import { closeSession, isSessionOpen, openSession, type SessionRole } from "./sessions.ts";
 import type { RegistryStore } from "./store.ts";
 import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
+import { formatRefusal } from "./table-formats.ts";
 import { tableVersion } from "./table-version.ts";
 import { type RegistryDeps, Transactions } from "./transactions.ts";
 
@@ -355,9 +356,16 @@ export class Registry implements RegistryOperations {
     return this.#store.newestEvents(limit);
   }
 
-  table(afterVersion: number): TableResponse {
+  table(afterVersion: number, _callerMs?: number, formats?: readonly number[]): TableResponse {
     const version = tableVersion(this.#store);
+    if (formats !== undefined) {
+      const refusal = formatRefusal(formats);
+      if (refusal !== null) return { version, text: null, refusal };
+    }
     if (version <= afterVersion) return { version, text: null };
+    const change =
+      formats === undefined || afterVersion < 0 ? null : this.#updates.change(version, afterVersion);
+    if (change !== null) return { version, text: change };
     if (this.#printedTable?.version !== version) {
       this.#printedTable = { version, text: this.#tableText(version) };
     }
@@ -372,10 +380,13 @@ export class Registry implements RegistryOperations {
 
   /** Records which table a router routes by, and releases the tasks that waited for it. */
   recordRouter(routerId: string, version: number): void {
-    // A router without a table routes no requests until it has the current one.
-    const routesByVersion = version > 0 ? version : tableVersion(this.#store);
-    this.#transactions.routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
-    if (this.#transactions.hasDepartures()) this.#transactions.releaseDepartures();
+    // A router without a table routes no requests until it has the current one. One that is known routes by the
+    // table that it had, and needs another.
+    const { routers } = this.#transactions;
+    const routesByVersion =
+      version > 0 ? version : (routers.versionOf(routerId) ?? tableVersion(this.#store));
+    routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
+    if (this.#transactions.mayRelease()) this.#transactions.releaseDepartures();
   }
 
   /** What a router that routes by `afterVersion` gets: the version, and what is newer. */
@@ -390,6 +401,11 @@ export class Registry implements RegistryOperations {
   /** Prints the table, so that the change to the next version is known. */
   prepareTable(): void {
     this.#transactions.printedTable();
+  }
+
+  /** Changes when the keys of routers do. */
+  get keysVersion(): number {
+    return this.#transactions.keysVersion;
   }
 
   routerKeys(): RouterTableKeys {

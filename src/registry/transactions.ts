@@ -9,7 +9,7 @@ import { MeshError } from "../domain/model/error.ts";
 import type { World } from "../domain/model/world.ts";
 import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { followClock } from "./clock.ts";
-import { recordDepartures, releaseTasks } from "./departures.ts";
+import { departuresOf, earliestReleaseMs, recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext, firstVersions, type VersionedWorld } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
 import { EventLimits } from "./event-limits.ts";
@@ -23,6 +23,9 @@ import { type ReconcileWakes, settleWorld } from "./settle-world.ts";
 import type { RegistryStore } from "./store.ts";
 import { isSavedTable, raiseTableVersion, tableVersion } from "./table-version.ts";
 import { WorldIndex } from "./world-index.ts";
+
+/** A deadline is not set again if a release is earlier by less, milliseconds: that writes rows. */
+const minReleaseGainMs = 250;
 
 /** What a registry takes as arguments instead of from its environment. */
 export type RegistryDeps = Omit<DraftContext, "store" | "nowMs"> & {
@@ -48,6 +51,7 @@ export class Transactions {
   #latestMs = Number.POSITIVE_INFINITY;
   #cache: WorldCache | null = null;
   #effects = noEffects;
+  #keysVersion = 0;
 
   constructor(store: RegistryStore, deps: RegistryDeps) {
     this.store = store;
@@ -64,14 +68,25 @@ export class Transactions {
     return this.#cached().index;
   }
 
-  /** True if a task waits for its release. */
-  hasDepartures(): boolean {
-    return this.#cached().index.departing.size > 0;
+  /** True if a departing task may be released now, or earlier than its deadline says. */
+  mayRelease(): boolean {
+    const { world, index } = this.#cached();
+    if (index.departing.size === 0) return false;
+    const nowMs = this.#deps.clock();
+    const releaseAtMs = earliestReleaseMs(departuresOf(index, world), this.routers, nowMs);
+    const deadlineMs = this.store.deadline("release") ?? Number.POSITIVE_INFINITY;
+    return releaseAtMs <= nowMs || releaseAtMs < deadlineMs - minReleaseGainMs;
+  }
+
+  /** Counts the changes of the gateway keys since the start. */
+  get keysVersion(): number {
+    return this.#keysVersion;
   }
 
   /** The routing table of the saved world. */
   printedTable(): PrintedTable {
     const { table, world, index } = this.#cached();
+    if (table.isPrinted) return table;
     table.update(world, index, null);
     table.confirm(isSavedTable(this.store, table) ? tableVersion(this.store) : null);
     return table;
@@ -106,6 +121,7 @@ export class Transactions {
       if (isReconciled) cache.table.confirm(tableVersion(this.store));
       this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
       this.#effects = joinEffects(this.#effects, effects);
+      if (effects.hasNewKeys) this.#keysVersion += 1;
       return result;
     } catch (error) {
       if (error instanceof MeshError) draft.undo();
@@ -187,6 +203,7 @@ export class Transactions {
       gatewayChecks,
       wakes: wakesProbers ? this.#deps.regions : [],
       tableVersion: raisedVersion,
+      hasNewKeys: draft.hasNewKeys,
       assignments:
         nodeIds.size === 0
           ? []

@@ -37,9 +37,14 @@ const partsHashes = new WeakMap<RoutingTable, PartsHash>();
  * @throws MeshError as `readTable` and `applyTableChange`
  */
 export function readTableUpdate(text: string, held: RoutingTable | null): RoutingTable {
-  if (!text.startsWith("waggle-change ")) return readTable(text);
+  if (!isTableChange(text)) return readTable(text);
   if (held === null) throw mismatch("there is no table that it changes");
   return applyTableChange(held, text);
+}
+
+/** True for a change, false for a whole table, of any format. */
+export function isTableChange(text: string): boolean {
+  return text.startsWith("waggle-change ");
 }
 
 /**

@@ -48,6 +48,17 @@ test("[V1] a task that must stop is held until every live router routes by a tab
   expect(mesh.events("task.released")).toEqual([]);
 });
 
+test("[M192] a known router that asks for a whole table still routes by the version that it had", () => {
+  const { mesh, node } = running();
+  mesh.registry.recordRouter("router1", version(mesh));
+  scaleDown(mesh);
+  expect(sentTo(mesh, node)).toEqual(["remove held"]);
+  mesh.registry.recordRouter("router1", -1);
+  expect(sentTo(mesh, node)).toBeUndefined();
+  mesh.registry.recordRouter("router1", version(mesh));
+  expect(sentTo(mesh, node)).toEqual(["remove released"]);
+});
+
 test("[V2] without a live router a task is released at once, and a router without a table routes no requests", () => {
   const { mesh, node } = running();
   mesh.registry.pollTable("router1", version(mesh));

@@ -2,6 +2,8 @@
 
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { readTableUpdate } from "../../../src/domain/table/apply-change.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
 import type { RouterTable } from "../../../src/protocol/router.ts";
 import type { MeshApi } from "../../../src/registry/api.ts";
 import { aSpec } from "../../support/world.ts";
@@ -100,6 +102,32 @@ test("[O131] a second poll of a machine ends the wait of the first", async () =>
   expect((await second).body.text).toContain("service my-web");
 });
 
+test("[M183] a machine that names the formats it reads gets what changed", async () => {
+  const mesh = newMesh();
+  const node = await join(mesh, "node1");
+  const whole = (await poll(mesh, node, "?formats=3,2")).body;
+  const held = readTableUpdate(whole.text ?? "", null);
+  const waiting = poll(mesh, node, `?after=${held.version}&wait=25&formats=3,2`);
+  await mesh.info();
+  await createService(mesh, "my-web");
+  const { body } = await waiting;
+  expect(body.text).toMatch(/^waggle-change 3\n/);
+  expect(body.gatewayKeys).toHaveLength(1);
+  const table = readTableUpdate(body.text ?? "", held);
+  expect(printTable(table)).toBe((await poll(mesh, node, "")).body.text);
+});
+
+test("[R12] a machine that reads no format of this registry is refused with the formats of both", async () => {
+  const mesh = newMesh();
+  const node = await join(mesh, "node1");
+  const { status, body } = await poll(mesh, node, "?formats=9,8");
+  expect([status, body.message]).toEqual([
+    406,
+    expect.stringContaining("format 3, and this router reads 9, 8"),
+  ]);
+  expect(JSON.stringify(body)).not.toContain("Key");
+});
+
 test("[O132] no table without a credential, with a wrong one, with another node's, or of a removed node", async () => {
   const mesh = newMesh();
   const [node, other] = [await join(mesh, "node1"), await join(mesh, "node2")];
@@ -131,8 +159,13 @@ test("[O132] a poll that waits gets no table once its machine is removed", async
   // A balancer is not in the table, whose version does not rise.
   await mesh.removeNode(balancer.nodeId, true, "operator");
   expect((await waiting[1])?.status).toBe(401);
+  // It had the keys of the mesh, so that they are replaced: the others get the new one at once.
+  const others = await waiting[0];
+  expect([others?.status, others?.body.text, others?.body.gatewayKeys?.length]).toEqual([200, null, 2]);
+  const again = poll(mesh, node, `?after=${version}&wait=25`);
+  await mesh.info();
   await mesh.removeNode(node.nodeId, true, "operator");
-  expect((await waiting[0])?.status).toBe(401);
+  expect((await again).status).toBe(401);
 });
 
 test("[O132] a node that opens no published ports gets no keys", async () => {
@@ -155,11 +188,14 @@ test("[O132] a drained node whose agent is not connected still gets the table", 
   expect((await poll(mesh, node, "?after=-1")).status).toBe(200);
 });
 
-test.each(["?after=x", "?after=-2", "?wait=x", "?after=1&wait=1e3"])(
+test.each(["?after=x", "?after=-2", "?wait=x", "?after=1&wait=1e3", "?formats=new"])(
   "[O131] %s is refused with 400",
   async (query) => {
     const mesh = newMesh();
     const { status, body } = await poll(mesh, await join(mesh, "node1"), query);
-    expect([status, body.message]).toEqual([400, expect.stringMatching(/^cannot read (after|wait)=/)]);
+    expect([status, body.message]).toEqual([
+      400,
+      expect.stringMatching(/^cannot read (after=|wait=|formats)/),
+    ]);
   },
 );
