@@ -14,6 +14,7 @@ import {
 } from "../protocol/agent.ts";
 import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
+import { readTableFormats } from "../protocol/router.ts";
 import type { ServiceView } from "../registry/api.ts";
 import { operatorOnly } from "./auth.ts";
 import { readBody } from "./body.ts";
@@ -96,7 +97,10 @@ export function nativeRoutes({
     const after = c.req.query("after");
     const knownVersion =
       after === "-1" ? -1 : readCountParameter("after", after, Number.MAX_SAFE_INTEGER, -1);
-    const { version, text } = await mesh.table(knownVersion, now());
+    const formats = readTableFormats(c.req.query("formats"));
+    if (formats === null) throw badRequest("cannot read formats: use numbers, the newest first, such as 3,2");
+    const { version, text, refusal } = await mesh.table(knownVersion, now(), formats);
+    if (refusal !== undefined) return problem(c, 406, refusal);
     const headers = { "x-waggle-table-version": String(version) };
     return text === null ? c.body(null, 304, headers) : c.text(text, 200, headers);
   });

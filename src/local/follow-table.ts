@@ -3,8 +3,9 @@
 
 import WebSocket from "ws";
 import type { EngineNode } from "../cli/engine.ts";
+import { readTableUpdate } from "../domain/table/apply-change.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
-import { readTable } from "../domain/table/text.ts";
+import { readableTableFormats } from "../domain/table/text.ts";
 import { ingressLabel } from "../protocol/engine/machine-labels.ts";
 import { WatchFrame } from "../protocol/watch.ts";
 
@@ -22,7 +23,7 @@ export function followTable(
   token: string,
   onTable: (table: RoutingTable) => Promise<void>,
 ): TableFollower {
-  let version = -1;
+  let held: RoutingTable | null = null;
   let isStopped = false;
   let socket: WebSocket | null = null;
   let refreshing = Promise.resolve();
@@ -30,14 +31,16 @@ export function followTable(
   const refresh = (): void => {
     refreshing = refreshing.then(async () => {
       if (isStopped) return;
-      const text = await fetchTable(control, token, version);
+      const text = await fetchTable(control, token, held?.version ?? -1);
       if (text === null) return;
-      const table = readTable(text);
-      version = table.version;
-      await onTable(table);
+      held = readTableUpdate(text, held);
+      await onTable(held);
     });
-    // The table is fetched again after the reconnect.
-    refreshing = refreshing.catch(() => socket?.terminate());
+    refreshing = refreshing.catch(() => {
+      // The whole table is fetched after the reconnect.
+      held = null;
+      socket?.terminate();
+    });
   };
 
   const dial = (): void => {
@@ -47,7 +50,7 @@ export function followTable(
     watch.on("open", refresh);
     watch.on("message", (data) => {
       const frame = WatchFrame.safeParse(JSON.parse(String(data)));
-      if (frame.success && frame.data.type === "table" && frame.data.version !== version) refresh();
+      if (frame.success && frame.data.type === "table" && frame.data.version !== held?.version) refresh();
     });
     watch.on("error", () => watch.terminate());
     watch.on("close", () => setTimeout(dial, tableRedialMs));
@@ -62,7 +65,8 @@ export function followTable(
 }
 
 async function fetchTable(control: string, token: string, after: number): Promise<string | null> {
-  const response = await fetch(`${control}/mesh/table?after=${after}`, { headers: bearer(token) });
+  const query = `after=${after}&formats=${readableTableFormats.join()}`;
+  const response = await fetch(`${control}/mesh/table?${query}`, { headers: bearer(token) });
   if (response.status === 304) return null;
   if (!response.ok) throw new Error(`GET /mesh/table responded with ${response.status}`);
   return response.text();

@@ -8,8 +8,9 @@ import { z } from "zod";
 import { readJsonFile } from "../agent/files.ts";
 import { routeUrl } from "../agent/join.ts";
 import { wait } from "../agent/wait.ts";
+import { isTableChange, readTableUpdate } from "../domain/table/apply-change.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
-import { readTable } from "../domain/table/text.ts";
+import { printTable, readableTableFormats, readTable } from "../domain/table/text.ts";
 import type { JoinReply } from "../protocol/agent.ts";
 import { RouterTable } from "../protocol/router.ts";
 import { StateFile } from "./state-file.ts";
@@ -77,6 +78,10 @@ export class RouterLink {
   readonly #path: string;
   readonly #stopping = new AbortController();
   #held: SavedTable | null;
+  /** The table of `#held`, once it was read. */
+  #table: RoutingTable | null = null;
+  /** True: the last change could not be applied. */
+  #needsWhole = false;
   /** The version that requests are routed by, which the registry learns from the next poll. */
   #routedVersion = -1;
   #problem: string | null = null;
@@ -180,7 +185,8 @@ export class RouterLink {
 
   async #poll(waitS: number): Promise<PollResult> {
     const target = routeUrl(this.#options.url, "mesh/router/table");
-    target.search = `?after=${this.#routedVersion}&wait=${waitS}`;
+    const formats = this.#needsWhole ? "" : `&formats=${readableTableFormats.join()}`;
+    target.search = `?after=${this.#routedVersion}&wait=${waitS}${formats}`;
     const response = await fetch(target, {
       headers: this.#credentials(),
       redirect: "error",
@@ -201,13 +207,16 @@ export class RouterLink {
       return { isNewer: false, problem };
     }
     if (sent.text === null) {
-      this.#takeTokenMarks(sent);
+      this.#takeSecrets(sent);
       return { isNewer: false, problem: null };
     }
-    const { version, text } = sent;
+    const { version } = sent;
     const isNewer = version > heldVersion;
     if (isNewer) {
-      this.#held = { ...sent, version, text, nodeId: this.#options.membership.nodeId };
+      const table = this.#read(sent.text);
+      if (table === null) return { isNewer: false, problem: null };
+      this.#table = table;
+      this.#held = { ...sent, text: printTable(table), nodeId: this.#options.membership.nodeId };
       this.#file.write(this.#held);
     }
     const before = this.#routedVersion;
@@ -215,15 +224,38 @@ export class RouterLink {
     return { isNewer: isNewer && this.#routedVersion > before, problem: null };
   }
 
-  /** Operators may have replaced a token while the table stayed. */
-  #takeTokenMarks({ tokenMarks = [] }: RouterTable): void {
-    if (this.#held === null || tokenMarks.join() === (this.#held.tokenMarks ?? []).join()) return;
-    this.#held = { ...this.#held, tokenMarks };
+  /**
+   * Reads a whole table, or applies a change to the one held. Null if that is another one than the registry thinks:
+   * then the next poll gets the whole table.
+   */
+  #read(text: string): RoutingTable | null {
+    if (this.#needsWhole) {
+      this.#needsWhole = false;
+      return readTable(text);
+    }
+    try {
+      return readTableUpdate(text, this.#table);
+    } catch (error) {
+      if (!isTableChange(text)) throw error;
+      this.#needsWhole = true;
+      this.#options.log(`${(error as Error).message}; the whole table is fetched`);
+      return null;
+    }
+  }
+
+  /** Operators may have replaced a token or the keys while the table stayed. */
+  #takeSecrets({ tokenMarks = [], cookieKey, gatewayKeys }: RouterTable): void {
+    if (this.#held === null) return;
+    const keys = { ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) };
+    const hasSameMarks = tokenMarks.join() === (this.#held.tokenMarks ?? []).join();
+    if (hasSameMarks && Object.keys(keys).length === 0) return;
+    this.#held = { ...this.#held, tokenMarks, ...keys };
     this.#file.write(this.#held);
   }
 
   async #routeBy(saved: SavedTable): Promise<void> {
-    this.#routedVersion = await this.#options.onTable(saved, readTable(saved.text));
+    this.#table ??= readTable(saved.text);
+    this.#routedVersion = await this.#options.onTable(saved, this.#table);
   }
 
   /** Logs a problem when it begins and when it is over, but not with each attempt. */

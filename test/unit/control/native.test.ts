@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
 import { isPrintable } from "../../../src/domain/model/printable.ts";
+import { applyTableChange } from "../../../src/domain/table/apply-change.ts";
+import { printTable, readTable } from "../../../src/domain/table/text.ts";
 import { protocolVersion } from "../../../src/protocol/agent.ts";
 import { readAgentUpgrade } from "../../../src/protocol/agent-upgrade.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
@@ -222,6 +224,23 @@ test("[A31] the table is text with its version, and 304 if the client has that v
     String(version),
   ]);
   expect((await control.ask("GET /mesh/table?after=new")).status).toBe(400);
+});
+
+test("[M191] a client that names the table formats it reads gets what changed, or a refusal with the formats of both", async () => {
+  const control = new TestControl();
+  await control.create("my-web");
+  const before = readTable((await control.ask("GET /mesh/table?formats=3,2")).text);
+  await control.create("api", { EndpointSpec: { Ports: [] } });
+  const change = await control.ask(`GET /mesh/table?after=${before.version}&formats=3,2`);
+  const whole = (await control.ask("GET /mesh/table")).text;
+  expect(change.text).toMatch(/^waggle-change 3\n/);
+  expect(printTable(applyTableChange(before, change.text))).toBe(whole);
+  const refused = await control.ask("GET /mesh/table?formats=9");
+  expect([refused.status, refused.text]).toEqual([
+    406,
+    expect.stringContaining("format 3, and this router reads 9"),
+  ]);
+  expect((await control.ask("GET /mesh/table?formats=new")).status).toBe(400);
 });
 
 test("[A32] health needs no token and does not call the registry", async () => {

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { PartsHash, tableHash } from "../../../src/domain/table/parts-hash.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { RouterLink } from "../../../src/local/router-link.ts";
 import { RouterRelay } from "../../../src/local/router-relay.ts";
@@ -26,6 +27,8 @@ let control: Server;
 let polls: string[];
 /** The table of the mesh; null: the credential is refused. */
 let current: ReturnType<typeof sentTable> | null;
+/** The change from version 5; null: the mesh sends whole tables. */
+let change: string | null;
 /** The version that the data plane routes by after each table. */
 let routed: (version: number) => number;
 let lines: string[];
@@ -33,16 +36,18 @@ const links: RouterLink[] = [];
 
 beforeEach(async () => {
   stateDir = mkdtempSync(join(tmpdir(), "waggle-link-"));
-  [polls, lines, current, routed] = [[], [], sentTable(5), (version) => version];
+  [polls, lines, current, change, routed] = [[], [], sentTable(5), null, (version) => version];
   control = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://mesh");
-    polls.push(searchParams.toString());
+    polls.push(decodeURIComponent(searchParams.toString()));
     const isOwn = request.headers.authorization === `Bearer ${membership.credential}`;
     if (current === null || !isOwn) return response.writeHead(401).end("{}");
     const isNewer = current.version > Number(searchParams.get("after"));
     const { version, mesh, tokenMarks } = current;
     const older = { version, text: null, tokenMarks, mesh };
-    const end = () => response.end(JSON.stringify(isNewer ? current : older));
+    const isKnown = change !== null && searchParams.get("after") === "5" && searchParams.has("formats");
+    const end = () =>
+      response.end(JSON.stringify(isNewer ? { ...current, ...(isKnown && { text: change }) } : older));
     // A waiting poll ends with the test.
     if (isNewer || searchParams.get("wait") === "0") end();
   });
@@ -70,8 +75,8 @@ function newLink(): RouterLink {
 
 test("[O133] a machine polls with the version that its data plane routes by, and then waits for the next one", async () => {
   newLink().start();
-  await until("a poll that waits", () => polls.includes("after=5&wait=25"));
-  expect(polls[0]).toBe("after=-1&wait=0");
+  await until("a poll that waits", () => polls.includes("after=5&wait=25&formats=3,2"));
+  expect(polls[0]).toBe("after=-1&wait=0&formats=3,2");
 });
 
 test("[O133] a table that the data plane does not route by yet is not acknowledged", async () => {
@@ -79,6 +84,36 @@ test("[O133] a table that the data plane does not route by yet is not acknowledg
   newLink().start();
   await until("three polls", () => polls.length >= 3);
   expect(polls.filter((query) => query.startsWith("after=5"))).toEqual([]);
+});
+
+/** The change of an empty table. */
+function changeText(version: number, hash: string): string {
+  return ["waggle-change 3", "from 5", `to ${version} ${hash}`, "default -", "key -", ""].join("\n");
+}
+
+test("[M189] a machine applies a change to its table, and keeps the result", async () => {
+  const link = newLink();
+  link.start();
+  await until("a poll that waits", () => polls.includes("after=5&wait=25&formats=3,2"));
+  const table = { version: 6, defaultService: null, signingKey: null };
+  [current, change] = [sentTable(6), changeText(6, tableHash(table, PartsHash.empty()))];
+  control.closeAllConnections();
+  await until("the next table", () => link.held?.version === 6);
+  expect(link.held?.text).toBe(sentTable(6).text);
+  await until("the acknowledgement", () => polls.includes("after=6&wait=25&formats=3,2"));
+  await link.stop();
+  expect(newLink().held?.text).toBe(sentTable(6).text);
+});
+
+test("[M190] a machine that cannot apply a change fetches the whole table, and acknowledges its own meanwhile", async () => {
+  const link = newLink();
+  link.start();
+  await until("a poll that waits", () => polls.includes("after=5&wait=25&formats=3,2"));
+  [current, change] = [sentTable(6), changeText(6, "0000000000000000")];
+  control.closeAllConnections();
+  await until("the next table", () => link.held?.version === 6);
+  expect(polls).toContain("after=5&wait=25");
+  expect(lines.join()).toContain("it does not lead to version 6 as it names it; the whole table is fetched");
 });
 
 test("[O253] the mark of a token that was replaced comes with a poll that brings no table, and outlives a restart", async () => {
@@ -116,7 +151,7 @@ test("[O135] the last table is read again at a start, before the mesh responds, 
 test("[O132] a removed machine deletes its table, and polls no more", async () => {
   const link = newLink();
   link.start();
-  await until("a poll that waits", () => polls.includes("after=5&wait=25"));
+  await until("a poll that waits", () => polls.includes("after=5&wait=25&formats=3,2"));
   await link.stop();
   current = null;
   const again = newLink();
