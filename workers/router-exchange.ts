@@ -42,13 +42,12 @@ export class RouterExchange {
     let update = registry.tableUpdate(afterVersion);
     const keysBefore = registry.keysVersion;
     // A router with a newer table than this registry learns of it at once.
-    if (update.table === null && update.version >= afterVersion) {
-      if (waitMs > 0) {
-        registry.prepareTable();
-        await waits.wait(routerId, waitMs);
-        update = registry.tableUpdate(afterVersion);
-      } else if (counters !== null) await this.#receipts?.soon(routerId);
-    }
+    const hasNews = update.table !== null || update.version < afterVersion;
+    if (waitMs > 0 && (!hasNews || (afterVersion >= 0 && waits.isPaused))) {
+      registry.prepareTable();
+      await waits.wait(routerId, waitMs);
+      update = registry.tableUpdate(afterVersion);
+    } else if (!hasNews && counters !== null) await this.#receipts?.soon(routerId);
     const hasKeys = update.table !== null || registry.keysVersion !== keysBefore;
     return { ...update, ...(hasKeys && registry.routerKeys()), ...this.#counted(call) };
   }

@@ -67,7 +67,9 @@ export class RouterPolls {
     const table = registry.table(afterVersion, undefined, formats);
     if (table.refusal !== undefined) return Response.json({ message: table.refusal }, { status: 406 });
     // A router with a newer table than this registry learns of it at once.
-    if (table.text !== null || table.version < afterVersion || waitMs === 0) return this.#respond(table);
+    const hasNews = table.text !== null || table.version < afterVersion;
+    const mayWait = !hasNews || (afterVersion >= 0 && waits.isPaused);
+    if (waitMs === 0 || !mayWait) return this.#respond(table);
     registry.prepareTable();
     await waits.wait(nodeId, waitMs, signal);
     const lastAccess = this.#access(poll);

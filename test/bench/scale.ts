@@ -11,6 +11,7 @@ import { nodeGraceMs, redialWindowMs } from "../../src/registry/liveness.ts";
 import { saveWorld } from "../../src/registry/world-rows.ts";
 import { aNode, aService, aTask, aWorld, healthy } from "../support/world.ts";
 import { machine, TestMesh, type TestNode } from "../unit/registry/harness.ts";
+import { distributionRows } from "./distribution.ts";
 import { printRows } from "./report.ts";
 
 type MeshSize = { readonly nodes: number; readonly services: number; readonly tasks: number };
@@ -28,7 +29,8 @@ const platformMs = 1;
 
 /** Measures the events in a mesh of each size and prints one column for each. */
 export async function benchScale(): Promise<void> {
-  const columns = sizes.map((size) => ({ size, rows: measureMesh(size) }));
+  const columns: { readonly size: MeshSize; readonly rows: readonly Row[] }[] = [];
+  for (const size of sizes) columns.push({ size, rows: await measureMesh(size) });
   printRows(`Scale: CPU time, mean of ${runs} runs`, [
     [
       "nodes / services / tasks",
@@ -46,7 +48,7 @@ type Row = { readonly name: string; readonly text: string };
 /** An event that is prepared first, and then takes place in the measured time. */
 type BenchEvent = (run: number) => () => unknown;
 
-function measureMesh(size: MeshSize): readonly Row[] {
+async function measureMesh(size: MeshSize): Promise<readonly Row[]> {
   const rows: Row[] = [];
   const emptyMiB = heapMiB();
   const nodes = nodesOf(size);
@@ -78,10 +80,7 @@ function measureMesh(size: MeshSize): readonly Row[] {
       .map((task) => mesh.reportOf(task, asKnown(task)));
     return () => mesh.hello(testNode(node), reports);
   });
-  for (let n = 0; n < 5_000; n += 1) mesh.registry.pollTable(`router${n}`, 1_000_000);
-  event("a poll without news, one of 5,000 routers, ms", (run) => () => {
-    mesh.registry.pollTable(`router${run}`, 1_000_000);
-  });
+  rows.push(...(await distributionRows(mesh, [taskAt(500), taskAt(501)])));
   event("a check of heartbeats, ms", () => () => mesh.registry.agents.checkHeartbeats(mesh.sockets));
   tasks.length = 0;
   for (const [name, text] of resetRows(mesh, nodes)) add(name, text);
