@@ -6,6 +6,7 @@ import { printTable, readTable } from "../../../src/domain/table/text.ts";
 import { protocolVersion } from "../../../src/protocol/agent.ts";
 import { readAgentUpgrade } from "../../../src/protocol/agent-upgrade.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
+import { operationNames } from "../../../src/registry/api.ts";
 import { machine } from "../registry/harness.ts";
 import { delta, entryDelta } from "../telemetry/deltas.ts";
 import { TestControl, viewerToken } from "./support.ts";
@@ -241,6 +242,14 @@ test("[M191] a client that names the table formats it reads gets what changed, o
     expect.stringContaining("format 3, and this router reads 9"),
   ]);
   expect((await control.ask("GET /mesh/table?formats=new")).status).toBe(400);
+});
+
+test("[M196] no operation and no route leads to the call of routers in Workers", async () => {
+  const control = new TestControl();
+  expect(operationNames).not.toContain("exchange");
+  for (const path of ["/mesh/exchange", "/mesh/router/exchange", "/exchange"]) {
+    for (const method of ["GET", "POST"]) expect((await control.ask(`${method} ${path}`)).status).toBe(404);
+  }
 });
 
 test("[A32] health needs no token and does not call the registry", async () => {
