@@ -87,7 +87,7 @@ export function serveArrival(
     return serveAs(request, entry, env, ctx);
   };
   try {
-    const nodeId = node ?? nodeOfHost(hostName(authorityOf(url)), env);
+    const nodeId = node ?? nodeOfHost(hostName(authorityOf(url)), env, ctx);
     return nodeId instanceof Promise ? nodeId.then(serveAt) : serveAt(nodeId);
   } catch (error) {
     return Promise.resolve(internalError(request, error));
@@ -97,12 +97,16 @@ export function serveArrival(
 /**
  * The node of a host name: `NODE.nodes.DOMAIN` or one of the node's own. Waits only before the first table.
  */
-function nodeOfHost(host: string, env: PlaneEnv): string | null | Promise<string | null> {
-  const { tables, domain } = planeOf(env);
+function nodeOfHost(
+  host: string,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+): string | null | Promise<string | null> {
+  const { tables, domain } = planeOf(env, host);
   const suffix = `.nodes.${domain}`;
   if (domain !== "" && host.endsWith(suffix)) return host.slice(0, -suffix.length);
   if (tables.held !== null) return tables.held.nodeOfHost(host)?.id ?? null;
-  return tables.fresh().then((first) => first?.nodeOfHost(host)?.id ?? null);
+  return tables.first((work) => ctx.waitUntil(work)).then((first) => first?.nodeOfHost(host)?.id ?? null);
 }
 
 /** This isolate's verifier of entry headers, by key. */

@@ -1,7 +1,9 @@
 // Creates this isolate's data plane from the bindings and variables of its Worker.
 
 import { tokenRecognizer } from "../src/domain/model/mesh-token.ts";
+import { readableTableFormats } from "../src/domain/table/text.ts";
 import { toRelayHeaders } from "../src/gateway/relay.ts";
+import { authorityOf, hostName } from "../src/proxy/http/host.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import {
@@ -11,20 +13,24 @@ import {
   type DialGateway,
   type PlaneOptions,
 } from "../src/proxy/plane.ts";
+import { unzip } from "../src/proxy/routing/sealed-copy.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env, RouterEnv } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { type RouterCalls, routerCalls } from "./router-calls.ts";
+import { tableCopiesOf } from "./table-copies.ts";
 
 /** The bindings and variables of a Worker with a data plane. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables & Partial<RouterEnv>;
 
 let plane: DataPlane | undefined;
 
-/** This isolate's data plane. */
-export function planeOf(env: PlaneEnv): DataPlane {
+/** This isolate's data plane. @param host the host name of its first request */
+export function planeOf(env: PlaneEnv, host = ""): DataPlane {
   plane ??= createPlane({
     ...meshCalls(env),
+    isAlwaysWatched: env.MESH_MODE === "local",
+    tableCopies: tableCopiesOf(env, host),
     dial: dialerOf(env),
     dialGateway: gatewayDialerOf(env),
     exitAccess: exitAccessOf(env),
@@ -49,7 +55,7 @@ export function planeName({ MESH_NAME }: Pick<PlaneEnv, "MESH_NAME">): string {
 
 /** This isolate's data plane. The first request sets its data center. */
 export function planeAt(request: Request, env: PlaneEnv): DataPlane {
-  const isolatePlane = planeOf(env);
+  const isolatePlane = plane ?? planeOf(env, hostName(authorityOf(request.url)));
   if (isolatePlane.meter?.colo === "") isolatePlane.meter.colo = coloOf(request);
   return isolatePlane;
 }
@@ -114,23 +120,34 @@ function meshCalls(env: PlaneEnv): RouterCalls {
  * Calls to the registry object, each with a new stub, because a stub that failed may stay broken. They carry
  * a router id: the registry stops a task only after all live routers have a table without it.
  */
-function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSuspects"> {
+function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "callRegistry" | "reportSuspects"> {
   const routerId = crypto.randomUUID();
+  const { ANALYTICS } = env;
   return {
-    source: async (afterVersion) => {
-      const { cookieKey, gatewayKeys, ...table } = await registryOf(env).pollTable(
+    callRegistry: async ({ afterVersion, waitMs, counters }) => {
+      const { table, ...reply } = await registryOf(env).exchange({
         routerId,
         afterVersion,
-        Date.now(),
-      );
-      // Absent from a registry without newer text.
-      return { ...table, ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) };
+        formats: readableTableFormats,
+        waitMs,
+        counters: counters === null ? null : JSON.stringify(counters),
+        callerMs: Date.now(),
+      });
+      if (reply.counted && counters !== null && ANALYTICS !== undefined)
+        for (const point of dataPoints(counters)) ANALYTICS.writeDataPoint(point);
+      const text = table?.kind === "whole" ? await unzip(ownBytes(table.gzip)) : table?.text;
+      return { ...reply, table: table && text !== undefined ? { kind: table.kind, text } : null };
     },
     reportSuspects: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
   };
 }
 
-/** Sends counters to the telemetry object, and to Analytics Engine if it is bound. */
+/** Bytes of RPC, for the compiler: they are in no shared memory. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
+}
+
+/** Sends the counters of connections in mode tcp to the telemetry object, and to Analytics Engine if it is bound. */
 function telemetryCalls(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
   // A configuration of an earlier release has no such binding: telemetry is off then.
   if (env.TELEMETRY === undefined) return {};

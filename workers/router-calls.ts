@@ -3,36 +3,50 @@
 
 import { markedTokenRecognizer } from "../src/domain/model/mesh-token.ts";
 import type { PlaneOptions } from "../src/proxy/plane.ts";
-import type { SentTable } from "../src/proxy/routing/table-cache.ts";
+import type { RouterKeys } from "../src/proxy/routing/table-cache.ts";
+import type { Delta } from "../src/telemetry/delta.ts";
 import type { RouterEnv } from "./env.ts";
 
 /** A response that takes longer is a failure: a request may wait for it. Milliseconds. */
 const callTimeoutMs = 2_000;
 
-export type RouterCalls = Pick<PlaneOptions, "source" | "reportSuspects" | "flush" | "isMeshToken">;
+export type RouterCalls = Pick<PlaneOptions, "callRegistry" | "reportSuspects" | "flush" | "isMeshToken">;
 
 /** The variables for these calls. */
 type CallsEnv = Pick<RouterEnv, "CONTROL_URL" | "NODE_ID" | "NODE_CREDENTIAL">;
 
 /** A reply also has the marks of the mesh's tokens, which this machine does not know. */
-type MarkedTable = SentTable & { readonly tokenMarks?: readonly string[] };
+type TableReply = RouterKeys & {
+  readonly version: number;
+  readonly text: string | null;
+  readonly tokenMarks?: readonly string[];
+};
 
 export function routerCalls(env: CallsEnv): RouterCalls {
   let isMeshToken = markedTokenRecognizer([]);
+  const flush = async (delta: Delta): Promise<void> => {
+    const { status } = await call(env, "/mesh/router/counters", post(delta), [400]);
+    if (status === 400) console.error({ message: "telemetry was refused" });
+  };
   return {
     isMeshToken: (text) => isMeshToken(text),
-    // Does not wait there: requests, or the process of this machine, make the data plane ask.
-    source: async (afterVersion) => {
+    // Does not wait there: requests, or the process of this machine, make the data plane call.
+    callRegistry: async ({ afterVersion, counters }) => {
+      const counting =
+        counters === null
+          ? true
+          : flush(counters).then(
+              () => true,
+              () => false,
+            );
       const response = await call(env, `/mesh/router/table?after=${afterVersion}&wait=0`, {});
-      const { tokenMarks, ...table } = await response.json<MarkedTable>();
+      const { tokenMarks, text, ...reply } = await response.json<TableReply>();
       if (tokenMarks !== undefined) isMeshToken = markedTokenRecognizer(tokenMarks);
-      return table;
+      const table = text === null ? null : ({ kind: "whole", text } as const);
+      return { ...reply, table, counted: await counting, isWatched: true };
     },
     reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post({ taskIds })),
-    flush: async (delta) => {
-      const { status } = await call(env, "/mesh/router/counters", post(delta), [400]);
-      if (status === 400) console.error({ message: "telemetry was refused" });
-    },
+    flush,
   };
 }
 

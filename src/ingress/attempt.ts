@@ -195,7 +195,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
     silence.secondMs = 0;
   }
   if (typeof outcome === "string") {
-    if (outcome === "gone") plane.tables.expire(nowMs);
+    if (outcome === "gone") plane.link.expire(nowMs);
     if (outcome === "failed" ? isTargets : outcome !== "full") eject(forwarding, target);
     return outcome;
   }

@@ -67,7 +67,7 @@ export function renewWaits(
     meter.task(attempt.target, service).open.renew(generation - attempt.generation);
     attempt.generation = generation;
   }
-  incoming.plane.flusher?.schedule(nowMs, incoming.waitUntil);
+  incoming.plane.link.schedule(nowMs, incoming.waitUntil);
 }
 
 /**
@@ -138,18 +138,17 @@ export function countPanic(at: CountedAt): void {
   at.entry.add(counterIndex.panics);
 }
 
-/** A request has ended; has the counters flushed. */
+/** A request has ended. */
 export function countRequest(
   meter: Meter,
   incoming: ProxyRequest,
   { choice, node, target }: ForwardState,
   result: Response | Failure,
+  nowMs: number,
 ): void {
-  const { plane, method, bodyBytes, receivedMs, waitUntil } = incoming;
-  const nowMs = plane.nowMs();
+  const { method, bodyBytes, receivedMs } = incoming;
   const end = { target, result, method, bytesIn: bodyBytes, elapsedMs: nowMs - receivedMs };
   countEnd(meter, choice?.route.service ?? null, node === "direct" ? null : node, end);
-  plane.flusher?.schedule(nowMs, waitUntil);
 }
 
 /** How a request ended. */

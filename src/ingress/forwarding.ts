@@ -5,7 +5,7 @@ import type { ServiceStats } from "../proxy/resilience/service-stats.ts";
 import { pickTarget } from "../proxy/routing/pick-target.ts";
 import type { RouteChoice } from "../proxy/routing/route-hints.ts";
 import type { EntryNode } from "../proxy/routing/routes.ts";
-import type { Target } from "../proxy/routing/target-pool.ts";
+import type { Target, TargetPool } from "../proxy/routing/target-pool.ts";
 import type { BodyFault, ClientBody } from "./client-body.ts";
 import { type CountedAt, countPanic } from "./counting.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
@@ -28,6 +28,12 @@ export type ForwardState = {
   attemptsLeft: number;
   /** Attempts that were not delivered to a task. */
   undelivered: number;
+  /** How many more attempts may be left undelivered with this table. */
+  undeliveredLeft: number;
+  /** Whether the table has been refreshed for this request, or is to be before the request goes on. */
+  refresh: "none" | "wanted" | "done";
+  /** What the targets of the table before were tried with; null with the first table. */
+  triedBy: { readonly targets: readonly Target[]; readonly signingKey: string | null } | null;
   /** The target of the last attempt, or the target that responded. */
   target: Target | null;
   /** The meter's generation in which it was counted as open, or renewed. */
@@ -88,6 +94,9 @@ export function newForwardState(): ForwardState {
     attempts: 0,
     attemptsLeft: 0,
     undelivered: 0,
+    undeliveredLeft: 0,
+    refresh: "none",
+    triedBy: null,
     target: null,
     openGeneration: 0,
     queueGeneration: null,
@@ -96,6 +105,36 @@ export function newForwardState(): ForwardState {
     isOverloaded: false,
     draw: null,
   };
+}
+
+/**
+ * Forgets the tried targets that the current table reaches in another way: by another key, gateway or address.
+ *
+ * @param signingKey of the current table
+ */
+export function forgetMovedTargets(
+  state: ForwardState,
+  { all }: TargetPool,
+  signingKey: string | null,
+): void {
+  const { tried, triedBy } = state;
+  if (tried === null || triedBy === null) return;
+  const hasNewKey = signingKey !== triedBy.signingKey;
+  for (const before of triedBy.targets) {
+    const now = all.find(({ taskId }) => taskId === before.taskId);
+    if (now !== undefined && ((hasNewKey && now.gateway !== null) || !isSameWay(before, now)))
+      tried.delete(before.taskId);
+  }
+}
+
+function isSameWay(one: Target, other: Target): boolean {
+  return (
+    one.origin === other.origin &&
+    one.port === other.port &&
+    one.nodeId === other.nodeId &&
+    one.gateway?.base === other.gateway?.base &&
+    one.gateway?.transport === other.gateway?.transport
+  );
 }
 
 /** The next target; null if all were tried or are full, or if other requests are queued for one. */

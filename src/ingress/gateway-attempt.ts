@@ -16,6 +16,7 @@ import {
 import { isUndeliveredByTunnel, readTunnelOutcome, tunnelHeader } from "../gateway/tunnel/relay.ts";
 import type { AttemptSigner } from "../proxy/attempt-signer.ts";
 import type { DataPlane } from "../proxy/plane.ts";
+import { trustedForMs } from "../proxy/routing/table-cache.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 import type { UpstreamRequest } from "./upstream-request.ts";
@@ -74,8 +75,10 @@ export async function dialGateway(
   const { signer } = plane;
   const id = signer.newAttemptId();
   const call = { plane, signer, target, keyId, id, path, host: hostHeader ?? (host === "" ? null : host) };
-  // A tunnel says itself what was not delivered, but by then a streaming body is lost.
-  if (!isRepeatable && (streams || target.gateway.transport !== "tunnel" || plane.usesRelay)) {
+  // A tunnel says itself what was not delivered, but by then a streaming body is lost. It does not say that the
+  // gateway has dropped the key of an old table.
+  const isUnsafe = streams || target.gateway.transport !== "tunnel" || plane.usesRelay;
+  if (!isRepeatable && (isUnsafe || plane.tables.isOlderThan(trustedForMs))) {
     const isRelayed = plane.usesRelay && target.gateway.transport !== "direct";
     const reserved = await reserve(call, isRelayed ? relayedReserveTimeoutMs : reserveTimeoutMs);
     if (reserved !== "ready") return reserved;

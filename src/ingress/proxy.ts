@@ -14,6 +14,7 @@ import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
+import { disconnectedAfterMs, reconnectWaitMs, trustedForMs } from "../proxy/routing/table-cache.ts";
 import { renewMs } from "../telemetry/meter.ts";
 import { showAskedAddress } from "./asked-address.ts";
 import { type Attempt, isUndelivered, type Outcome, settle, startAttempt, within } from "./attempt.ts";
@@ -25,6 +26,7 @@ import {
   type Forwarding,
   type ForwardResult,
   type ForwardState,
+  forgetMovedTargets,
   newForwardState,
   nextTarget,
 } from "./forwarding.ts";
@@ -37,7 +39,7 @@ import { shouldBufferBody, withBufferedBody } from "./replay-buffer.ts";
 import { targetFailure } from "./target-failure.ts";
 import { type HopHeaders, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
 
-/** Attempts that gateways may leave undelivered before the request is refused. */
+/** Attempts by one table that gateways may leave undelivered before the request is refused. */
 const maxUndelivered = 8;
 
 /** The routes that a request matches, and the node whose entry point serves it. */
@@ -47,8 +49,8 @@ export type EntryMatch = { readonly match: RouteMatch | null; readonly node: Ent
 export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
 
 /**
- * Serves a request. Before it refuses one, it fetches a fresh table, so that a service created or moved a
- * moment ago is found.
+ * Serves a request by the table held, however old: gateways correct a stale choice. Before it refuses one, it
+ * fetches a fresh table, so that a service created or moved a moment ago is found.
  *
  * @returns a target's response, its body untouched and streaming, or a failure of the mesh's own; never
  *   rejects for what a client or a target does
@@ -64,18 +66,30 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
     const read = await withoutEmptyBody(incoming);
     return "status" in read ? deliver(incoming, state, read, null) : proxy(read, matchEntry);
   }
-  const table = plane.tables.routes(waitUntil, incoming.receivedMs);
-  let routes = table instanceof Promise ? await table : table;
+  let routes = plane.tables.held ?? (await plane.tables.first(waitUntil));
   let result = await sendByTable(incoming, state, routes, matchEntry);
+  if (state.refresh === "wanted") {
+    const recent = await plane.tables.fresh(reconnectWaitMs);
+    startAgain(state, routes);
+    routes = recent;
+    result = await sendByTable(incoming, state, routes, matchEntry);
+  }
   if (!(result instanceof Response) && canRetryWithFreshTable(state, result)) {
     const fresh = await plane.tables.fresh();
     if (fresh !== routes) {
+      startAgain(state, routes);
       routes = fresh;
       result = moreSpecific(await sendByTable(incoming, state, routes, matchEntry), result);
     }
   }
   if (plane.suspects.hasAny) reportEjections(incoming);
   return deliver(incoming, state, result, routes);
+}
+
+/** The request goes on with a table that may be newer. @param before the table that it was tried with */
+function startAgain(state: ForwardState, before: Routes | null): void {
+  state.refresh = "done";
+  state.triedBy = { targets: state.choice?.pool.all ?? [], signingKey: before?.signingKey ?? null };
 }
 
 /** True if a newer table may have a target for a request that can still be sent. */
@@ -126,6 +140,9 @@ function hintSource({ request, entry, path, plane }: ProxyRequest, state: Forwar
   return { headers: request.headers, entry, path, plane, draw };
 }
 
+/** The request is sent again by a newer table. */
+const outdatedTable: Failure = { status: 503, reason: "the routing table is too old" };
+
 /** Sends the request to a target of the chosen pool, unless it loops or the pool is empty. */
 function send(
   incoming: ProxyRequest,
@@ -141,6 +158,15 @@ function send(
     return { status: 508, reason: `this request has already passed through ${route.service.name}` };
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
+  if (pool.hasOrigins && state.refresh === "none") {
+    // No gateway corrects a choice of these. A request that may not be repeated would be lost at a server that is
+    // down, and any at one that was removed.
+    const maxAgeMs = incoming.isIdempotent ? trustedForMs : disconnectedAfterMs;
+    if (plane.tables.isOlderThan(maxAgeMs)) {
+      state.refresh = "wanted";
+      return outdatedTable;
+    }
+  }
   const { options } = route.service;
   const sendsVia = options?.via === true;
   const hop = { loopMark, sendsVia, stickyCookie: hints?.stickyCookie ?? null };
@@ -187,19 +213,23 @@ function forwardTo(
   node: EntryNode,
   upstream: UpstreamRequest,
 ): Promise<Response | Failure> {
-  const { serviceStats, meter } = incoming.plane;
+  const { plane } = incoming;
+  const { serviceStats, meter } = plane;
   const { service } = choice.route;
   const countedNode = node === "direct" ? null : node;
   const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, countedNode) };
-  const { repeatable, sentOnce } = incoming.plane.policies;
+  const { repeatable, sentOnce } = plane.policies;
   const policy =
     service.options === undefined
       ? upstream.isRepeatable
         ? repeatable
         : sentOnce
-      : attemptPolicy(incoming.plane, service.options, upstream.isRepeatable);
+      : attemptPolicy(plane, service.options, upstream.isRepeatable);
   state.upstream = upstream;
-  state.attemptsLeft = policy.retries + (state.attempts === 0 ? 1 : 0);
+  // A request that no target got has had no attempt.
+  state.attemptsLeft = policy.retries + (state.attempts === state.undelivered ? 1 : 0);
+  state.undeliveredLeft = maxUndelivered;
+  if (state.triedBy !== null) forgetMovedTargets(state, choice.pool, plane.tables.held?.signingKey ?? null);
   const forwarding: Forwarding = {
     ...choice,
     incoming,
@@ -260,11 +290,17 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
       // Retry with the next target, if no task got the request or it may be sent twice.
       if (isUndelivered(result)) {
         state.undelivered += 1;
-        if (state.undelivered < maxUndelivered) state.attemptsLeft = Math.max(1, state.attemptsLeft);
+        state.undeliveredLeft -= 1;
+        if (state.undeliveredLeft > 0) state.attemptsLeft = Math.max(1, state.attemptsLeft);
       } else if (result !== "failed" || !upstream.isRepeatable) {
         return result;
       } else {
         isDelivered = true;
+      }
+      if (state.refresh === "none" && plane.tables.isOlderThan(trustedForMs)) {
+        // The others are perhaps as stale.
+        state.refresh = "wanted";
+        break;
       }
       nowMs = plane.nowMs();
     }
@@ -295,14 +331,16 @@ function deliver(
   result: Response | Failure,
   routes: Routes | null,
 ): Response | Promise<Response> {
-  const { request, method, head, id, plane } = incoming;
+  const { request, method, head, id, plane, waitUntil } = incoming;
   const isResponse = result instanceof Response;
   // Spares most responses the call.
   const mayFail =
     isResponse && (result.status > 599 || result.status === 101 || result.headers.has("transfer-encoding"));
   const failure = mayFail ? targetFailure(incoming, state, result) : null;
   if (failure !== null) return deliver(incoming, state, failure, routes);
-  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
+  const nowMs = plane.nowMs();
+  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result, nowMs);
+  plane.link.requestEnded(nowMs, waitUntil);
   if (isResponse && result.status === 101) return upgradeWithoutSessionCookies(result);
   // A target's body is passed on unread: the runtime streams it without the isolate.
   const response = isResponse

@@ -42,8 +42,8 @@ async function countWhileQueued(forwarding: Forwarding): Promise<QueueResult> {
   const { incoming, countedAt, state } = forwarding;
   const { plane, waitUntil } = incoming;
   if (countedAt !== null) countQueued(countedAt, state);
-  // Flushes now: if no target becomes free, no request ends that would flush the queue gauge.
-  plane.flusher?.schedule(plane.nowMs(), waitUntil);
+  // If no target becomes free, no request ends that would have the queue gauge sent.
+  if (countedAt !== null) plane.link.schedule(plane.nowMs(), waitUntil);
   const result = await waitForTarget(forwarding);
   if (countedAt !== null) countDequeued(countedAt, state);
   return result;

@@ -2,11 +2,12 @@
 
 import type { TableGateway } from "../domain/table/table.ts";
 import { exitKeyId } from "../gateway/attempt.ts";
-import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
+import type { FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
 import { AttemptSigner } from "./attempt-signer.ts";
 import type { TrustsAddress } from "./http/trust.ts";
 import { type AttemptPolicy, attemptPolicy, defaultLimits, type Limits } from "./limits.ts";
+import { type CallRegistry, RegistryLink } from "./link/registry-link.ts";
 import { FrozenDetector } from "./resilience/frozen-detector.ts";
 import { OpenRequests } from "./resilience/open-requests.ts";
 import { Outliers } from "./resilience/outliers.ts";
@@ -17,7 +18,7 @@ import { SuspectList } from "./resilience/suspects.ts";
 import { Cursors } from "./routing/cursors.ts";
 import { SmoothWeights } from "./routing/smooth-weights.ts";
 import { StickyCookies } from "./routing/sticky.ts";
-import { TableCache, type TableSource } from "./routing/table-cache.ts";
+import { TableCache, type TableCopies } from "./routing/table-cache.ts";
 
 /**
  * Sends an upstream request: `fetch` or a test's replacement. It takes a URL and `init`, because `fetch`
@@ -64,7 +65,11 @@ export type ExitAccess = {
 /** The options of a data plane. */
 export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
-    readonly source: TableSource;
+    readonly callRegistry: CallRegistry;
+    /** True where calls of the registry cost nothing: counters are sent every two seconds. Absent: false. */
+    readonly isAlwaysWatched?: boolean;
+    /** Copies of the table for isolates that start. Absent: none are kept. */
+    readonly tableCopies?: TableCopies | undefined;
     /**
      * Makes a pipe for a body of so many bytes, null if that is unknown. A chunk that was written belongs to
      * the writer again, so the pipe must not keep it.
@@ -83,7 +88,8 @@ export type PlaneOptions = DialPolicy &
     /** True for a token of the mesh, which stops here. Absent: this plane knows no tokens. */
     readonly isMeshToken?: (text: string) => boolean;
     /**
-     * Sends counters to the telemetry object; rejects if they must be sent again. Absent: telemetry is off.
+     * Sends counters of connections in mode tcp to the telemetry object; rejects if they must be sent again.
+     * Absent: telemetry is off, and requests are not counted either.
      */
     readonly flush?: FlusherOptions["send"];
     readonly nowMs: () => number;
@@ -100,6 +106,7 @@ export type DataPlane = PlaneOptions &
   Limits & {
     readonly isMeshToken: (text: string) => boolean;
     readonly tables: TableCache;
+    readonly link: RegistryLink;
     readonly signer: AttemptSigner;
     readonly exit: Exit | null;
     readonly cursors: Cursors;
@@ -110,7 +117,6 @@ export type DataPlane = PlaneOptions &
     readonly suspects: SuspectList;
     /** Null if telemetry is off. */
     readonly meter: Meter | null;
-    readonly flusher: Flusher | null;
     readonly smoothWeights: SmoothWeights;
     readonly openRequests: OpenRequests;
     readonly queue: RequestQueue;
@@ -136,11 +142,17 @@ export function createPlane(options: PlaneOptions): DataPlane {
     sentOnce: attemptPolicy(limits, {}, false),
   };
   const signer = new AttemptSigner(options.newId());
+  const { callRegistry, nowMs, random, domain, tableCopies, isAlwaysWatched = false } = options;
+  const source = (afterVersion: number) => callRegistry({ afterVersion, waitMs: 0, counters: null });
+  const tables = new TableCache(source, { nowMs, domain, signer, copies: tableCopies });
+  const meter = meterOf(options, outliers);
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   return {
     isMeshToken: () => false,
     ...limits,
-    ...metering(options, outliers),
-    tables: new TableCache(options.source, options.nowMs, options.domain, signer),
+    meter,
+    tables,
+    link: new RegistryLink({ call: callRegistry, tables, meter, nowMs, random, sleep, isAlwaysWatched }),
     signer,
     exit: exitOf(options),
     cursors: new Cursors(options.random),
@@ -166,13 +178,8 @@ function exitOf({ exitAccess, newId }: PlaneOptions): Exit | null {
   return { gateway: { transport: "direct", base: url }, signer };
 }
 
-function metering(
-  { flush, newId, nowMs }: PlaneOptions,
-  outliers: Outliers,
-): Pick<DataPlane, "meter" | "flusher"> {
-  if (flush === undefined) return { meter: null, flusher: null };
+function meterOf({ flush, newId }: PlaneOptions, outliers: Outliers): Meter | null {
+  if (flush === undefined) return null;
   const ejectedMs = (taskId: string, atMs: number) => outliers.ejectedForMs(taskId, atMs);
-  const meter = new Meter({ isolate: newId(), ejectedMs });
-  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  return { meter, flusher: new Flusher(meter, { send: flush, nowMs, sleep }) };
+  return new Meter({ isolate: newId(), ejectedMs });
 }

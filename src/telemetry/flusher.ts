@@ -1,9 +1,10 @@
-// The flusher: sends the meter's deltas in the background. It sends a failed delta again under its number
-// until the telemetry object acknowledges it, so nothing is lost or counted twice; the meter keeps counting
-// meanwhile.
+// The flusher of TCP connections: sends a meter's deltas in the background, in a call of their own. It sends a
+// failed delta again under its number until the telemetry object acknowledges it, so nothing is lost or counted
+// twice. The counters of requests go with the router's calls (src/proxy/link/registry-link.ts).
 
 import type { Delta } from "./delta.ts";
 import type { Meter } from "./meter.ts";
+import { PendingDelta } from "./pending-delta.ts";
 
 /** From the first request in a delta until the delta is sent, milliseconds. */
 export const flushIntervalMs = 2_000;
@@ -21,14 +22,12 @@ export type FlusherOptions = {
 
 /** @see docs/decisions/0033-counting-in-the-isolate.md */
 export class Flusher {
-  readonly #meter: Meter;
   readonly #options: FlusherOptions;
+  readonly #pending: PendingDelta;
   #scheduledMs: number | null = null;
-  /** Sent, but not acknowledged. */
-  #pending: Delta | null = null;
 
   constructor(meter: Meter, options: FlusherOptions) {
-    this.#meter = meter;
+    this.#pending = new PendingDelta(meter);
     this.#options = options;
   }
 
@@ -41,7 +40,7 @@ export class Flusher {
 
   /** Sends now. False if the delta has to be sent again. */
   async flush(): Promise<boolean> {
-    const isRetry = this.#pending !== null;
+    const isRetry = this.#pending.isSent;
     if (!(await this.#sendPending())) return false;
     return isRetry ? this.#sendPending() : true;
   }
@@ -60,15 +59,14 @@ export class Flusher {
   }
 
   async #sendPending(): Promise<boolean> {
-    this.#pending ??= this.#meter.take(this.#options.nowMs());
-    const delta = this.#pending;
+    const delta = this.#pending.take(this.#options.nowMs());
     if (delta === null) return true;
     try {
       await this.#options.send(delta);
     } catch {
       return false;
     }
-    if (this.#pending === delta) this.#pending = null;
+    this.#pending.acknowledge(delta);
     return true;
   }
 }

@@ -60,6 +60,8 @@ export type TargetPool = {
   readonly hasEqualWeights: boolean;
   /** When the last slow start ends, epoch milliseconds; 0 without slow start. */
   readonly slowUntilMs: number;
+  /** Some target has no gateway: a static server. */
+  readonly hasOrigins: boolean;
   /** Some target has a maximum of open requests. */
   readonly hasMaxconn: boolean;
   /** Open requests are counted. */
@@ -111,6 +113,7 @@ function newPool(
     rules,
     hasEqualWeights,
     slowUntilMs: slowStartMs === 0 ? 0 : slowEndsMs.reduce((last, endMs) => Math.max(last, endMs), 0),
+    hasOrigins: all.some(({ gateway }) => gateway === null),
     hasMaxconn,
     tracksOpen: hasMaxconn || countsOpen(policy),
     isSimple: policy === "roundrobin" && hasEqualWeights && !hasMaxconn && slowStartMs === 0,

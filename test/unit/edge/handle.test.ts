@@ -5,6 +5,7 @@ import { edge } from "../../../src/edge/handle.ts";
 import { createPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
 import { newBodyPipe } from "../../support/body-pipe.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { registryReply } from "../../support/test-table.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1"];
 
@@ -16,7 +17,7 @@ async function send(
 ): Promise<Headers[]> {
   const plane = createPlane({
     reportSuspects: async () => undefined,
-    source: async () => ({ version: table.version, text: printTable(table) }),
+    callRegistry: async () => registryReply({ version: table.version, text: printTable(table) }),
     dial: async () => new Response("ok"),
     dialGateway: async () => new Response("ok"),
     newBodyPipe,

@@ -1,33 +1,48 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { unwrap } from "../../../src/domain/model/error.ts";
-import type { TableOptions } from "../../../src/domain/table/table.ts";
+import type { RoutingTable, TableOptions } from "../../../src/domain/table/table.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
+import { quietCallMs } from "../../../src/proxy/link/call-plan.ts";
+import type { CallRegistry } from "../../../src/proxy/link/registry-link.ts";
 import type { PlaneOptions } from "../../../src/proxy/plane.ts";
+import type { Delta } from "../../../src/telemetry/delta.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
+import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { addDelta, newTelemetryState } from "../../../src/telemetry/telemetry-state.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
+import { registryReply } from "../../support/test-table.ts";
 import { until } from "../../support/until.ts";
 import { frozen, inProcessPlane, refused, type Task, type TestRequest } from "./in-process-plane.ts";
 
+/** Turns telemetry on. The counters are taken from the meter. */
+const flush = async (): Promise<void> => undefined;
 const [a, b] = ["http://127.0.0.2:1001", "http://127.0.0.3:1002"];
 
 /** Sends requests through a plane with telemetry, and returns the counters. */
 async function snapshotOf(
   tasks: Readonly<Record<string, Task>>,
   requests: readonly TestRequest[],
-  options: Partial<PlaneOptions> = {},
+  options: Omit<Partial<PlaneOptions>, "flush"> = {},
 ): Promise<Snapshot> {
   const state = newTelemetryState(0);
   const table = tableOf(1, serviceOf("my-web", 8080, [a, b]));
-  const flush: PlaneOptions["flush"] = async (delta) => addDelta(state, delta, Date.now());
-  const { plane, send } = inProcessPlane(table, tasks, { flush, nowMs: Date.now, ...options });
+  const { plane, send } = inProcessPlane(table, tasks, { ...options, flush, nowMs: Date.now });
   for (const request of requests) {
     const response = await send(request);
     await response.text();
   }
-  expect(await plane.flusher?.flush()).toBe(true);
+  addDelta(state, plane.meter?.take(Date.now()) as Delta, Date.now());
   return readSnapshot(state, Date.now(), { colos: true });
+}
+
+/** A registry that hands counters on. */
+function countingRegistry(table: RoutingTable, telemetry: Telemetry): CallRegistry {
+  return async ({ counters }) => {
+    if (counters !== null) unwrap(telemetry.count(counters));
+    return registryReply({ version: table.version, text: printTable(table) });
+  };
 }
 
 /** The only service of a snapshot. */
@@ -139,10 +154,9 @@ test("[J17] refusals are counted by status, with or without a service", async ()
 test("[J17] the edge's refusal of a service in host mode without tasks counts for the service", async () => {
   const table = tableOf(1, serviceOf("my-web", 8080, [], { mode: "host" }));
   const telemetry = newTelemetry();
-  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const { plane, send } = inProcessPlane(table, {}, { flush });
   expect((await send({ entry: { role: "edge" } })).status).toBe(503);
-  expect(await plane.flusher?.flush()).toBe(true);
+  unwrap(telemetry.count(plane.meter?.take(Date.now())));
   expect(serviceIn(telemetry.snapshot({})).counts).toMatchObject({ requests: 1, refused503: 1 });
 });
 
@@ -150,10 +164,9 @@ test("[J15] a static server counts as a task with its name, and at no node if no
   const server = { id: "server1", name: "web1", origin: a, weight: 1 };
   const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };
   const telemetry = newTelemetry();
-  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const { plane, send } = inProcessPlane(table, { [a]: respondingWith(200) }, { flush });
   expect((await send({ entry: { role: "edge" } })).status).toBe(200);
-  expect(await plane.flusher?.flush()).toBe(true);
+  unwrap(telemetry.count(plane.meter?.take(Date.now())));
   expect(telemetry.snapshot({})).toMatchObject({
     services: [
       { counts: { requests: 1 }, tasks: [{ name: "web1", nodeId: "", slot: 0 }], entries: [{ nodeId: "" }] },
@@ -167,10 +180,10 @@ test("[J6] the queue gauge counts waiting requests, and not one that is refused 
   const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1, queue: 1 } }));
   const responses: (() => void)[] = [];
   const task: Task = () => new Promise((resolve) => responses.push(() => resolve(new Response("done"))));
-  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: () => Date.now() });
   const queueGauge = async () => {
-    await plane.flusher?.flush();
+    const delta = plane.meter?.take(Date.now()) ?? null;
+    if (delta !== null) unwrap(telemetry.count(delta));
     return telemetry.snapshot({}).services[0]?.queue;
   };
   const first = send({ method: "POST" });
@@ -195,9 +208,9 @@ test("[J40] queued requests are reported while no request ends", async () => {
   const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1 } }));
   const responses: (() => void)[] = [];
   const task: Task = () => new Promise((resolve) => responses.push(() => resolve(new Response("done"))));
-  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const limits = { headTimeoutMs: 20_000, frozenMs: 20_000 };
-  const { send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...limits });
+  const callRegistry = countingRegistry(table, telemetry);
+  const { send } = inProcessPlane(table, { [a]: task }, { flush, callRegistry, nowMs: Date.now, ...limits });
   const requests = [send({ method: "POST" }), send({ method: "POST" }), send({ method: "POST" })];
   const service = () => telemetry.snapshot({}).services[0];
   await until("both are reported", async () => service()?.queue.now === 2);
@@ -231,12 +244,13 @@ describe("a request that waits for minutes", () => {
   ])("[J44] %s counts as open until it ends, with other traffic and without", async (_, request, options) => {
     for (const hasTraffic of [true, false]) {
       const telemetry = newTelemetry(() => Date.now());
-      const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
       const table = tableOf(1, serviceOf("slow", 8080, [a], { options }), serviceOf("quick", 8081, [b]));
+      const nowMs = () => Date.now();
+      const callRegistry = countingRegistry(table, telemetry);
       const { send } = inProcessPlane(
         table,
         { [a]: slow },
-        { flush, nowMs: () => Date.now(), headTimeoutMs: null },
+        { flush, callRegistry, nowMs, headTimeoutMs: null },
       );
       const openNow = () => {
         const [service] = telemetry
@@ -252,17 +266,17 @@ describe("a request that waits for minutes", () => {
       }
       await vi.advanceTimersByTimeAsync(20_000);
       expect(await (await pending).text()).toBe("done");
-      await vi.advanceTimersByTimeAsync(10_000);
+      await vi.advanceTimersByTimeAsync(quietCallMs + 1_000);
       expect(openNow()).toEqual([0, 0]);
     }
   });
 
   test("[J44] a queued request counts as queued and open until it leaves the queue", async () => {
     const telemetry = newTelemetry(() => Date.now());
-    const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
     const options = { headTimeoutMs, maxconn: 1, queue: 5, queueTimeoutMs: headTimeoutMs };
     const table = tableOf(1, serviceOf("slow", 8080, [a], { options }));
-    const { send } = inProcessPlane(table, { [a]: slow }, { flush, nowMs: () => Date.now() });
+    const callRegistry = countingRegistry(table, telemetry);
+    const { send } = inProcessPlane(table, { [a]: slow }, { flush, callRegistry, nowMs: () => Date.now() });
     const now = () =>
       telemetry.snapshot({ saveFirst: true }).services.map(({ open, queue }) => [open.now, queue.now]);
     const pending = [send({ method: "POST" }), send({ method: "POST" })];
@@ -270,11 +284,12 @@ describe("a request that waits for minutes", () => {
       await vi.advanceTimersByTimeAsync(10_000);
       expect(now(), `after ${second} s`).toEqual([[2, 1]]);
     }
-    await vi.advanceTimersByTimeAsync(20_000);
+    // The first ends after ten seconds, and is reported with the next call.
+    await vi.advanceTimersByTimeAsync(10_000 + quietCallMs + 1_000);
     expect(now()).toEqual([[1, 0]]);
     await vi.advanceTimersByTimeAsync(minutes * 60_000);
     for (const response of pending) expect((await response).status).toBe(200);
-    await vi.advanceTimersByTimeAsync(10_000);
+    await vi.advanceTimersByTimeAsync(quietCallMs + 1_000);
     expect(now()).toEqual([[0, 0]]);
   });
 });

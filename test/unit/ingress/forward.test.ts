@@ -10,6 +10,7 @@ import { Route } from "../../../src/proxy/routing/routes.ts";
 import { poolOf } from "../../../src/proxy/routing/target-pool.ts";
 import { newBodyPipe } from "../../support/body-pipe.ts";
 import { serviceOf } from "../../support/dataplane.ts";
+import { registryReply } from "../../support/test-table.ts";
 
 type Task = (signal: string) => Promise<Response>;
 
@@ -31,7 +32,7 @@ function newForwarding(
   const sent: string[] = [];
   const plane = createPlane({
     reportSuspects: async () => undefined,
-    source: async () => ({ version: 1, text: null }),
+    callRegistry: async () => registryReply({ version: 1, text: null }),
     dial: (url) => {
       const id = new URL(url).hostname;
       sent.push(id);

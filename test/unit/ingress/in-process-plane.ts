@@ -7,6 +7,7 @@ import { ingress } from "../../../src/ingress/handle.ts";
 import type { EntryPoint } from "../../../src/proxy/entry-point.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
 import { newBodyPipe } from "../../support/body-pipe.ts";
+import { registryReply, type TestSource } from "../../support/test-table.ts";
 
 /** A fake task. A rejection is a failed connection. */
 export type Task = (request: Request) => Response | Promise<Response>;
@@ -49,14 +50,15 @@ export function inProcessPlane(
   const state = { table, nowMs: 1_000_000 };
   const afterVersions: number[] = [];
   const received: Request[] = [];
+  const source: TestSource = async (after) => {
+    afterVersions.push(after);
+    const { version } = state.table;
+    const text = version > after ? printTable(state.table) : null;
+    return { version, text, cookieKey: "key", gatewayKeys: testGatewayKeys };
+  };
   const plane = createPlane({
     reportSuspects: async () => undefined,
-    source: async (after) => {
-      afterVersions.push(after);
-      const { version } = state.table;
-      const text = version > after ? printTable(state.table) : null;
-      return { version, text, cookieKey: "key", gatewayKeys: testGatewayKeys };
-    },
+    callRegistry: async ({ afterVersion }) => registryReply(await source(afterVersion)),
     dial: async (url, init) => {
       const request = new Request(url, { ...init, duplex: "half" } as RequestInit);
       received.push(request);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { registryReply } from "../../support/test-table.ts";
 import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const tableWith = (version: number, origins: readonly string[] = ["http://a"]) =>
@@ -103,8 +104,8 @@ test("[X55] the refusal of a service in host mode without a task on the node nam
 });
 
 test.each(["edge", "ingress"] as const)("[X55] a router without a table is 503, %s", async (role) => {
-  const source = () => Promise.reject(new Error("secret detail of the registry"));
-  const response = await inProcessPlane(tableWith(1), {}, { source }).send({ entry: { role } });
+  const callRegistry = () => Promise.reject(new Error("secret detail of the registry"));
+  const response = await inProcessPlane(tableWith(1), {}, { callRegistry }).send({ entry: { role } });
   expect(response.headers.get("retry-after")).toBe("1");
   expect(await messageOf(response)).toBe(
     "503 the registry has not sent a routing table yet: it cannot be reached",
@@ -186,8 +187,8 @@ test("[X47] requests are served by the last good table while the registry is dow
       tableWith(1),
       {},
       {
-        source: () =>
-          isBroken ? brokenSource() : Promise.resolve({ version: 1, text: printTable(tableWith(1)) }),
+        callRegistry: async () =>
+          registryReply(isBroken ? await brokenSource() : { version: 1, text: printTable(tableWith(1)) }),
       },
     );
     await send();

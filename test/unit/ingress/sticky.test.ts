@@ -77,6 +77,7 @@ test("[W15] when the task is gone, the client gets another one and its cookie", 
   const first = await send();
   mesh.state.table = tableOf(2, without(service, [a, b, c].indexOf(first.origin as typeof a) + 1));
   mesh.state.nowMs += 3_000;
+  await mesh.plane.tables.fresh();
   const second = await send();
   expect(second.origin).not.toBe(first.origin);
   expect(second.set).toHaveLength(1);
@@ -124,10 +125,12 @@ test("[W15] a task in drain or with weight 0 keeps its sticky clients, even if n
     });
     mesh.state.table = tableOf(2, withChange(false));
     mesh.state.nowMs += 3_000;
+    await mesh.plane.tables.fresh();
     for (let i = 0; i < 3; i += 1) expect(await send()).toMatchObject({ origin, set: [] });
     for (let i = 0; i < 3; i += 1) expect((await client(mesh)()).origin).not.toBe(origin);
     mesh.state.table = tableOf(3, withChange(true));
     mesh.state.nowMs += 3_000;
+    await mesh.plane.tables.fresh();
     expect(await send()).toMatchObject({ origin });
     const newClient = await client(mesh)();
     expect(newClient.response.status).toBe(503);
@@ -145,6 +148,7 @@ test("[W15] a client whose task failed is refused with that reason if no other t
   const drained = service.tasks.map((task) => ({ ...task, drain: true as const }));
   mesh.state.table = tableOf(2, { ...service, tasks: drained });
   mesh.state.nowMs += 3_000;
+  await mesh.plane.tables.fresh();
   expect((await send()).response.status).toBe(502);
   const before = mesh.received.length;
   const second = await send();

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { readTracedRoute } from "../../../src/cli/trace/traced-route.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
+import { registryReply } from "../../support/test-table.ts";
 import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const table = tableOf(7, serviceOf("my-web", 8080, ["http://a", "http://b", "http://c"]));
@@ -68,11 +69,11 @@ test("[Y28] debug headers list the ejected tasks, and report panic when more tha
 
 test("[Y28] debug headers show the error of the last table refresh in printable ASCII", async () => {
   let isDown = false;
-  const source = async () => {
+  const callRegistry = async () => {
     if (isDown) throw new Error("the registry\nis héré no more");
-    return { version: 7, text: printTable(table) };
+    return registryReply({ version: 7, text: printTable(table) });
   };
-  const { send, state } = inProcessPlane(table, {}, { source });
+  const { send, state } = inProcessPlane(table, {}, { callRegistry });
   await send();
   isDown = true;
   state.nowMs += 60_000;

@@ -1,8 +1,11 @@
 // The data plane alone, for tests: the shells of workers/ with the test's table source in place of the
 // registry.
 
+import type { RouterCall, RouterReply } from "../../../src/registry/api.ts";
 import { serveByHost, serveListener } from "../../../workers/entry.ts";
+import { telemetryOf } from "../../../workers/objects.ts";
 import type { PlaneEnv } from "../../../workers/plane.ts";
+import type { TestTable } from "../../support/test-table.ts";
 
 export { MeshTelemetry } from "../../../workers/telemetry.ts";
 
@@ -24,8 +27,21 @@ export const Entry = {
 let planeEnv: PlaneEnv | undefined;
 
 function withTables(env: StandaloneEnv): PlaneEnv {
-  const pollTable = async (_routerId: string, after: number) =>
-    (await env.TABLES.fetch(`http://tables/?after=${after}`)).json();
-  planeEnv ??= { ...env, REGISTRY: { getByName: () => ({ pollTable }) } } as unknown as PlaneEnv;
+  const exchange = async ({ afterVersion, waitMs, counters }: RouterCall): Promise<RouterReply> => {
+    if (counters !== null)
+      await telemetryOf(env as unknown as PlaneEnv).count(JSON.parse(counters), Date.now());
+    const response = await env.TABLES.fetch(`http://tables/?after=${afterVersion}`);
+    const { text, ...reply } = await response.json<TestTable>();
+    const isOver = text !== null || waitMs === 0;
+    if (!isOver) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const table = text === null ? null : { kind: "whole" as const, gzip: await zipped(text) };
+    return { ...reply, table, counted: true, isWatched: false };
+  };
+  planeEnv ??= { ...env, REGISTRY: { getByName: () => ({ exchange }) } } as unknown as PlaneEnv;
   return planeEnv;
+}
+
+async function zipped(text: string): Promise<Uint8Array> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

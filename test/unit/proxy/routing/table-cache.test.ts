@@ -1,13 +1,19 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { printTable } from "../../../../src/domain/table/text.ts";
+import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { AttemptSigner } from "../../../../src/proxy/attempt-signer.ts";
 import {
+  copyIntervalMs,
+  copyRenewalMs,
   freshMs,
+  maxCopyAgeMs,
   maxRefreshWaitMs,
-  refreshAfterMs,
+  maxRoundTripMs,
   TableCache,
+  type TableCopies,
+  type TableCopy,
 } from "../../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../../support/dataplane.ts";
+import { sentTable } from "../../../support/test-table.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -17,7 +23,7 @@ afterEach(() => {
 });
 
 /** A fake registry, the `afterVersion` of each request to it, and a cache in front of it. */
-function registry(version: number) {
+function registry(version: number, copies?: TableCopies) {
   const afterVersions: number[] = [];
   const state = {
     version,
@@ -32,40 +38,50 @@ function registry(version: number) {
     const text = state.text ?? printTable(tableOf(version));
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (failure !== null) throw failure;
-    return { version, text: always || version > after ? text : null };
+    return sentTable({ version, text: always || version > after ? text : null });
   };
-  return { state, afterVersions, cache: new TableCache(source, () => Date.now()) };
+  return { state, afterVersions, cache: new TableCache(source, { nowMs: () => Date.now(), copies }) };
 }
 
-/** The table's version at one request. Waits for the request's background work. */
-async function versionNow(cache: TableCache): Promise<number | undefined> {
-  const background: Promise<void>[] = [];
-  const version = cache.current((work) => background.push(work))?.version;
-  await Promise.all(background);
-  return version;
-}
+const ignore = (): void => undefined;
 
-test("[X46] a stale table is used at once and refreshed in the background, at most once per second", async () => {
+test("[X46] the table held is used at once, however old, and no request waits for the registry", async () => {
   const { cache, state, afterVersions } = registry(1);
-  expect((await cache.fresh())?.version).toBe(1);
-  vi.advanceTimersByTime(refreshAfterMs);
-  await versionNow(cache);
-  expect(afterVersions).toEqual([-1]);
+  expect((await cache.first(ignore))?.version).toBe(1);
   state.version = 2;
-  vi.advanceTimersByTime(1);
-  expect(await versionNow(cache)).toBe(1);
-  expect(await versionNow(cache)).toBe(2);
-  expect(afterVersions).toEqual([-1, 1]);
+  vi.advanceTimersByTime(86_400_000);
+  expect(cache.held?.version).toBe(1);
+  expect((await cache.first(ignore))?.version).toBe(1);
+  expect(afterVersions).toEqual([-1]);
 });
 
-test("[X46] requests during a refresh start no other", async () => {
-  const { cache, state, afterVersions } = registry(1);
+test("[X46] a table is known to be old from when a gateway says so until the registry responds", async () => {
+  const { cache } = registry(1);
   await cache.fresh();
-  state.delayMs = 500;
-  vi.advanceTimersByTime(refreshAfterMs + 1);
-  const background: Promise<void>[] = [];
-  for (let i = 0; i < 5; i += 1) cache.current((work) => background.push(work));
-  expect([background.length, afterVersions.length]).toEqual([1, 2]);
+  expect(cache.isExpired).toBe(false);
+  vi.advanceTimersByTime(freshMs + 1);
+  cache.expire(Date.now());
+  expect(cache.isExpired).toBe(true);
+  // The response to a call from before says nothing.
+  cache.take(sentTable({ version: 1, text: null }), Date.now() - 1);
+  expect(cache.isExpired).toBe(true);
+  await cache.fresh();
+  expect(cache.isExpired).toBe(false);
+});
+
+test("[X46] while a call waits at the registry the table is the newest, until the call is lost", async () => {
+  const { cache } = registry(1);
+  await cache.fresh();
+  vi.advanceTimersByTime(60_000);
+  cache.beginWait(Date.now(), Date.now() + 27_000);
+  expect(cache.ageMs()).toBe(60_000);
+  vi.advanceTimersByTime(maxRoundTripMs);
+  expect(cache.ageMs()).toBe(0);
+  vi.advanceTimersByTime(26_000);
+  expect(cache.ageMs()).toBe(87_000);
+  cache.beginWait(Date.now() - 5_000, Date.now() + 20_000);
+  cache.endWait();
+  expect(cache.ageMs()).toBe(87_000);
 });
 
 test("[X47] an unreachable registry, an older version and an unreadable table leave the table unchanged", async () => {
@@ -79,12 +95,11 @@ test("[X47] an unreachable registry, an older version and an unreadable table le
   for (const fail of failures) {
     Object.assign(state, { version: 5, text: null, failure: null });
     fail();
-    vi.advanceTimersByTime(refreshAfterMs + 1);
-    await versionNow(cache);
+    vi.advanceTimersByTime(1_000);
+    expect((await cache.fresh())?.version).toBe(5);
     expect(cache.problem).not.toBeNull();
-    expect(await versionNow(cache)).toBe(5);
   }
-  expect(cache.ageMs()).toBe(3 * (refreshAfterMs + 1));
+  expect(cache.ageMs()).toBe(3_000);
 });
 
 test("[X47] a table that is older than the held one is not used, whatever version comes beside it", async () => {
@@ -92,15 +107,14 @@ test("[X47] a table that is older than the held one is not used, whatever versio
     const { cache, state } = registry(5);
     await cache.fresh();
     Object.assign(state, { always: true, ...sent });
-    vi.advanceTimersByTime(refreshAfterMs + 1);
-    await versionNow(cache);
-    expect(await versionNow(cache)).toBe(5);
+    vi.advanceTimersByTime(1_000);
+    expect((await cache.fresh())?.version).toBe(5);
   }
   const { cache, state } = registry(5);
   await cache.fresh();
   Object.assign(state, { always: true, version: 4 });
-  vi.advanceTimersByTime(refreshAfterMs + 1);
-  await versionNow(cache);
+  vi.advanceTimersByTime(1_000);
+  await cache.fresh();
   expect(cache.problem).toBe("the registry has version 4, and this isolate has 5");
 });
 
@@ -109,7 +123,7 @@ test("[X47] the age of an unchanged table counts from the last successful refres
   await cache.fresh();
   vi.advanceTimersByTime(60_000);
   expect(cache.ageMs()).toBe(60_000);
-  await versionNow(cache);
+  await cache.fresh();
   expect(cache.ageMs()).toBe(0);
 });
 
@@ -149,7 +163,7 @@ test("[X48] the wait for a fresh table ends after two seconds with the current o
 
 test("[X46] the table is null before the first, which may have version 0", async () => {
   const { cache, state } = registry(0);
-  expect(cache.current(() => undefined)).toBeNull();
+  expect(cache.held).toBeNull();
   state.failure = new Error("down");
   expect(await cache.fresh()).toBeNull();
   state.failure = null;
@@ -162,7 +176,7 @@ test("[X160] without a table the steps of a request wait two seconds in all, and
   state.delayMs = 60_000;
   const startedMs = Date.now();
   const request = (async () => {
-    expect(await cache.routes(() => undefined)).toBeNull();
+    expect(await cache.first(ignore)).toBeNull();
     for (let step = 0; step < 3; step += 1) expect(await cache.fresh()).toBeNull();
     return Date.now() - startedMs;
   })();
@@ -189,11 +203,11 @@ test("[X161] a clock that was set back neither keeps a stale table nor extends a
   await cache.fresh();
   vi.setSystemTime(Date.now() - halfHourMs);
   state.version = 2;
-  await versionNow(cache);
+  // It counts as of now, and is refreshed when it is no longer fresh.
+  await cache.fresh();
+  await vi.advanceTimersByTimeAsync(freshMs + 1);
+  expect((await cache.fresh())?.version).toBe(2);
   expect(cache.ageMs()).toBe(0);
-  await vi.advanceTimersByTimeAsync(refreshAfterMs + 1);
-  await versionNow(cache);
-  expect(await versionNow(cache)).toBe(2);
   expect(afterVersions).toHaveLength(2);
   state.delayMs = 60_000;
   await vi.advanceTimersByTimeAsync(freshMs + 1);
@@ -212,7 +226,8 @@ test("[U123] an offered table is used if the registry does not respond, and neve
   const { cache, state } = registry(2);
   state.failure = new Error("no disk");
   cache.offer(printTable(tableOf(1)), {});
-  expect((await cache.routes(() => undefined))?.version).toBe(1);
+  expect((await cache.first(ignore))?.version).toBe(1);
+  await cache.fresh();
   expect(cache.problem).toBe("no disk");
   state.failure = null;
   vi.advanceTimersByTime(freshMs + 1);
@@ -229,9 +244,11 @@ test("[O88] a router without the key of its table fetches the table again, which
   const table = { ...tableOf(1), signingKey: "k1" };
   const source = async (after: number) => {
     afterVersions.push(after);
-    return after < 1 ? { version: 1, text: printTable(table), gatewayKeys } : { version: 1, text: null };
+    return sentTable(
+      after < 1 ? { version: 1, text: printTable(table), gatewayKeys } : { version: 1, text: null },
+    );
   };
-  const cache = new TableCache(source, Date.now, "", signer);
+  const cache = new TableCache(source, { nowMs: Date.now, signer });
   cache.offer(printTable(table), {});
   expect(cache.hasKeys).toBe(false);
   await cache.fresh();
@@ -239,7 +256,7 @@ test("[O88] a router without the key of its table fetches the table again, which
   vi.advanceTimersByTime(freshMs + 1);
   await cache.fresh();
   expect(afterVersions).toEqual([-1, 1]);
-  const restarted = new TableCache(source, Date.now, "", new AttemptSigner("next"));
+  const restarted = new TableCache(source, { nowMs: Date.now, signer: new AttemptSigner("next") });
   restarted.offer(printTable(table), cache.keys);
   expect(restarted.hasKeys).toBe(true);
 });
@@ -254,15 +271,120 @@ test("[O210] an offered table without its key does not replace one that the rout
     { version: 2, text: printTable({ ...tableOf(2), signingKey: "k2" }), gatewayKeys: [oldKey, newKey] },
   ] as const;
   let newest: (typeof sent)[number] = sent[0];
-  const cache = new TableCache(async () => newest, Date.now, "", new AttemptSigner("router"));
+  const signer = new AttemptSigner("router");
+  const cache = new TableCache(async () => sentTable(newest), { nowMs: Date.now, signer });
   await cache.fresh();
   newest = sent[1];
   cache.offer(sent[1].text, { gatewayKeys: [oldKey] });
   expect([cache.held?.version, cache.hasKeys]).toEqual([1, true]);
-  // The next request fetches the table with its key.
-  const refreshes: Promise<void>[] = [];
+  // The next request has the table fetched with its key.
+  expect(cache.isExpired).toBe(true);
   vi.advanceTimersByTime(freshMs + 1_000);
-  cache.routes((refresh) => refreshes.push(refresh));
-  await Promise.all(refreshes);
+  await cache.fresh();
   expect([cache.held?.version, cache.hasKeys]).toEqual([2, true]);
+});
+
+/** Copies in memory. */
+function memoryCopies(first: TableCopy | null = null, delayMs = 0) {
+  const written: TableCopy[] = [];
+  const copies: TableCopies = {
+    read: async () => {
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      return first;
+    },
+    write: async (copy) => {
+      written.push(copy);
+    },
+  };
+  return { copies, written };
+}
+
+const copyOf = (version: number, ageMs = 0): TableCopy => {
+  const keys = { cookieKey: "c" };
+  return { text: printTable(tableOf(version)), keys, asOfMs: Date.now() - ageMs };
+};
+
+/** The first table of a cache, and how long a request waited for it. */
+async function firstOf(cache: TableCache, work: Promise<void>[] = []) {
+  const startedMs = Date.now();
+  const first = cache
+    .first((background) => work.push(background))
+    .then((routes) => {
+      return { version: routes?.version ?? null, waitedMs: Date.now() - startedMs };
+    });
+  await vi.advanceTimersByTimeAsync(maxRefreshWaitMs);
+  return first;
+}
+
+test("[X176] an isolate that starts takes a copy of the table or the registry's, whichever comes first", async () => {
+  const { copies } = memoryCopies(copyOf(3), 5);
+  const { cache, state, afterVersions } = registry(4, copies);
+  state.delayMs = 150;
+  const work: Promise<void>[] = [];
+  expect(await firstOf(cache, work)).toEqual({ version: 3, waitedMs: 5 });
+  expect([cache.cookieKey, afterVersions]).toEqual(["c", [-1]]);
+  await Promise.all(work);
+  expect(cache.held?.version).toBe(4);
+
+  const slow = registry(4, memoryCopies(copyOf(3), 400).copies);
+  slow.state.delayMs = 150;
+  expect(await firstOf(slow.cache)).toEqual({ version: 4, waitedMs: 150 });
+  expect(slow.cache.held?.version).toBe(4);
+});
+
+test("[X176] a copy up to a day old serves while the registry is away, and an older one does not", async () => {
+  for (const [ageMs, version] of [
+    [maxCopyAgeMs, 3],
+    [maxCopyAgeMs + 2_000, null],
+  ] as const) {
+    const { cache, state } = registry(4, memoryCopies(copyOf(3, ageMs)).copies);
+    state.failure = new Error("down");
+    expect((await firstOf(cache)).version).toBe(version);
+  }
+  const { cache, state } = registry(4, memoryCopies(copyOf(3, 60_000)).copies);
+  state.failure = new Error("down");
+  await firstOf(cache);
+  expect([cache.problem, cache.ageMs()]).toEqual(["down", 60_000 + maxRefreshWaitMs]);
+});
+
+test("[X177] the registry replaces a copy by its whole table, also by an older one", async () => {
+  for (const version of [4, 3, 1]) {
+    const { cache, afterVersions } = registry(version, memoryCopies(copyOf(3)).copies);
+    await firstOf(cache);
+    vi.advanceTimersByTime(freshMs + 1);
+    expect((await cache.fresh())?.version).toBe(version);
+    expect(afterVersions.slice(0, 2)).toEqual([-1, version]);
+    expect(cache.problem).toBeNull();
+  }
+});
+
+test("[X178] a copy is written for a newer table at most every ten seconds, and again after an hour", async () => {
+  const { copies, written } = memoryCopies();
+  const { cache, state } = registry(1, copies);
+  await firstOf(cache);
+  const versions = () => written.map(({ text }) => readTable(text).version);
+  expect(versions()).toEqual([1]);
+  state.version = 2;
+  await cache.fresh();
+  vi.advanceTimersByTime(copyIntervalMs - maxRefreshWaitMs - 1);
+  await cache.saveCopy();
+  expect(versions()).toEqual([1]);
+  vi.advanceTimersByTime(1);
+  await cache.saveCopy();
+  await cache.saveCopy();
+  expect(versions()).toEqual([1, 2]);
+  vi.advanceTimersByTime(copyRenewalMs);
+  await cache.fresh();
+  await cache.saveCopy();
+  expect(versions()).toEqual([1, 2, 2]);
+  expect(written.at(-1)?.asOfMs).toBe(Date.now());
+});
+
+test("[X178] what comes from a copy is not written as one", async () => {
+  const { copies, written } = memoryCopies(copyOf(3, 2 * copyRenewalMs));
+  const { cache, state } = registry(4, copies);
+  state.failure = new Error("down");
+  await firstOf(cache);
+  await cache.saveCopy();
+  expect(written).toEqual([]);
 });
