@@ -2,6 +2,7 @@
 // one. It holds no promise: on Workers one request must not await another's, so timestamps record a refresh in
 // progress.
 
+import { applyTableChange } from "../../domain/table/apply-change.ts";
 import type { RoutingTable } from "../../domain/table/table.ts";
 import { printTable, readTable } from "../../domain/table/text.ts";
 import type { AttemptSigner, GatewayKey } from "../attempt-signer.ts";
@@ -391,8 +392,11 @@ export class TableCache {
     if (version < held) return `the registry has version ${version}, and this isolate has ${held}`;
     if (version === held) return null;
     if (update === null) return `the registry has version ${version} and did not send it`;
-    if (update.kind === "change") throw new Error("a change of a table cannot be read yet");
-    this.#keep(readTable(update.text));
+    this.#keep(
+      update.kind === "change" && this.#table !== null
+        ? applyTableChange(this.#table, update.text)
+        : readTable(update.text),
+    );
     return null;
   }
 

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { changeFormatLine } from "../../../../src/domain/table/change-text.ts";
+import { PartsHash, tableHash } from "../../../../src/domain/table/parts-hash.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { AttemptSigner } from "../../../../src/proxy/attempt-signer.ts";
 import {
@@ -8,6 +10,7 @@ import {
   maxCopyAgeMs,
   maxRefreshWaitMs,
   maxRoundTripMs,
+  type SentTable,
   TableCache,
   type TableCopies,
   type TableCopy,
@@ -387,4 +390,36 @@ test("[X178] what comes from a copy is not written as one", async () => {
   await firstOf(cache);
   await cache.saveCopy();
   expect(written).toEqual([]);
+});
+
+test("[X185] a router applies a change to its table, and asks for the whole table if it cannot", async () => {
+  const empty = { nodes: [], services: [], defaultService: null };
+  const [before, after] = [
+    { ...empty, version: 1, signingKey: null },
+    { ...empty, version: 2, signingKey: "k2" },
+  ];
+  const changeTo = (hash: string) =>
+    [changeFormatLine, "from 1", `to 2 ${hash}`, "default -", "key k2", ""].join("\n");
+  let change = changeTo("0000000000000000");
+  const afterVersions: number[] = [];
+  const source = async (afterVersion: number): Promise<SentTable> => {
+    afterVersions.push(afterVersion);
+    if (afterVersions.length === 1) return { version: 1, table: { kind: "whole", text: printTable(before) } };
+    if (afterVersion === 1) return { version: 2, table: { kind: "change", text: change } };
+    return { version: 2, table: { kind: "whole", text: printTable(after) } };
+  };
+  const refreshed = async (cache: TableCache) => {
+    vi.advanceTimersByTime(freshMs + 1);
+    return (await cache.fresh())?.version;
+  };
+  const cache = new TableCache(source, { nowMs: () => Date.now() });
+  expect([await refreshed(cache), await refreshed(cache)]).toEqual([1, 1]);
+  expect(cache.problem).toContain("it does not lead to version 2");
+  expect([await refreshed(cache), cache.problem, afterVersions]).toEqual([2, null, [-1, 1, -1]]);
+
+  afterVersions.length = 0;
+  change = changeTo(tableHash(after, PartsHash.empty()));
+  const next = new TableCache(source, { nowMs: () => Date.now() });
+  expect([await refreshed(next), await refreshed(next)]).toEqual([1, 2]);
+  expect([next.problem, afterVersions]).toEqual([null, [-1, 1]]);
 });
