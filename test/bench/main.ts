@@ -4,6 +4,7 @@
 import { benchGateway } from "./gateway.ts";
 import { benchListener } from "./listener.ts";
 import { profileRequests } from "./profile.ts";
+import { benchQuiet } from "./quiet.ts";
 import { benchRegistry } from "./registry.ts";
 import { benchScale } from "./scale.ts";
 import { benchSockets } from "./sockets.ts";
@@ -21,6 +22,7 @@ const parts: Record<string, () => Promise<void>> = {
   transports: () => benchTransports({ starts: 2, rounds: 8, roundMs: 500, warmUpMs: 5_000, connections: 32 }),
   streams: () => benchStreams({ bytes: 1024 ** 3, rounds: 3 }),
   sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),
+  quiet: () => benchQuiet({ isolates: 10, rttMs: 150, quietRate: 0.1, busyRate: 1, seconds: 60 }),
   world: benchWorld,
   registry: benchRegistry,
   scale: benchScale,

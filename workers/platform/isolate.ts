@@ -6,13 +6,15 @@ import { serveListener } from "../entry.ts";
 import type { PlaneEnv } from "../plane.ts";
 import { serveWithStats } from "../stats.ts";
 import { withObjects } from "./far-objects.ts";
+import { type CacheBinding, installCache } from "./isolate-cache.ts";
 import { boundStub, type ObjectsBinding } from "./isolate-objects.ts";
 import { type NetworkEnv, restrictFetch, runInvocation } from "./outbound-fetch.ts";
 
-type IsolateEnv = PlaneEnv & NetworkEnv & { readonly OBJECTS: ObjectsBinding };
+type IsolateEnv = PlaneEnv & NetworkEnv & { readonly OBJECTS: ObjectsBinding; readonly CACHE: CacheBinding };
 
 const isolateEnv = env as unknown as IsolateEnv;
 restrictFetch(isolateEnv);
+installCache(isolateEnv.CACHE);
 const planeEnv = withObjects(isolateEnv, (binding, name) => boundStub(isolateEnv.OBJECTS, binding, name));
 
 export const Entry = {

@@ -11,6 +11,7 @@ import { RowBudget } from "../../src/local/platform/row-budget.ts";
 import type { Env } from "../env.ts";
 import * as product from "../main.ts";
 import { farStub, type ObjectBinding, withObjects } from "./far-objects.ts";
+import { type CacheBinding, type CachedEntry, entryOf, responseOf } from "./isolate-cache.ts";
 import { type ObjectsBinding, readBoundRequest } from "./isolate-objects.ts";
 import { type NetworkEnv, restrictFetch, runInvocation } from "./outbound-fetch.ts";
 import { type ObjectPlatform, platformObject, resetMethod } from "./platform-object.ts";
@@ -70,27 +71,58 @@ export class Objects extends WorkerEntrypoint implements ObjectsBinding {
   }
 }
 
+/** The cache of one data center, as its isolates call it; the property `colo` names it. */
+export class DataCenterCache
+  extends WorkerEntrypoint<MeshEnv, { readonly colo: string }>
+  implements CacheBinding
+{
+  async match(url: string): Promise<CachedEntry | null> {
+    const response = await (await this.#cache()).match(url);
+    return response === undefined ? null : entryOf(response as unknown as Response);
+  }
+
+  async put(url: string, entry: CachedEntry): Promise<void> {
+    await (await this.#cache()).put(url, responseOf(entry) as never);
+  }
+
+  #cache(): Promise<Cache> {
+    return caches.open(this.ctx.props.colo);
+  }
+}
+
 /** The listeners' socket: one isolate serves a request. */
 export const Entry = {
   fetch(request, _env, ctx) {
     counts.requests += 1;
     const { place, generation, colo } = pool.pick(Date.now());
-    const isolate = ownEnv.LOADER.get(`isolate-${place}-${generation}`, () => isolateCode(ctx));
+    const isolate = ownEnv.LOADER.get(`isolate-${place}-${generation}`, () => isolateCode(ctx, colo));
     return isolate.getEntrypoint("Entry").fetch(request, { cf: { colo } });
   },
 } satisfies ExportedHandler;
 
-function isolateCode(ctx: ExecutionContext): WorkerLoaderWorkerCode {
-  const { exports } = ctx as unknown as { readonly exports: { Objects(options: object): unknown } };
+function isolateCode(ctx: ExecutionContext, colo: string): WorkerLoaderWorkerCode {
+  const { exports } = ctx as unknown as { readonly exports: MeshExports };
   const { NETWORK_URL, NETWORK_SECRET, ISOLATE, ISOLATE_VARIABLES } = ownEnv;
   return {
     compatibilityDate: ISOLATE.compatibilityDate,
     compatibilityFlags: ["enable_request_signal"],
     mainModule: "isolate.js",
     modules: { "isolate.js": ISOLATE.source },
-    env: { ...ISOLATE_VARIABLES, NETWORK_URL, NETWORK_SECRET, OBJECTS: exports.Objects({ props: {} }) },
+    env: {
+      ...ISOLATE_VARIABLES,
+      NETWORK_URL,
+      NETWORK_SECRET,
+      OBJECTS: exports.Objects({ props: {} }),
+      CACHE: exports.DataCenterCache({ props: { colo } }),
+    },
   };
 }
+
+/** What isolates reach of this Worker. */
+type MeshExports = {
+  Objects(options: { readonly props: object }): unknown;
+  DataCenterCache(options: { readonly props: { readonly colo: string } }): unknown;
+};
 
 /** The control API's socket. */
 export const Control = {
