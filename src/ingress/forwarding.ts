@@ -30,7 +30,7 @@ export type ForwardState = {
   undelivered: number;
   /** How many more attempts may be left undelivered with this table. */
   undeliveredLeft: number;
-  /** Whether the table has been refreshed for this request, or is to be before the request goes on. */
+  /** Whether the table was refreshed for this request, or has to be before the request goes on. */
   refresh: "none" | "wanted" | "done";
   /** What the targets of the table before were tried with; null with the first table. */
   triedBy: { readonly targets: readonly Target[]; readonly signingKey: string | null } | null;

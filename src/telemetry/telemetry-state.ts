@@ -74,7 +74,7 @@ const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
   colo: dayMs,
 };
 /** An isolate without a delta for this long is removed; its colo keeps its counts. Milliseconds. */
-export const isolateTimeoutMs = 90_000;
+export const isolateTimeoutMs = 60_000;
 
 export function newTelemetryState(nowMs: number): TelemetryState {
   return {

@@ -30,5 +30,6 @@ test("[O140] the Worker of a machine has no control plane, no Durable Object and
     "workers/plane.ts",
     "workers/relayed-stats.ts",
     "workers/router-calls.ts",
+    "workers/table-copies.ts",
   ]);
 }, 30_000);

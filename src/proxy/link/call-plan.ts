@@ -24,8 +24,11 @@ const lastCallMs = runnerLifeMs - callTimeoutMs;
 export const quietCallMs = 25_000;
 /** A runner of this age leaves its work to the runner of the next request. Milliseconds. */
 export const handOverMs = 5_000;
-/** Shortest time from one call of a quiet router to the next while requests come, milliseconds. */
-export const quietIntervalMs = 60_000;
+/**
+ * Shortest time from one call of a quiet router to the next while requests come, milliseconds. Less than a minute,
+ * after which telemetry counts the waiting requests of a silent isolate as ended.
+ */
+export const quietIntervalMs = 55_000;
 /** Shortest time from the start of one call to the next, milliseconds. */
 const callIntervalMs = 1_000;
 /** Longest delay after failed calls, milliseconds. */
@@ -41,7 +44,7 @@ export type LinkState = {
   readonly calledMs: number;
   /** Until when the call under way may take; null: no call is under way. */
   readonly callUntilMs: number | null;
-  /** The first request that no successful call has reported; null: there is none. */
+  /** The first request that no successful call has reported; null: each was. */
   readonly firstMs: number | null;
   /** No call begins before this, after a failed one. */
   readonly notBeforeMs: number;

@@ -66,7 +66,7 @@ export class RegistryLink {
   readonly #tables: TableCache;
   readonly #pending: PendingDelta | null;
   readonly #state: Mutable<LinkState>;
-  /** The newest runner; null: there is none. */
+  /** The newest runner; null: no request's `waitUntil` calls or sleeps. */
   #runner: Runner | null = null;
   /** The call under way, or one that was lost. */
   #call: object | null = null;

@@ -5,7 +5,7 @@
 // key derived from the operator's token, which every router has and no viewer. The seal covers the mesh's name and
 // the time of the copy, so that it opens neither in another mesh nor as a newer copy.
 
-import type { RouterKeys, TableCopy } from "./table-cache.ts";
+import type { CachedTable, RouterKeys } from "./table-cache.ts";
 
 /** Where one copy is kept: bytes at one address. */
 export type CopyStore = {
@@ -48,7 +48,7 @@ export class SealedCopies {
   }
 
   /** Null if there is no copy, or none that this mesh has sealed. */
-  async read(): Promise<TableCopy | null> {
+  async read(): Promise<CachedTable | null> {
     const { seal, address } = await this.#derived();
     const sealed = await this.#store.get(address);
     if (sealed === null) return null;
@@ -67,7 +67,7 @@ export class SealedCopies {
     }
   }
 
-  async write({ text, keys, asOfMs }: TableCopy): Promise<void> {
+  async write({ text, keys, asOfMs }: CachedTable): Promise<void> {
     const { seal, address } = await this.#derived();
     const iv = crypto.getRandomValues(new Uint8Array(nonceBytes));
     const zipped = await zip(JSON.stringify({ text, keys } satisfies CopyContents));

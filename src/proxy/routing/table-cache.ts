@@ -30,7 +30,7 @@ export type SentTable = RouterKeys & {
 export type TableSource = (afterVersion: number) => Promise<SentTable>;
 
 /** A table with its keys, for the isolates that start in the same place. */
-export type TableCopy = {
+export type CachedTable = {
   readonly text: string;
   readonly keys: RouterKeys;
   /** When the registry last said that it was the newest, epoch milliseconds. */
@@ -39,9 +39,9 @@ export type TableCopy = {
 
 /** Where copies of the table are kept for isolates that start. Only this mesh's routers can read or write one. */
 export type TableCopies = {
-  /** Null: there is none. */
-  readonly read: () => Promise<TableCopy | null>;
-  readonly write: (copy: TableCopy) => Promise<void>;
+  /** Null: the place has no copy. */
+  readonly read: () => Promise<CachedTable | null>;
+  readonly write: (copy: CachedTable) => Promise<void>;
 };
 
 /**
@@ -122,7 +122,7 @@ export class TableCache {
   #isCopy = false;
   /** A change could not be applied: the registry sends the whole table. */
   #needsWhole = false;
-  /** The call that waits at the registry for a newer table: its start, and when it is lost. Null: there is none. */
+  /** The call that waits at the registry for a newer table: its start, and when it is lost. Null: no call waits. */
   #waiting: { readonly fromMs: number; readonly untilMs: number } | null = null;
   /** Start of the newest reading of a copy that has not ended; null: none. */
   #readingMs: number | null = null;

@@ -4,6 +4,7 @@ import { PartsHash, tableHash } from "../../../../src/domain/table/parts-hash.ts
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { AttemptSigner } from "../../../../src/proxy/attempt-signer.ts";
 import {
+  type CachedTable,
   copyIntervalMs,
   copyRenewalMs,
   freshMs,
@@ -13,7 +14,6 @@ import {
   type SentTable,
   TableCache,
   type TableCopies,
-  type TableCopy,
 } from "../../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../../support/dataplane.ts";
 import { sentTable } from "../../../support/test-table.ts";
@@ -288,8 +288,8 @@ test("[O210] an offered table without its key does not replace one that the rout
 });
 
 /** Copies in memory. */
-function memoryCopies(first: TableCopy | null = null, delayMs = 0) {
-  const written: TableCopy[] = [];
+function memoryCopies(first: CachedTable | null = null, delayMs = 0) {
+  const written: CachedTable[] = [];
   const copies: TableCopies = {
     read: async () => {
       await new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -302,7 +302,7 @@ function memoryCopies(first: TableCopy | null = null, delayMs = 0) {
   return { copies, written };
 }
 
-const copyOf = (version: number, ageMs = 0): TableCopy => {
+const copyOf = (version: number, ageMs = 0): CachedTable => {
   const keys = { cookieKey: "c" };
   return { text: printTable(tableOf(version)), keys, asOfMs: Date.now() - ageMs };
 };
