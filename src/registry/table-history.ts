@@ -25,7 +25,8 @@ export class TouchedParts {
 
   /** @param isWhole true: all of the service is new */
   addService(id: string, isWhole: boolean, { head, members }: ServiceDiff): void {
-    this.#join(id, { isWhole, hasNewHead: head !== null, members: new Set(members.keys()) });
+    const names = isWhole ? [] : [...members.keys()].map(ownString);
+    this.#join(id, { isWhole, hasNewHead: head !== null, members: new Set(names) });
   }
 
   join({ nodes, services }: TouchedParts): void {
@@ -46,6 +47,11 @@ export class TouchedParts {
       members: all,
     });
   }
+}
+
+/** A copy: a part of a string keeps the whole string in memory, here the lines of a service. */
+function ownString(text: string): string {
+  return JSON.parse(JSON.stringify(text));
 }
 
 export class TableHistory {

@@ -15,7 +15,7 @@ const calls = fc.oneof(
 
 test("[M193] what is known of routers is exact, whatever they do", () => {
   fc.assert(
-    fc.property(fc.array(calls, { maxLength: 60 }), fc.nat(5), (steps, version) => {
+    fc.property(fc.array(calls, { maxLength: 60, size: "max" }), fc.nat(5), (steps, version) => {
       const routers = new Routers();
       routers.start(0);
       const known = new Map<string, Known>();
