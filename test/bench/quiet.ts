@@ -64,8 +64,8 @@ export async function benchQuiet(options: QuietOptions): Promise<void> {
     const idleCalls = (reportOf(mesh).objectRequests - idleFrom) / seconds;
     rows.push(["no requests", "0", "0", "", "", "", idleCalls.toFixed(2)]);
     await measure(`quiet: ${quietRate} requests/s for each isolate`, isolates * quietRate);
-    await measure("quiet, tasks move", isolates * quietRate, () => moveTasks(mesh, seconds * 1_000));
     await measure(`busy: ${busyRate} requests/s for each isolate`, isolates * busyRate);
+    await measure("quiet, tasks move", isolates * quietRate, () => moveTasks(mesh, seconds * 1_000));
     printRows(
       `${isolates} isolates, the registry ${rttMs} ms away, ${seconds} s each; a quarter are POSTs`,
       rows,

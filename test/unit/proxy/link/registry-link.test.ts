@@ -151,6 +151,16 @@ test("[X174] counters that were not acknowledged are sent again under their numb
   }
 });
 
+test("[X174] a quiet router whose call failed calls again before the work of its request ends", async () => {
+  const world = new LinkWorld();
+  world.behavior = "fails";
+  world.request();
+  await seconds(10);
+  world.behavior = "responds";
+  await seconds(20);
+  expect([world.counted, world.tables.problem]).toEqual([1, null]);
+});
+
 test("[X174] a registry that fails gets few calls, later and later", async () => {
   const world = new LinkWorld();
   world.behavior = "fails";
