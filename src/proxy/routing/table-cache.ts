@@ -24,6 +24,8 @@ export type SentTable = RouterKeys & {
   readonly version: number;
   /** Null if there is no newer table. */
   readonly table: SentUpdate | null;
+  /** Why there is no table: this router reads none of the registry's formats. Absent: it does. */
+  readonly refusal?: string;
 };
 
 /** Fetches the table from the registry, without a wait there, if it is newer than `afterVersion`. */
@@ -289,10 +291,10 @@ export class TableCache {
   }
 
   /** Takes what the registry sent. @param asOfMs a time since when it was the newest, epoch milliseconds */
-  take({ version, table, cookieKey, gatewayKeys }: SentTable, asOfMs: number): void {
+  take({ version, table, refusal, cookieKey, gatewayKeys }: SentTable, asOfMs: number): void {
     this.#setKeys({ ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) });
     try {
-      this.#problem = this.#takeTable(version, table);
+      this.#problem = refusal ?? this.#takeTable(version, table);
     } catch (error) {
       this.#needsWhole ||= table?.kind === "change";
       this.fail(error);

@@ -121,6 +121,13 @@ test("[X47] a table that is older than the held one is not used, whatever versio
   expect(cache.problem).toBe("the registry has version 4, and this isolate has 5");
 });
 
+test("[X47] a registry whose tables this release cannot read is a problem, and the table stays", async () => {
+  const { cache } = registry(5);
+  await cache.fresh();
+  cache.take({ version: 6, table: null, refusal: "deploy the release of the registry here too" }, Date.now());
+  expect([cache.held?.version, cache.problem]).toEqual([5, "deploy the release of the registry here too"]);
+});
+
 test("[X47] the age of an unchanged table counts from the last successful refresh", async () => {
   const { cache } = registry(5);
   await cache.fresh();
