@@ -64,10 +64,19 @@ export async function startPlane(
       : { MESH_MODE: "edge", NETWORK_URL: network.access.url, NETWORK_SECRET: network.access.secret };
   let source = tableSource(table);
   let tableRequests = 0;
+  let wakes: (() => void)[] = [];
   const handler = async (request: { url: string }) => {
     tableRequests += 1;
-    const after = Number(new URL(request.url).searchParams.get("after"));
-    const table = await source(after);
+    const query = new URL(request.url).searchParams;
+    const [after, waitMs] = [Number(query.get("after")), Number(query.get("wait"))];
+    let table = await source(after);
+    if (table.text === null && waitMs > 0) {
+      await new Promise<void>((resolve) => {
+        wakes.push(resolve);
+        setTimeout(resolve, waitMs).unref();
+      });
+      table = await source(after);
+    }
     return Response.json(network === null ? table : { ...table, text: withTestNames(table.text) });
   };
   const miniflare = new Miniflare({
@@ -85,6 +94,8 @@ export async function startPlane(
     entry: (entry = {}) => ({ "x-waggle-entry": entryValue(entry) }),
     setTable(next) {
       source = typeof next === "function" ? next : tableSource(next);
+      for (const wake of wakes) wake();
+      wakes = [];
     },
     tableRequests: () => tableRequests,
     inspectorUrl: () => miniflare.getInspectorURL(),

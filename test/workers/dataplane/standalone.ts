@@ -30,10 +30,8 @@ function withTables(env: StandaloneEnv): PlaneEnv {
   const exchange = async ({ afterVersion, waitMs, counters }: RouterCall): Promise<RouterReply> => {
     if (counters !== null)
       await telemetryOf(env as unknown as PlaneEnv).count(JSON.parse(counters), Date.now());
-    const response = await env.TABLES.fetch(`http://tables/?after=${afterVersion}`);
+    const response = await env.TABLES.fetch(`http://tables/?after=${afterVersion}&wait=${waitMs}`);
     const { text, ...reply } = await response.json<TestTable>();
-    const isOver = text !== null || waitMs === 0;
-    if (!isOver) await new Promise((resolve) => setTimeout(resolve, waitMs));
     const table = text === null ? null : { kind: "whole" as const, gzip: await zipped(text) };
     return { ...reply, table, counted: true, isWatched: false };
   };
