@@ -10,6 +10,7 @@ import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
 import type { Result } from "../src/domain/model/error.ts";
+import type { ClosedPort } from "../src/domain/model/node-listeners.ts";
 import { relayPath } from "../src/gateway/relay.ts";
 import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { randomId } from "../src/registry/secrets.ts";
@@ -130,6 +131,7 @@ function controlDeps(env: Env): ControlDeps {
       domain: env.MESH_DOMAIN.toLowerCase(),
       balancerPort: env.MESH_MODE === "local" ? Number(env.BALANCER_PORT) : null,
     },
+    ...(env.LISTENERS !== undefined && { closedPorts: closedPortsReader(env.LISTENERS) }),
     now: () => Date.now(),
     newId: randomId,
     forward,
@@ -137,5 +139,12 @@ function controlDeps(env: Env): ControlDeps {
     connector: (request) => connectorOf(request, env),
     dialGateway: gatewayDialerOf(env),
     openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
+  };
+}
+
+function closedPortsReader(listeners: Pick<Fetcher, "fetch">): () => Promise<readonly ClosedPort[]> {
+  return async () => {
+    const response = await listeners.fetch("http://listeners/closed");
+    return (await response.json()) as readonly ClosedPort[];
   };
 }

@@ -64,6 +64,8 @@ export type Env = {
   /** Only in local mode: the URL of this machine's exit, and the secret of attempts there. */
   readonly EXIT_URL?: string;
   readonly EXIT_SECRET?: string;
+  /** Only in a mesh on one machine: responds with the published ports that its listeners could not open. */
+  readonly LISTENERS?: Pick<Fetcher, "fetch">;
   /** Only in local mode: the port at which the edge serves the default service. */
   readonly BALANCER_PORT?: string;
 };

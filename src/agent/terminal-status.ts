@@ -20,9 +20,13 @@ export function exitCodeOf({ code, signal }: ExitStatus): number | null {
   return signal === null ? code : 128 + (constants.signals[signal] ?? 0);
 }
 
-function errorOf({ signal, detail }: ExitStatus, exitCode: number | null): string {
+function errorOf({ signal, detail, isPortTaken }: ExitStatus, exitCode: number | null): string {
   if (exitCode === null && detail !== undefined) return `task: ${detail}`;
   if (exitCode === null) return "task: exited (exit code unknown: an earlier agent started it)";
-  const causes = [signal === null ? "" : `killed by ${signal}`, detail ?? ""].filter((cause) => cause !== "");
+  const causes = [
+    signal === null ? "" : `killed by ${signal}`,
+    isPortTaken ? "another program holds its port" : "",
+    detail ?? "",
+  ].filter((cause) => cause !== "");
   return [`task: non-zero exit (${exitCode})`, ...causes].join(": ");
 }

@@ -3,8 +3,6 @@
 import type { Command } from "commander";
 import type { MeshStatus } from "../protocol/status.ts";
 import type { Cli } from "./cli.ts";
-import type { MeshClient } from "./client.ts";
-import { closedPortProblems } from "./closed-ports.ts";
 import { refused } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
@@ -35,21 +33,13 @@ export function registerStatus(program: Command, cli: Cli): void {
 
 async function status(cli: Cli, command: Command, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
-  const current = await readStatus(mesh);
+  const current = await mesh.getNative<MeshStatus>("/status");
   if (flags.json) printJson(cli.out, current);
   else {
     const { statusScreen } = await import("./status-view.ts");
     cli.out.write(statusScreen(current, mesh.target.url));
   }
   if (flags.check && current.problems.length > 0) throw refused(problemCount(current.problems.length));
-}
-
-/** The status of the mesh, with the problems of this machine if the mesh runs on it. */
-async function readStatus(mesh: MeshClient): Promise<MeshStatus> {
-  const { stateDir } = mesh.target;
-  const status = await mesh.getNative<MeshStatus>("/status");
-  const localProblems = stateDir === undefined ? [] : await closedPortProblems(stateDir);
-  return { ...status, problems: [...status.problems, ...localProblems] };
 }
 
 function problemCount(count: number): string {

@@ -1,6 +1,7 @@
 // The dependencies of the control API's routes, and the variables of one request.
 
 import type { Hono } from "hono";
+import type { ClosedPort } from "../domain/model/node-listeners.ts";
 import type { EntrySettings } from "../explain/entry.ts";
 import type { DialGateway } from "../proxy/plane.ts";
 import type { MeshApi } from "../registry/api.ts";
@@ -35,6 +36,8 @@ export type ControlDeps = {
   readonly connector?: (request: Request) => Connector;
   /** The events of the mesh as they happen; absent: GET /events sends stored ones only. */
   readonly watchEvents?: WatchEvents;
+  /** Published ports that the listeners of this machine could not open; absent where the mesh has none. */
+  readonly closedPorts?: () => Promise<readonly ClosedPort[]>;
   /** Sends a signed request to the gateway of a node. */
   readonly dialGateway: DialGateway;
   /** Logs an internal error; absent for the console. */

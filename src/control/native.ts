@@ -21,8 +21,8 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, problem } from "./errors.ts";
 import { readMeshView } from "./mesh-view.ts";
+import { judgedTraffic, readJudgedTraffic, readProblemContext } from "./problem-inputs.ts";
 import { readCountParameter, readFlag } from "./query.ts";
-import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
@@ -72,14 +72,8 @@ export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): Co
   return routes;
 }
 
-export function nativeRoutes({
-  mesh,
-  telemetry,
-  forward,
-  now,
-  entrySettings,
-  connector,
-}: ControlDeps): ControlRoutes {
+export function nativeRoutes(deps: ControlDeps): ControlRoutes {
+  const { mesh, telemetry, forward, now, entrySettings, connector } = deps;
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
@@ -133,12 +127,10 @@ export function nativeRoutes({
     return c.json(await telemetry.snapshot(filter));
   });
   routes.get("/status", async (c) => {
-    const [view, traffic] = await Promise.all([
-      readMeshView(mesh),
-      snapshotOrNull(telemetry, { tasks: false }),
-    ]);
-    const isOnCloudflare = entrySettings.balancerPort === null;
-    return c.json(meshStatus(view, traffic?.services ?? null, now(), isOnCloudflare));
+    const view = await readMeshView(deps.mesh);
+    const [traffic, context] = await Promise.all([readJudgedTraffic(deps, view), readProblemContext(deps)]);
+    const judged = traffic === null ? null : judgedTraffic(view, traffic);
+    return c.json(meshStatus(view, judged, now(), context));
   });
   return routes;
 }

@@ -8,21 +8,20 @@ import { nodeReach } from "../domain/model/node-gateway.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
-import type { ServiceTraffic } from "../telemetry/snapshot.ts";
+import type { JudgedTraffic } from "../telemetry/traffic-problems.ts";
 import { byUse, type MeshView } from "./mesh-view.ts";
-import { problemsOf } from "./problems.ts";
+import { type ProblemContext, problemsOf } from "./problems.ts";
 import { serverStatusOf } from "./servers.ts";
 
 /**
  * @param traffic null if telemetry cannot be reached
  * @param nowMs the mesh's clock, epoch milliseconds
- * @param isOnCloudflare for the warnings about services
  */
 export function meshStatus(
   view: MeshView,
-  traffic: readonly ServiceTraffic[] | null,
+  traffic: readonly JudgedTraffic[] | null,
   nowMs: number,
-  isOnCloudflare = false,
+  context?: ProblemContext,
 ): MeshStatus {
   const { info, nodes, services, tasks } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
@@ -42,7 +41,7 @@ export function meshStatus(
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     servers: view.servers.map((server) => serverStatusOf(server, nowMs)),
-    problems: problemsOf(view, traffic ?? [], isOnCloudflare),
+    problems: problemsOf(view, traffic ?? [], context),
     trafficKnown: traffic !== null,
   };
 }

@@ -36,7 +36,7 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
   const render = renderer(deps);
   const keys = keyReader({ operator: deps.operatorToken, viewer: deps.viewerToken ?? "" });
   const traffic = trafficReader(deps.telemetry);
-  const views = viewReader(deps.mesh, traffic, deps.now);
+  const views = viewReader(deps);
   app.onError((error, c) => {
     const { status, message } = describeError(deps, error, {
       requestId: c.get("requestId"),

@@ -9,6 +9,7 @@ import { isAlive, type Task } from "../domain/model/task.ts";
 export const displayStatuses = [
   "failed",
   "unhealthy",
+  "failing",
   "unknown",
   "waiting",
   "starting",
@@ -25,6 +26,7 @@ export const statusMeanings: Readonly<Record<DisplayStatus, string>> = {
   running: "running and healthy",
   starting: "starting",
   unhealthy: "fails its checks",
+  failing: "passes its checks, fails requests",
   leaving: "being stopped",
   "out-of-service": "in drain or maint: gets no new requests",
   waiting: "waits for a node",

@@ -6,9 +6,30 @@ export type ProblemGroup = {
   /** `node node2`, `service my-web`, `mesh waggle`. */
   readonly what: string;
   readonly sinceMs: number | null;
+  /** Of the worst of them. */
+  readonly severity: "bad" | "warn";
   /** One line per reason. `who`: the tasks it applies to; empty if it applies to the subject. */
   readonly lines: readonly { readonly who: readonly string[]; readonly why: string; readonly next: string }[];
 };
+
+/** The problems that the page of a service shows. */
+export function problemsOfService(
+  problems: readonly StatusProblem[],
+  name: string,
+): readonly StatusProblem[] {
+  return problems.filter(({ service }) => service === name);
+}
+
+/** The problems that the page of a node shows: its own, and those of its published ports. */
+export function problemsOfNode(
+  problems: readonly StatusProblem[],
+  hostname: string,
+): readonly StatusProblem[] {
+  return problems.filter(
+    ({ what }) =>
+      what === `node ${hostname}` || (what.startsWith("port ") && what.endsWith(` of ${hostname}`)),
+  );
+}
 
 /** Groups tasks with their service, in the order of the problems. Tasks with the same reason share a line. */
 export function groupProblems(problems: readonly StatusProblem[]): readonly ProblemGroup[] {
@@ -21,7 +42,8 @@ export function groupProblems(problems: readonly StatusProblem[]): readonly Prob
       why,
       next: ofReason[0]?.next ?? "",
     }));
-    return { what, sinceMs: starts.length === 0 ? null : Math.min(...starts), lines };
+    const severity = ofSubject.some((problem) => problem.severity === "bad") ? "bad" : "warn";
+    return { what, sinceMs: starts.length === 0 ? null : Math.min(...starts), severity, lines };
   });
 }
 

@@ -69,7 +69,10 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
     view.nodes.length <= maxMapNodes &&
     view.services.length <= maxMapServices &&
     tasks.length + view.servers.length <= maxMapCells;
-  const cells = [...tasks.flatMap((task) => cellOf(task, view) ?? []), ...view.servers.map(serverCell)];
+  const cells = [
+    ...tasks.flatMap((task) => cellOf(task, view) ?? []),
+    ...view.servers.map((server) => serverCell(server, view)),
+  ];
   const occurring = new Set(cells.map(({ status }) => status));
   const legend = displayStatuses.filter((status) => occurring.has(status)).reverse();
   return fits ? cellMap(cells, legend, view) : tileMap(cells, legend, view);
@@ -94,23 +97,43 @@ function cellOf(task: Task, view: DashboardView): MapCell | null {
     serviceId: task.serviceId,
     nodeId: task.nodeId,
     name: taskName(service.spec.name, { ...task, nodeId: nodeNameOf(task, view) }),
-    status: taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? "")),
+    status: cellStatus(task, view),
     label: task.slot > 0 ? String(task.slot) : "",
     slot: task.slot,
   };
 }
 
-function serverCell(server: ServerView): MapCell {
+/** A task that waits to restart after a failure is no task that starts: its slot fails. */
+function cellStatus(task: Task, view: DashboardView): DisplayStatus {
+  const status = taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? ""));
+  if (status !== "waiting" && status !== "starting") return withTraffic(task.id, status, view);
+  const last = view
+    .tasksOfService(task.serviceId)
+    .findLast((other) => !isAlive(other) && isOfSlot(other, task));
+  const hasFailed = last?.runHash === task.runHash && taskDisplayStatus(last, undefined) === "failed";
+  return hasFailed ? "failed" : status;
+}
+
+function isOfSlot(other: Task, { slot, nodeId, forNode }: Task): boolean {
+  return other.slot === slot && (slot > 0 || (other.forNode ?? other.nodeId) === (forNode ?? nodeId));
+}
+
+function serverCell(server: ServerView, view: DashboardView): MapCell {
   const { id, serviceId, service, spec } = server;
   return {
     id,
     serviceId,
     nodeId: serversRowId,
     name: serverName(service, server),
-    status: serverDisplayStatus(server),
+    status: withTraffic(id, serverDisplayStatus(server), view),
     label: spec.name,
     slot: 0,
   };
+}
+
+/** A target that runs and fails its requests is not running well, whatever its checks say. */
+function withTraffic(id: string, status: DisplayStatus, { traffic }: DashboardView): DisplayStatus {
+  return status === "running" && traffic?.failingTargets.has(id) === true ? "failing" : status;
 }
 
 /** Takes the place of a node id in the row of static servers. */

@@ -10,12 +10,17 @@ import type {
   TaskTraffic,
 } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
+import { failingServices, isFailing } from "../telemetry/traffic-problems.ts";
 
 /** Current rates and the trend of the last ten minutes, for the overview and the lists. */
 export type TrafficView = {
   /** All services together, without requests that match no service. */
   readonly total: Rates;
   readonly trend: readonly number[];
+  /** A sustained share of the requests to some service fails. */
+  readonly isFailing: boolean;
+  /** Ids of the tasks and static servers that fail a sustained share of their attempts. */
+  readonly failingTargets: ReadonlySet<string>;
   readonly serviceById: ReadonlyMap<string, ServiceTraffic>;
   readonly nodeById: ReadonlyMap<string, NodeTraffic>;
 };
@@ -31,6 +36,8 @@ export function trafficView({ services, nodes }: Snapshot): TrafficView {
   return {
     total: combinedRates(services),
     trend: sumOfTrends(services),
+    isFailing: services.some(({ recent }) => isFailing(recent)),
+    failingTargets: new Set(failingServices(services).flatMap(({ targets }) => targets.map(({ id }) => id))),
     serviceById: new Map(services.map((service) => [service.id, service])),
     nodeById: new Map(nodes.map((node) => [node.id, node])),
   };

@@ -1,13 +1,16 @@
 // The view: everything that the pages show of a mesh, read at one moment and indexed for rendering.
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
-import { problemsOf } from "../control/problems.ts";
+import { judgedTraffic, readJudgedTraffic, readProblemContext } from "../control/problem-inputs.ts";
+import { type ProblemContext, problemsOf } from "../control/problems.ts";
 import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
-import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
-import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
+import type { ServerView, ServiceView } from "../registry/api.ts";
+import type { Snapshot } from "../telemetry/snapshot.ts";
+import type { DashboardDeps } from "./context.ts";
+import { type TrafficView, trafficView } from "./traffic.ts";
 
 export type DashboardView = MeshView & {
   /** When the view was read, epoch milliseconds. Ages and durations on a page count to this moment. */
@@ -36,15 +39,18 @@ export type ViewReader = {
 /** Pages open at the same change share one read of the registry. Milliseconds. */
 const viewCacheMs = 500;
 
+type ViewDeps = Pick<DashboardDeps, "mesh" | "telemetry" | "now" | "entrySettings" | "closedPorts">;
+
 /** Caches the view itself, not its promise: on Workers a promise belongs to the request that created it. */
-export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
+export function viewReader(deps: ViewDeps): ViewReader {
+  const { now } = deps;
   let cached: DashboardView | null = null;
   let invalidations = 0;
   return {
     read: async () => {
       if (cached !== null && Math.abs(now() - cached.nowMs) < viewCacheMs) return cached;
       const invalidationsBefore = invalidations;
-      const view = await readView(mesh, traffic, now());
+      const view = await readView(deps);
       // A view whose read overlapped a change may predate it.
       if (invalidations === invalidationsBefore) cached = view;
       return view;
@@ -56,21 +62,24 @@ export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => num
   };
 }
 
-async function readView(mesh: MeshApi, readTraffic: TrafficReader, nowMs: number): Promise<DashboardView> {
-  const [view, events, snapshot] = await Promise.all([
-    readMeshView(mesh),
-    mesh.newestEvents(maxEventsKept),
-    readTraffic({ tasks: false, trend: true }),
+async function readView(deps: ViewDeps): Promise<DashboardView> {
+  const nowMs = deps.now();
+  const [view, events, context] = await Promise.all([
+    readMeshView(deps.mesh),
+    deps.mesh.newestEvents(maxEventsKept),
+    readProblemContext(deps),
   ]);
-  return makeView(view, events, snapshot === null ? null : trafficView(snapshot), nowMs);
+  const snapshot = await readJudgedTraffic(deps, view, { trend: true });
+  return makeView(view, events, snapshot, nowMs, context);
 }
 
 /** @param events oldest first, as the registry returns them */
 export function makeView(
   mesh: MeshView,
   events: readonly MeshEvent[],
-  traffic: TrafficView | null,
+  snapshot: Snapshot | null,
   nowMs: number,
+  context?: ProblemContext,
 ): DashboardView {
   const tasksByService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
   const serversByService = Map.groupBy(mesh.servers, ({ serviceId }) => serviceId);
@@ -80,8 +89,8 @@ export function makeView(
     nodes: mesh.nodes.toSorted((a, b) => compareNames(a.hostname, b.hostname)),
     services: mesh.services.toSorted((a, b) => compareNames(a.spec.name, b.spec.name)),
     nowMs,
-    problems: problemsOf(mesh, [...(traffic?.serviceById.values() ?? [])]),
-    traffic,
+    problems: problemsOf(mesh, snapshot === null ? [] : judgedTraffic(mesh, snapshot), context),
+    traffic: snapshot === null ? null : trafficView(snapshot),
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,
     nodeById: new Map(mesh.nodes.map((node) => [node.id, node])),

@@ -4,7 +4,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { routeUrl } from "../agent/join.ts";
-import type { ClosedPort } from "../cli/closed-ports.ts";
+import type { ClosedPort } from "../domain/model/node-listeners.ts";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { printableUpTo } from "../domain/model/printable.ts";
 import type { RoutingTable } from "../domain/table/table.ts";

@@ -1,8 +1,7 @@
 // Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in reverse order.
 
 import { randomUUID } from "node:crypto";
-import { join, resolve } from "node:path";
-import { closedPortsFile } from "../cli/closed-ports.ts";
+import { resolve } from "node:path";
 import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { descriptorLimit } from "../net/descriptor-limit.ts";
@@ -17,6 +16,7 @@ import {
   planAddresses,
 } from "./addresses.ts";
 import { type LocalAgent, type NodeJoinTokens, nodeNames, startAgents } from "./agents.ts";
+import { closedPortsRecord } from "./closed-ports.ts";
 import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
@@ -33,7 +33,7 @@ import { type DesiredListener, desiredListeners, PublishedPorts } from "./publis
 import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
 import { type Runtimes, startRuntimes } from "./runtimes.ts";
 import { ServerExit } from "./server-exit.ts";
-import { StateFile } from "./state-file.ts";
+import type { StateFile } from "./state-file.ts";
 import {
   databaseFolder,
   lockStateFolder,
@@ -307,7 +307,7 @@ function publishPorts(
   upstream: Upstream,
   control: string,
 ): PortPublishing {
-  const closedPorts = new StateFile(join(stateDir, closedPortsFile), log);
+  const closedPorts = closedPortsRecord(stateDir, log);
   const agent = new RuntimeAgent(upstream);
   const limits = readLimits(variables);
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);

@@ -1,8 +1,8 @@
 // The published ports of the mesh as listeners on this machine: on each node's address and at the edge. Opens
 // and closes them as the routing table changes.
 
-import type { ClosedPort } from "../cli/closed-ports.ts";
 import { isLoopback } from "../domain/model/dialed-host.ts";
+import type { ClosedPort } from "../domain/model/node-listeners.ts";
 import { hostPort } from "../domain/model/server.ts";
 import type { PublishedPort } from "../domain/model/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table/table.ts";

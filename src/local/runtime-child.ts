@@ -5,7 +5,7 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import { Log, LogLevel, Miniflare, type MiniflareOptions, Response as MiniflareResponse } from "miniflare";
 import { wait } from "../agent/wait.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
 import {
@@ -17,6 +17,7 @@ import {
 } from "./bundle.ts";
 import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
+import { readClosedPorts } from "./closed-ports.ts";
 import type { PlatformSettings } from "./platform/platform-settings.ts";
 import type { NetworkAccess } from "./platform-network.ts";
 import { PlatformWatch } from "./platform-watch.ts";
@@ -263,6 +264,11 @@ function bindings(input: MeshRuntimeInput, isolate: WorkerBundle | null) {
     PROBER: durableObject("MeshProber"),
     TUNNEL: durableObject("MeshTunnel"),
     ...textBindings(variables),
+    // The control API asks for the ports that the listeners, in another process, could not open.
+    LISTENERS: {
+      type: "fetcher" as const,
+      handler: async () => MiniflareResponse.json(await readClosedPorts(input.stateDir)),
+    },
     ...(input.platform !== null && isolate !== null && platformBindings(input.platform, variables, isolate)),
   };
 }

@@ -16,6 +16,12 @@ export const StatusProblem = z.object({
   next: z.string(),
   /** Epoch milliseconds; null if unknown. */
   sinceMs: epochMs.nullable(),
+  /** `bad`: clients get errors or no answer. `warn`: something is wrong all the same. Absent in earlier releases. */
+  severity: z.enum(["bad", "warn"]).optional(),
+  /** Of a bad one, in a few words: `my-web is down`. */
+  headline: z.string().optional(),
+  /** Name of the service whose page shows it. */
+  service: z.string().optional(),
 });
 export type StatusProblem = z.infer<typeof StatusProblem>;
 
@@ -106,7 +112,7 @@ export const MeshStatus = z.object({
   services: z.array(StatusService),
   /** Static servers, by service and name. */
   servers: z.array(ServerStatus).optional(),
-  /** Worst first: services whose requests fail, nodes, services, tasks. */
+  /** Worst first. Empty: nothing is wrong. */
   problems: z.array(StatusProblem),
   /** False: the telemetry object was unavailable, so failing requests are not among the problems. */
   trafficKnown: z.boolean().optional(),

@@ -20,7 +20,7 @@ const TrafficLatency = z.object({
   buckets: z.array(z.number()),
 });
 
-/** Traffic of the last ten to twenty seconds. */
+/** Traffic of the last ten to twenty seconds, and the longer time by which errors are judged. */
 const RecentTraffic = z.object({
   seconds: z.number(),
   requests: countSchema,
@@ -28,6 +28,7 @@ const RecentTraffic = z.object({
   p50Ms: z.number(),
   p95Ms: z.number(),
   p99Ms: z.number(),
+  errors: z.object({ seconds: z.number(), requests: countSchema, failed: countSchema }).optional(),
 });
 
 /** By name; src/telemetry/counters.ts defines the counters. */

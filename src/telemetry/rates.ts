@@ -12,9 +12,6 @@ export type Rates = {
   readonly p99Ms: number | null;
 };
 
-/** The error ratio from which pages mark a value as bad. */
-export const badErrorRatio = 0.01;
-
 /** An unknown key has a rate of zero. */
 export function ratesOf(recent: TrafficWindow | null | undefined): Rates {
   if (recent === null || recent === undefined || recent.requests === 0) {

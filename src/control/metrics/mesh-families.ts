@@ -5,9 +5,9 @@ import { isNodeReady } from "../../domain/model/node.ts";
 import { isAlive, taskName } from "../../domain/model/task.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
-import type { ServiceTraffic } from "../../telemetry/snapshot.ts";
+import type { JudgedTraffic } from "../../telemetry/traffic-problems.ts";
 import type { MeshView } from "../mesh-view.ts";
-import { problemsOf } from "../problems.ts";
+import { type ProblemContext, problemsOf } from "../problems.ts";
 import { gaugeFamily, type MetricFamily, maxSeries, sample } from "./family.ts";
 
 /** A slot or a static server, with its labels. */
@@ -27,7 +27,8 @@ export type MetricTarget = {
 export function meshFamilies(
   view: MeshView,
   targets: readonly MetricTarget[],
-  traffic: readonly ServiceTraffic[],
+  traffic: readonly JudgedTraffic[],
+  context?: ProblemContext,
 ): MetricFamily[] {
   const { info } = view;
   return [
@@ -38,7 +39,7 @@ export function meshFamilies(
       sample(info.tableVersion),
     ]),
     gaugeFamily("waggle_problems", "Problems that waggle status reports", [
-      sample(problemsOf(view, traffic).length),
+      sample(problemsOf(view, traffic, context).length),
     ]),
     ...nodeFamilies(view),
     ...serviceFamilies(view),

@@ -6,23 +6,27 @@ import Registry from "prom-client/lib/registry.js";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "../context.ts";
 import { type MeshView, readMeshView } from "../mesh-view.ts";
+import { judgedTraffic, readProblemContext } from "../problem-inputs.ts";
 import { snapshotOrNull } from "../remote-telemetry.ts";
 import { gaugeFamily, type MetricFamily, sample } from "./family.ts";
 import { meshFamilies, metricTargets } from "./mesh-families.ts";
 import { trafficFamilies } from "./traffic-families.ts";
 
-export function metricsRoutes({ mesh, telemetry }: ControlDeps): ControlRoutes {
+export function metricsRoutes(deps: ControlDeps): ControlRoutes {
+  const { mesh, telemetry } = deps;
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
-    const [view, traffic] = await Promise.all([
+    const [view, traffic, context] = await Promise.all([
       readMeshView(mesh),
       // Prometheus reads a falling counter as a restart from 0, so no counter may fall after a reset of the
       // object.
       snapshotOrNull(telemetry, { saveFirst: true }),
+      readProblemContext(deps),
     ]);
     const targets = metricTargets(view);
+    const judged = traffic === null ? [] : judgedTraffic(view, traffic);
     const { text, contentType } = await metricsText([
-      ...meshFamilies(view, targets, traffic?.services ?? []),
+      ...meshFamilies(view, targets, judged, context),
       gaugeFamily("waggle_telemetry_up", "1 if telemetry could be read", [sample(traffic === null ? 0 : 1)]),
       ...(traffic === null ? [] : trafficFamilies(currentTraffic(traffic, view), targets)),
     ]);

@@ -9,10 +9,12 @@ import { ColoSection } from "../parts/colos.tsx";
 import { EventSection } from "../parts/event-list.tsx";
 import { LabelList } from "../parts/label-list.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
+import { ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffic.tsx";
 import { nodePath } from "../paths.ts";
+import { problemsOfNode } from "../problem-groups.ts";
 import { formatInteger } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { machineText } from "./nodes.tsx";
@@ -54,11 +56,13 @@ export function NodePage({
         )}
         <Stat label="Agent" value={node.engineVersion} />
       </dl>
+      <ProblemList view={view} problems={problemsOfNode(view.problems, node.hostname)} />
       <NodeActions node={node} view={view} permission={permission} />
       <TrafficSection
         measurement={measurementOf(total, total?.nodes, node.id)}
         range={range}
         path={nodePath(node, view.nodes)}
+        isPassedOn
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>

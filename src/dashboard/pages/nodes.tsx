@@ -69,7 +69,7 @@ function NodeTable({ nodes, view }: { nodes: readonly MeshNode[]; view: Dashboar
           <td class="nowrap">
             {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
           </td>
-          {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
+          {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} isPassedOn />}
           <td>{node.address}</td>
           <td>
             <TransportCell node={node} />

@@ -5,7 +5,6 @@ import { EventList } from "../parts/event-list.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
-import { isBadErrorShare } from "../parts/traffic-cells.tsx";
 import { pagePaths } from "../paths.ts";
 import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import type { DashboardView } from "../view.ts";
@@ -80,7 +79,7 @@ function OverviewStats({ view }: { view: DashboardView }) {
           <Stat
             label="Errors"
             value={formatShare(traffic.total.errorRatio)}
-            isBad={isBadErrorShare(traffic.total.errorRatio)}
+            isBad={traffic.isFailing}
             note="of current requests"
           />
         </>

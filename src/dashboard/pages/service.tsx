@@ -9,11 +9,13 @@ import { ColoSection } from "../parts/colos.tsx";
 import { EventSection } from "../parts/event-list.tsx";
 import { LabelList } from "../parts/label-list.tsx";
 import { LogPane } from "../parts/log-pane.tsx";
+import { ProblemList } from "../parts/problem-list.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../paths.ts";
+import { problemsOfService } from "../problem-groups.ts";
 import { serviceSizeText } from "../service-size.ts";
 import type { DashboardView } from "../view.ts";
 import { PublishedAddresses } from "./services.tsx";
@@ -57,6 +59,7 @@ export function ServicePage({
           </dd>
         </div>
       </dl>
+      <ProblemList view={view} problems={problemsOfService(view.problems, spec.name)} />
       <UpdateNotice service={service} />
       <ServiceActions service={service} permission={permission} />
       <TrafficSection
@@ -99,11 +102,10 @@ function Servers({ service, view, traffic, canAct }: ServersProps) {
   );
 }
 
-/** Shown while an update runs or is paused. */
+/** Shown while an update runs. One that is paused is a problem. */
 function UpdateNotice({ service }: { service: ServiceView }) {
   const { update } = service;
-  const isShown =
-    update !== undefined && update !== null && (isUpdating(service) || /paused/.test(update.state));
+  const isShown = update !== undefined && update !== null && isUpdating(service);
   return (
     <div id="update" data-part>
       {isShown && (

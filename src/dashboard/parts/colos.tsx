@@ -3,6 +3,7 @@
 
 import { isAlive } from "../../domain/model/task.ts";
 import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";
+import { isFailing } from "../../telemetry/traffic-problems.ts";
 import { type DisplayStatus, statusMeanings } from "../display-status.ts";
 import { formatInteger, formatUtc, pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
@@ -128,7 +129,7 @@ function AttemptStats({ task, isolateCount }: { task: ColoTaskTraffic | undefine
       </span>{" "}
       {formatInteger(counts.attempts)}
       <span class="sub">
-        <ErrorShare share={Math.min(1, failed / counts.attempts)} /> failed,{" "}
+        <ErrorShare share={Math.min(1, failed / counts.attempts)} isBad={isFailing(task.recent)} /> failed,{" "}
         {formatLatency(latency.count === 0 ? null : latency.p95Ms)}
       </span>
     </>

@@ -18,6 +18,10 @@ export function GlyphShapes() {
         <path d="M8 1.2 15.4 14.4H.6z" fill="currentColor" />
         <path d="M8 6v4.2M8 11.4v1.5" stroke="var(--surface)" stroke-width="1.7" />
       </symbol>
+      <symbol id="g-failing" viewBox="0 0 16 16">
+        <path d="M5 1.5h6L14.5 5v6L11 14.5H5L1.5 11V5z" fill="currentColor" />
+        <path d="M8 4.2v4.6M8 10.2v1.7" stroke="var(--surface)" stroke-width="1.8" />
+      </symbol>
       <symbol id="g-leaving" viewBox="0 0 16 16">
         <path d="M8 1.8 14.2 8 8 14.2 1.8 8z" fill="none" stroke="currentColor" stroke-width="1.7" />
       </symbol>

@@ -2,6 +2,7 @@
 
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
+import { isFailing } from "../../telemetry/traffic-problems.ts";
 import { statusMeanings } from "../display-status.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
@@ -12,7 +13,6 @@ import { DataTable } from "./data-table.tsx";
 import { Glyph, StatusLegend } from "./glyph.tsx";
 import { NodeState } from "./node-state.tsx";
 import { NodeTiles } from "./tiles.tsx";
-import { isBadErrorShare } from "./traffic-cells.tsx";
 
 export function MapSection({ view }: { view: DashboardView }) {
   const map = taskMap(view);
@@ -73,7 +73,7 @@ function RowHeading({ row, view }: { row: CellMap["rows"][number]["row"]; view: 
           <a href={nodePath(row, view.nodes)}>{row.hostname}</a>
           <NodeState node={row} />
           <span class="sub">
-            <CurrentLoad traffic={view.traffic?.nodeById.get(row.id)} />
+            <CurrentLoad traffic={view.traffic?.nodeById.get(row.id)} isPassedOn />
           </span>
         </>
       )}
@@ -81,14 +81,24 @@ function RowHeading({ row, view }: { row: CellMap["rows"][number]["row"]; view: 
   );
 }
 
-/** `12.3/s, 0.5 % fail`; nothing without current requests. */
-function CurrentLoad({ traffic }: { traffic: Pick<TrafficMetrics, "recent"> | undefined }) {
+/**
+ * `12.3/s, 0.5 % fail`; nothing without current requests.
+ *
+ * @param isPassedOn of a node: the task or server that fails them has the color, wherever they came in
+ */
+function CurrentLoad({
+  traffic,
+  isPassedOn = false,
+}: {
+  traffic: Pick<TrafficMetrics, "recent"> | undefined;
+  isPassedOn?: boolean;
+}) {
   const { requestsPerSecond, errorRatio } = ratesOf(traffic?.recent);
   if (requestsPerSecond === 0) return null;
   return (
-    <span class={`load ${isBadErrorShare(errorRatio) ? "is-bad-text" : ""}`}>
+    <span class={`load ${!isPassedOn && isFailing(traffic?.recent) ? "is-bad-text" : ""}`}>
       {formatPerSecond(requestsPerSecond)}
-      {errorRatio > 0 && `, ${formatShare(errorRatio)} fail`}
+      {errorRatio > 0 && !isPassedOn && `, ${formatShare(errorRatio)} fail`}
     </span>
   );
 }

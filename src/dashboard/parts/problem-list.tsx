@@ -1,5 +1,6 @@
 // The mesh's problems, each with its causes and the next step.
 
+import type { StatusProblem } from "../../protocol/status.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import { groupProblems, type ProblemGroup } from "../problem-groups.ts";
 import { pluralize } from "../text.ts";
@@ -10,8 +11,15 @@ import { Elapsed, TextWithCode } from "./inline-text.tsx";
 const maxProblemsShown = 12;
 const maxTasksNamed = 3;
 
-export function ProblemList({ view }: { view: DashboardView }) {
-  const groups = groupProblems(view.problems);
+/** @param problems those of the whole mesh, or of the page's subject */
+export function ProblemList({
+  view,
+  problems = view.problems,
+}: {
+  view: DashboardView;
+  problems?: readonly StatusProblem[];
+}) {
+  const groups = groupProblems(problems);
   const moreCount = groups.length - maxProblemsShown;
   return (
     <section aria-label="Problems" id="problems" data-part>
@@ -20,7 +28,7 @@ export function ProblemList({ view }: { view: DashboardView }) {
           <h2>Problems</h2>
           <ul class="problems">
             {groups.slice(0, maxProblemsShown).map((group) => (
-              <li>
+              <li class={`is-${group.severity}`}>
                 <h3>
                   <Subject what={group.what} view={view} />
                   {group.sinceMs !== null && (

@@ -1,7 +1,8 @@
 // Table cells with current traffic: request rate, error share, latency, and the last ten minutes as a line.
 
-import { badErrorRatio, ratesOf } from "../../telemetry/rates.ts";
+import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
+import { isFailing } from "../../telemetry/traffic-problems.ts";
 import { formatMilliseconds, formatRate, formatShare } from "../text.ts";
 import { NumberHeading } from "./data-table.tsx";
 import { Sparkline } from "./svg-charts.tsx";
@@ -17,14 +18,23 @@ export function TrafficHeadings() {
   );
 }
 
-/** @param traffic undefined if nothing was measured yet */
-export function TrafficCells({ traffic }: { traffic: Pick<TrafficMetrics, "recent" | "trend"> | undefined }) {
+/**
+ * @param traffic undefined if nothing was measured yet
+ * @param isPassedOn of a node: the requests fail elsewhere, so that its share of errors is no alarm
+ */
+export function TrafficCells({
+  traffic,
+  isPassedOn = false,
+}: {
+  traffic: Pick<TrafficMetrics, "recent" | "trend"> | undefined;
+  isPassedOn?: boolean;
+}) {
   const rates = ratesOf(traffic?.recent);
   return (
     <>
       <td class="number">{formatRate(rates.requestsPerSecond)}</td>
       <td class="number">
-        <ErrorShare share={rates.errorRatio} />
+        <ErrorShare share={rates.errorRatio} isBad={!isPassedOn && isFailing(traffic?.recent)} />
       </td>
       {([rates.p50Ms, rates.p95Ms, rates.p99Ms] as const).map((ms) => (
         <td class="number">{formatLatency(ms)}</td>
@@ -41,13 +51,9 @@ export function EmptyTrafficCells() {
   return <td colspan={6} />;
 }
 
-export function ErrorShare({ share }: { share: number }) {
-  return <span class={isBadErrorShare(share) ? "is-bad-text" : ""}>{formatShare(share)}</span>;
-}
-
-/** One failed request in a hundred or more is highlighted. */
-export function isBadErrorShare(share: number): boolean {
-  return share >= badErrorRatio;
+/** @param isBad a sustained share fails: one error of two requests is no alarm */
+export function ErrorShare({ share, isBad }: { share: number; isBad: boolean }) {
+  return <span class={isBad ? "is-bad-text" : ""}>{formatShare(share)}</span>;
 }
 
 export function formatLatency(ms: number | null): string {

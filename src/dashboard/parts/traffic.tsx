@@ -3,11 +3,12 @@
 import type { Counts } from "../../telemetry/counters.ts";
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { Snapshot, TrafficMetrics, TrafficSeries } from "../../telemetry/snapshot.ts";
+import { isFailing } from "../../telemetry/traffic-problems.ts";
 import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import { historyOf } from "../traffic-history.ts";
 import { Charts } from "./charts.tsx";
 import { Stat } from "./stat.tsx";
-import { formatLatency, isBadErrorShare } from "./traffic-cells.tsx";
+import { formatLatency } from "./traffic-cells.tsx";
 
 /** The time that the charts cover: ten minutes or one hour. */
 export type ChartRange = "minutes" | "hour";
@@ -40,15 +41,20 @@ export function measurementOf(
     : { traffic: all?.find((traffic) => traffic.id === id), atMs: snapshot.atMs };
 }
 
-/** @param path of the page, for the links that change the range */
+/**
+ * @param path of the page, for the links that change the range
+ * @param isPassedOn of a node: the requests fail elsewhere
+ */
 export function TrafficSection({
   measurement,
   range,
   path,
+  isPassedOn = false,
 }: {
   measurement: TrafficMeasurement;
   range: ChartRange;
   path: string;
+  isPassedOn?: boolean;
 }) {
   return (
     <section aria-labelledby="traffic-title" id="traffic" data-part>
@@ -56,12 +62,20 @@ export function TrafficSection({
         <h2 id="traffic-title">Traffic</h2>
         {measurement?.traffic !== undefined && <ChartRangeLinks range={range} path={path} />}
       </div>
-      <TrafficContent measurement={measurement} range={range} />
+      <TrafficContent measurement={measurement} range={range} isPassedOn={isPassedOn} />
     </section>
   );
 }
 
-function TrafficContent({ measurement, range }: { measurement: TrafficMeasurement; range: ChartRange }) {
+function TrafficContent({
+  measurement,
+  range,
+  isPassedOn,
+}: {
+  measurement: TrafficMeasurement;
+  range: ChartRange;
+  isPassedOn: boolean;
+}) {
   if (measurement === null) {
     return <p class="notice">Traffic cannot be read at the moment. The page tries again shortly.</p>;
   }
@@ -72,7 +86,7 @@ function TrafficContent({ measurement, range }: { measurement: TrafficMeasuremen
   const series = traffic.series[range === "hour" ? "minutes" : "tens"];
   return (
     <>
-      <CurrentStats traffic={traffic} />
+      <CurrentStats traffic={traffic} isBad={!isPassedOn && isFailing(traffic.recent)} />
       <Charts history={historyOf(series, traffic.firstMs, atMs)} />
     </>
   );
@@ -94,7 +108,13 @@ function ChartRangeLinks({ range, path }: { range: ChartRange; path: string }) {
   );
 }
 
-function CurrentStats({ traffic: { recent, counts, open, queue } }: { traffic: TrafficWithSeries }) {
+function CurrentStats({
+  traffic: { recent, counts, open, queue },
+  isBad,
+}: {
+  traffic: TrafficWithSeries;
+  isBad: boolean;
+}) {
   const rates = ratesOf(recent);
   return (
     <dl class="stats current">
@@ -103,12 +123,7 @@ function CurrentStats({ traffic: { recent, counts, open, queue } }: { traffic: T
         value={formatPerSecond(rates.requestsPerSecond)}
         note={`${formatInteger(counts.requests)} in total`}
       />
-      <Stat
-        label="Errors"
-        value={formatShare(rates.errorRatio)}
-        note={failuresText(counts)}
-        isBad={isBadErrorShare(rates.errorRatio)}
-      />
+      <Stat label="Errors" value={formatShare(rates.errorRatio)} note={failuresText(counts)} isBad={isBad} />
       <Stat label="Latency p50" value={formatLatency(rates.p50Ms)} />
       <Stat label="p95" value={formatLatency(rates.p95Ms)} />
       <Stat label="p99" value={formatLatency(rates.p99Ms)} />

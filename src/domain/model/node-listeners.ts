@@ -9,6 +9,13 @@ type ClosedListener = {
   readonly sinceMs: number;
 };
 
+/** An address and port at which the listeners of this machine should be open and are not. */
+export type ClosedPort = ClosedListener & {
+  /** The entry point that should listen: `node1`, `balancer`. */
+  readonly owner: string;
+  readonly address: string;
+};
+
 /** What the machine's agent reported last. */
 export type NodeListeners = {
   /** Number of ports that are open. */

@@ -67,6 +67,8 @@ export type UpdateProgress = {
   readonly sinceMs: number;
   /** How many slots it has to update: the denominator of the failure ratio. */
   readonly slots: number;
+  /** The task whose failure paused the update or rolled it back. Absent: none did. */
+  readonly failedTask?: string;
 };
 
 /** The image, the command and the settings that each task runs with. */

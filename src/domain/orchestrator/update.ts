@@ -55,12 +55,17 @@ export function evaluateUpdate(service: Service, tasks: readonly Task[], plan: P
   const [first] = failed;
   if (first === undefined || failureAction === "continue") return service;
   if (failed.length / Math.max(1, update.slots) <= maxFailureRatio) return service;
-  const why = `due to failure or early termination of task ${first.id}`;
+  const failedTask = first.id;
+  const why = `due to failure or early termination of task ${failedTask}`;
   if (update.state === "rollback_started") {
-    return setProgress(service, { state: "rollback_paused", message: `rollback paused ${why}` }, plan);
+    return setProgress(
+      service,
+      { state: "rollback_paused", message: `rollback paused ${why}`, failedTask },
+      plan,
+    );
   }
-  if (failureAction === "rollback") return rollBack(service, why, plan);
-  return setProgress(service, { state: "paused", message: `update paused ${why}` }, plan);
+  if (failureAction === "rollback") return rollBack(service, why, failedTask, plan);
+  return setProgress(service, { state: "paused", message: `update paused ${why}`, failedTask }, plan);
 }
 
 /**
@@ -130,10 +135,10 @@ function completeUpdate(service: Service, atMs: number, plan: PlanBuilder): void
 }
 
 /** Restores a service's previous spec. Pauses the update instead if that is not possible. */
-function rollBack(service: Service, why: string, plan: PlanBuilder): Service {
+function rollBack(service: Service, why: string, failedTask: string, plan: PlanBuilder): Service {
   const { previous } = service;
   const pause = (reason: string) =>
-    setProgress(service, { state: "paused", message: `update paused ${why}; ${reason}` }, plan);
+    setProgress(service, { state: "paused", message: `update paused ${why}; ${reason}`, failedTask }, plan);
   if (previous === null) return pause("there is no previous spec to roll back to");
   const others = [...plan.world.services.values()].filter(({ id }) => id !== service.id);
   try {
@@ -150,7 +155,13 @@ function rollBack(service: Service, why: string, plan: PlanBuilder): Service {
       updatedAtMs: plan.nowMs,
     };
     const message = `update rolled back ${why}`;
-    const progress = { state: "rollback_started", message, sinceMs: plan.nowMs, slots: 0 } as const;
+    const progress = {
+      state: "rollback_started",
+      message,
+      sinceMs: plan.nowMs,
+      slots: 0,
+      failedTask,
+    } as const;
     return setProgress(restored, progress, plan);
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;

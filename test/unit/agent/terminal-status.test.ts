@@ -29,3 +29,10 @@ test.each([
 ] as const)("[N11] an exit of %o is reported in Docker's words", (exit, status) => {
   expect(terminalStatusOf({ ...exit, isPortTaken: false })).toMatchObject(status);
 });
+
+test("[N11] a task whose port another program holds says so", () => {
+  const exit = { code: 1, signal: null, isPortTaken: true, detail: "Error: listen EADDRINUSE" };
+  expect(terminalStatusOf(exit).err).toBe(
+    "task: non-zero exit (1): another program holds its port: Error: listen EADDRINUSE",
+  );
+});

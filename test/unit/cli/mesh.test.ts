@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../../src/cli/client.ts";
 import { findTarget, parseHost } from "../../../src/cli/context.ts";
 import { signInUrl } from "../../../src/cli/dashboard.ts";
-import { fakeMesh, nowMs, runCli, runOn } from "./support.ts";
+import { fakeMesh, runCli, runOn } from "./support.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -124,21 +124,6 @@ describe("[L2] mesh and token", () => {
     expect(ran).toMatchObject({ code: 2, err: expect.stringContaining("is empty") });
     expect(mesh.calls).toEqual([]);
   });
-});
-
-test("[L21] status shows published ports that this machine could not open, and --check counts them", async () => {
-  const status = { mesh: { name: "waggle", tableVersion: 1 }, nowMs, nodes: [], services: [], problems: [] };
-  await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
-  const state = join(dir, "ports");
-  await mkdir(state);
-  await writeFile(join(state, "mesh.json"), JSON.stringify({ control: mesh.url, token: "local" }));
-  const why = "another process on this machine listens there; retrying until the port can be opened";
-  const closed = { owner: "node1", address: "127.0.0.2", port: 8080, why, sinceMs: nowMs - 5_000 };
-  await writeFile(join(state, "closed-ports.json"), JSON.stringify([closed]));
-  const { code, out } = await runCli(["status", "--check", "--state", state]);
-  expect(code).toBe(1);
-  expect(out).toContain(`1 problem:\n  port 127.0.0.2:8080 of node1: not open: ${why} (for 5 seconds)\n`);
-  expect((await runOn(mesh, ["status", "--check"])).code).toBe(0);
 });
 
 describe("[L1] exit codes", () => {

@@ -109,6 +109,26 @@ test("[G33] a service that fails some requests is a problem; one that fails most
   expect(mostFailing.text).toContain('class="health is-bad"');
 });
 
+test("[G79] the map marks the task that fails, and not the node or another task", async () => {
+  const { dashboard, task } = await withTraffic(30);
+  const { text } = await dashboard.ask("GET /dashboard/");
+  const map = text.split('id="map"')[1] ?? "";
+  expect(map).toContain(`class="chip is-failing" href="/dashboard/services/my-web#${task.id}"`);
+  expect(map.match(/class="chip is-running"/g)).toHaveLength(1);
+  const nodes = await dashboard.ask("GET /dashboard/nodes");
+  expect(map.split("<tbody>")[1]).not.toContain("is-bad-text");
+  expect(nodes.text.split('id="nodes"')[1]).not.toContain("is-bad-text");
+});
+
+test("[G80] the page of a service shows its problems and no others", async () => {
+  const { dashboard } = await withTraffic(30);
+  dashboard.service("idle", { EndpointSpec: {} });
+  const failing = await dashboard.ask("GET /dashboard/services/my-web");
+  expect(textOf(failing.text, "problems")).toContain("75 % of its requests fail");
+  const idle = await dashboard.ask("GET /dashboard/services/idle");
+  expect(textOf(idle.text, "problems")).not.toContain("fail");
+});
+
 test("[G33] a few failures are not a problem", async () => {
   const { text } = await (await withTraffic(4)).dashboard.ask("GET /dashboard/");
   expect(text).toContain("All services are healthy");

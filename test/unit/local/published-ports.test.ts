@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
-import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
+import type { ClosedPort } from "../../../src/domain/model/node-listeners.ts";
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import {
   type DesiredListener,
