@@ -37,6 +37,8 @@ export class ClientBody {
    * target's. Null if nothing failed at the client's end: a failed attempt is the target's fault.
    */
   fault: Promise<BodyFault | null> | null = null;
+  /** Bytes that the target was sent through the isolate: all of a body of unknown length. */
+  passedBytes = 0;
   readonly #abort: AbortController | null;
   readonly #source: Bytes;
   readonly #writable: WritableStream<Uint8Array>;
@@ -89,6 +91,7 @@ export class ClientBody {
       const isPassed = await succeeds(read.done ? writer.close() : writer.write(read.value));
       if (read.done || !isPassed) return;
       bytes += read.value.byteLength;
+      this.passedBytes = bytes;
       buffer = read.value.buffer as ArrayBuffer;
     }
     reader.releaseLock();

@@ -138,17 +138,39 @@ export function countPanic(at: CountedAt): void {
   at.entry.add(counterIndex.panics);
 }
 
-/** A request has ended. */
+/**
+ * A request has ended.
+ *
+ * @returns true if the response has a body whose bytes are still to be counted, as no header says their number
+ */
 export function countRequest(
   meter: Meter,
   incoming: ProxyRequest,
-  { choice, node, target }: ForwardState,
+  { choice, node, target, clientBody }: ForwardState,
   result: Response | Failure,
   nowMs: number,
-): void {
+): boolean {
   const { method, bodyBytes, receivedMs } = incoming;
-  const end = { target, result, method, bytesIn: bodyBytes, elapsedMs: nowMs - receivedMs };
+  const bytesIn = bodyBytes ?? clientBody?.passedBytes ?? 0;
+  const bytesOut = result instanceof Response ? bytesOf(result, method) : 0;
+  const end = { target, result, bytesIn, bytesOut: bytesOut ?? 0, elapsedMs: nowMs - receivedMs };
   countEnd(meter, choice?.route.service ?? null, node === "direct" ? null : node, end);
+  return bytesOut === null;
+}
+
+/** Counts bytes of a body after its request was counted. */
+export function countLate(
+  { plane: { meter, link, nowMs }, waitUntil }: ProxyRequest,
+  { choice, node, target }: ForwardState,
+  counter: number,
+  bytes: number,
+): void {
+  if (meter === null || bytes === 0) return;
+  const service = choice?.route.service ?? null;
+  // Metric sets are looked up again: those of an idle service are dropped, and a body may take hours.
+  meter.entry(service, node === "direct" ? null : node).add(counter, bytes);
+  if (target !== null && service !== null) meter.task(target, service).add(counter, bytes);
+  link.schedule(nowMs(), waitUntil);
 }
 
 /** How a request ended. */
@@ -156,9 +178,9 @@ type RequestEnd = {
   /** The target of the last attempt; null if no attempt was made. */
   readonly target: Target | null;
   readonly result: Response | Failure;
-  readonly method: string;
-  /** Bytes of the request body; null if the length was unknown. */
-  readonly bytesIn: number | null;
+  /** Bytes of the bodies, as far as they are known. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
   readonly elapsedMs: number;
 };
 
@@ -172,19 +194,18 @@ function countEnd(
   meter: Meter,
   service: MeteredEntity | null,
   node: MeteredEntity | null,
-  { target, result, bytesIn, method, elapsedMs }: RequestEnd,
+  { target, result, bytesIn, bytesOut, elapsedMs }: RequestEnd,
 ): void {
   const entry = meter.entry(service, node);
   const isResponse = result instanceof Response;
-  const bytesOut = isResponse ? bytesOf(result, method) : 0;
   const responseClass = statusClassCounters[Math.trunc(result.status / 100)] ?? counterIndex.responsesOther;
-  addEnd(entry, responseClass, bytesIn ?? 0, bytesOut);
+  addEnd(entry, responseClass, bytesIn, bytesOut);
   recordLatency(entry.tally.buckets, elapsedMs);
   entry.add(counterIndex.tookMs, elapsedMs);
   if (!isResponse) entry.add(refusalCounter(result.status));
   if (target === null || service === null) return;
   const task = meter.task(target, service);
-  if (isResponse) addEnd(task, responseClass, bytesIn ?? 0, bytesOut);
+  if (isResponse) addEnd(task, responseClass, bytesIn, bytesOut);
   else task.add(counterIndex.requests);
 }
 
@@ -195,10 +216,11 @@ function addEnd(metrics: MetricSet, responseClass: number, bytesIn: number, byte
   if (bytesOut > 0) metrics.add(counterIndex.bytesOut, bytesOut);
 }
 
-/** Bytes by Content-Length. Counting the bytes of the body would end the runtime's native streaming. */
-function bytesOf({ status, headers }: Response, method: string): number {
-  if (method === "HEAD" || status === 304) return 0;
-  return Number(headers.get("content-length")) || 0;
+/** Bytes by Content-Length; null for a body without it. */
+function bytesOf({ status, headers, body }: Response, method: string): number | null {
+  if (method === "HEAD" || status === 304 || status === 101) return 0;
+  const length = headers.get("content-length");
+  return length === null && body !== null ? null : Number(length) || 0;
 }
 
 function countBoth(at: CountedAt, target: Target, counter: number): void {

@@ -19,6 +19,7 @@ import { renewMs } from "../telemetry/meter.ts";
 import { showAskedAddress } from "./asked-address.ts";
 import { type Attempt, isUndelivered, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { ClientBody } from "./client-body.ts";
+import { countedResponseBody, countRequestBody } from "./counted-body.ts";
 import { type CountedAt, countRequest, countWaited, countWaiting, renewWaits } from "./counting.ts";
 import { sentOnceBody, withoutEmptyBody } from "./empty-body.ts";
 import { withExtraHeaders } from "./extra-headers.ts";
@@ -339,12 +340,18 @@ function deliver(
   const failure = mayFail ? targetFailure(incoming, state, result) : null;
   if (failure !== null) return deliver(incoming, state, failure, routes);
   const nowMs = plane.nowMs();
-  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result, nowMs);
+  const hasUncountedBody = plane.meter !== null && countRequest(plane.meter, incoming, state, result, nowMs);
+  if (incoming.bodyBytes === null && plane.meter !== null) countRequestBody(incoming, state);
   plane.link.requestEnded(nowMs, waitUntil);
   if (isResponse && result.status === 101) return upgradeWithoutSessionCookies(result);
-  // A target's body is passed on unread: the runtime streams it without the isolate.
+  // A target's body of known length is passed on unread: the runtime streams it without the isolate.
   const response = isResponse
-    ? new Response(result.body, result.statusText.includes("\t") ? withoutTabs(result) : result)
+    ? new Response(
+        hasUncountedBody && result.body !== null
+          ? countedResponseBody(result.body, incoming, state)
+          : result.body,
+        result.statusText.includes("\t") ? withoutTabs(result) : result,
+      )
     : failureResponse(result, method, request.headers.get("accept"), id);
   if (isResponse) {
     const { headers } = response;
@@ -360,5 +367,7 @@ function deliver(
 
 /** A reason phrase may have tabs (RFC 9112 §4), which the constructor of Response refuses. */
 function withoutTabs({ status, statusText, headers }: Response): ResponseInit {
-  return { status, statusText: statusText.replaceAll("\t", " "), headers };
+  const init = { status, statusText: statusText.replaceAll("\t", " "), headers };
+  // As the body was fetched: see src/ingress/upstream-request.ts.
+  return { ...init, encodeBody: "manual" } as ResponseInit;
 }

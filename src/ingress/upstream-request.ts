@@ -31,6 +31,12 @@ export type HopHeaders = {
 };
 
 /**
+ * Has the runtime leave the body of a response as it is. Without this, a body with a Content-Encoding that is read to
+ * count its bytes would be decoded for the isolate and encoded again for the client.
+ */
+const encoded = { encodeResponseBody: "manual" } as RequestInit;
+
+/**
  * Builds the request that targets get.
  *
  * @param body the buffered body, or the pipe that it streams through; null without a body, or for a GET or
@@ -48,14 +54,18 @@ export function upstreamRequest(
   const isRepeatable = isIdempotent && isWhole;
   // Headers are copied whole, because iterating over them joins repeated ones. Only a copy of the request can
   // carry the body of a GET.
-  const copy = isWhole || body !== null ? { headers: new Headers(request.headers) } : new Request(request);
+  const copy =
+    isWhole || body !== null ? { headers: new Headers(request.headers) } : new Request(request, encoded);
   setHeaders(copy.headers, incoming, hop);
   return {
     isRepeatable,
     // The response to a WebSocket request is a connection: two targets would each see a client come and go.
     isHedgeable: isRepeatable && safeMethods.has(method) && !head.websocket,
     streams: !isWhole,
-    init: copy instanceof Request ? copy : { method, headers: copy.headers, body, redirect: "manual" },
+    init:
+      copy instanceof Request
+        ? copy
+        : { method, headers: copy.headers, body, redirect: "manual", ...encoded },
   };
 }
 

@@ -15,7 +15,10 @@ export const counterIndex = {
   responses4xx: 4,
   responses5xx: 5,
   responsesOther: 6,
-  /** From Content-Length; a body of unknown length counts as 0. */
+  /**
+   * Bytes of bodies: by Content-Length, else as they pass. On Cloudflare a response of unknown length is counted up to
+   * about 1 MiB.
+   */
   bytesIn: 7,
   bytesOut: 8,
   /** Attempts: requests sent to a task. */

@@ -4,7 +4,7 @@ import type { RoutingTable, TableOptions } from "../../../src/domain/table/table
 import { printTable } from "../../../src/domain/table/text.ts";
 import { quietCallMs } from "../../../src/proxy/link/call-plan.ts";
 import type { CallRegistry } from "../../../src/proxy/link/registry-link.ts";
-import type { PlaneOptions } from "../../../src/proxy/plane.ts";
+import type { DataPlane, PlaneOptions } from "../../../src/proxy/plane.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
@@ -26,14 +26,18 @@ async function snapshotOf(
   requests: readonly TestRequest[],
   options: Omit<Partial<PlaneOptions>, "flush"> = {},
 ): Promise<Snapshot> {
-  const state = newTelemetryState(0);
   const table = tableOf(1, serviceOf("my-web", 8080, [a, b]));
   const { plane, send } = inProcessPlane(table, tasks, { ...options, flush, nowMs: Date.now });
   for (const request of requests) {
     const response = await send(request);
     await response.text();
   }
-  addDelta(state, plane.meter?.take(Date.now()) as Delta, Date.now());
+  return snapshotOfPlane(plane);
+}
+
+function snapshotOfPlane({ meter }: DataPlane): Snapshot {
+  const state = newTelemetryState(0);
+  addDelta(state, meter?.take(Date.now()) as Delta, Date.now());
   return readSnapshot(state, Date.now(), { colos: true });
 }
 
@@ -78,6 +82,56 @@ test("[J15] requests are counted by service, node and task, with status, bytes a
     { name: "my-web.2", counts: { requests: 2, attempts: 2, responses4xx: 2, bytesOut: 2 } },
   ]);
   expect(traffic.nodes).toMatchObject([{ name: "node1", counts: { requests: 4 } }]);
+});
+
+/** A body of these chunks without a length. It breaks after the last one if asked to. */
+function streamOf(chunks: readonly string[], failure: Error | null = null): ReadableStream<Uint8Array> {
+  const rest = [...chunks];
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      await Promise.resolve();
+      const chunk = rest.shift();
+      if (chunk !== undefined) return controller.enqueue(new TextEncoder().encode(chunk));
+      if (failure !== null) return controller.error(failure);
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+  });
+}
+
+const megabyte = "m".repeat(1024 ** 2);
+
+test("[Z45] a response and a request of unknown length are counted as they pass", async () => {
+  const chunks = ["a", "bc", "def"];
+  const task: Task = async (request) => {
+    await request.text();
+    return new Response(streamOf(chunks));
+  };
+  const upload = { method: "POST", body: streamOf(["12345", "67"]), duplex: "half" } as const;
+  const { counts, tasks } = serviceIn(await snapshotOf({ [a]: task, [b]: task }, [{}, upload]));
+  expect(counts).toMatchObject({ requests: 2, bytesIn: 7, bytesOut: 12 });
+  expect(tasks.reduce((sum, { counts: ofTask }) => sum + ofTask.bytesOut, 0)).toBe(12);
+});
+
+test("[Z45] a response that breaks breaks for the client, with the bytes until then counted", async () => {
+  const table = tableOf(1, serviceOf("my-web", 8080, [a]));
+  const task: Task = () => new Response(streamOf(["abc"], new Error("gone")));
+  const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now });
+  const response = await send();
+  await expect(response.text()).rejects.toThrow();
+  expect(serviceIn(snapshotOfPlane(plane)).counts.bytesOut).toBe(3);
+});
+
+test("[Z45] on Cloudflare a long response is whole, and counted up to about a megabyte", async () => {
+  const task: Task = () => new Response(streamOf([megabyte, megabyte, "end"]));
+  const table = tableOf(1, serviceOf("my-web", 8080, [a]));
+  const options = { flush, nowMs: Date.now, platformStatuses: true };
+  const { plane, send } = inProcessPlane(table, { [a]: task }, options);
+  expect((await (await send()).text()).length).toBe(2 * megabyte.length + 3);
+  const { bytesOut } = serviceIn(snapshotOfPlane(plane)).counts;
+  expect(bytesOut).toBeGreaterThanOrEqual(megabyte.length);
+  expect(bytesOut).toBeLessThan(2 * megabyte.length);
 });
 
 test("[J16] an error counts at the failed task, its retry at the next one, and the ejection is reported", async () => {

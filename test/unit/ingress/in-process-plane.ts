@@ -63,7 +63,8 @@ export function inProcessPlane(
       const request = new Request(url, { ...init, duplex: "half" } as RequestInit);
       received.push(request);
       const { origin } = new URL(request.url);
-      return (tasks[origin] ?? (() => new Response(origin)))(request);
+      const headers = { "content-length": String(origin.length) };
+      return (tasks[origin] ?? (() => new Response(origin, { headers })))(request);
     },
     dialGateway: () => Promise.reject(new TypeError("connection refused")),
     newBodyPipe,

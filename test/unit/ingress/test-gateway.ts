@@ -62,6 +62,7 @@ export function testGateway(
       new Response(status === 204 ? null : outcome, {
         status,
         headers: {
+          ...(status !== 204 && { "content-length": String(outcome.length) }),
           [gatewayHeader]: printOutcome(outcome, mac.toString("base64url", proofBytes)),
           base: name,
         },
