@@ -19,6 +19,7 @@ import { TaskPage, taskTitle } from "./pages/task.tsx";
 import { paginate } from "./paging.ts";
 import type { PageTraffic } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
+import { routeRows, routeText } from "./route-rows.ts";
 import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
 
@@ -113,8 +114,9 @@ function routingRoute(deps: DashboardDeps, views: ViewReader, render: Render): D
     const { url = "", method = "GET", node = "" } = c.req.query();
     const form = { url, method, node };
     const [view, result] = await Promise.all([views.read(), explain(deps, form)]);
-    const content = <Routing view={view} form={form} result={result} />;
-    return render(c, 200, { title: "Routing", section: "routing", view }, content);
+    const routes = paginate(routeRows(view, deps.entrySettings.balancerPort), routeText, listQuery(c));
+    const content = <Routing view={view} form={form} result={result} routes={routes} />;
+    return render(c, 200, { title: "Routes", section: "routing", view }, content);
   });
 }
 

@@ -27,7 +27,7 @@ const navLabels = {
   overview: "Overview",
   services: "Services",
   nodes: "Nodes",
-  routing: "Routing",
+  routing: "Routes",
   events: "Events",
 } as const;
 export type NavSection = keyof typeof navLabels;

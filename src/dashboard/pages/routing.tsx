@@ -1,9 +1,12 @@
-// The routing page: explains what the mesh would do with a request, step by step.
+// The routes page: every route of the mesh, and what the mesh would do with a request, step by step.
 
 import type { Child } from "hono/jsx";
 import type { RouteExplanation } from "../../protocol/route.ts";
+import type { Page } from "../paging.ts";
 import { Glyph } from "../parts/glyph.tsx";
+import { RouteTable } from "../parts/route-table.tsx";
 import { pagePaths, servicePath } from "../paths.ts";
+import type { RouteRow } from "../route-rows.ts";
 import type { DashboardView } from "../view.ts";
 
 /** The request to explain, as entered; empty fields are open. */
@@ -15,28 +18,28 @@ export type ExplainResult = RouteExplanation | { readonly problem: string } | nu
 /** Nodes or tasks listed in one step; a large mesh has more than a page can show. */
 const maxRouteRows = 50;
 
-const maxExampleLinks = 4;
-
 export function Routing({
   view,
   form,
   result,
+  routes,
 }: {
   view: DashboardView;
   form: ExplainForm;
   result: ExplainResult;
+  routes: Page<RouteRow>;
 }) {
   return (
     <>
-      <h1>Routing</h1>
-      <p class="muted">
-        Explains how the mesh would route a request, with the data plane's own functions. Nothing is sent.
-      </p>
+      <h1>Routes</h1>
+      {result === null && <RouteTable page={routes} />}
+      <section aria-labelledby="explain-title">
+        <h2 id="explain-title">Explain a request</h2>
+        <p class="muted">With the data plane's own functions. Nothing is sent.</p>
+      </section>
       <ExplainFormFields view={view} form={form} />
       <section id="explanation" data-part aria-live="polite">
-        {result === null ? (
-          <ExampleLinks view={view} />
-        ) : "problem" in result ? (
+        {result === null ? null : "problem" in result ? (
           <p class="notice is-bad" role="alert">
             {result.problem}
           </p>
@@ -44,6 +47,7 @@ export function Routing({
           <ExplanationSteps explanation={result} />
         )}
       </section>
+      {result !== null && <RouteTable page={routes} />}
     </>
   );
 }
@@ -97,28 +101,6 @@ function ExplainFormFields({
         Explain
       </button>
     </form>
-  );
-}
-
-/** Links that explain a request to each of the first services. */
-function ExampleLinks({ view }: { view: DashboardView }) {
-  const [node] = view.nodes;
-  const urls = view.services
-    .flatMap(({ ports }) =>
-      ports.slice(0, 1).map(({ published }) => `http://${node?.address ?? "127.0.0.2"}:${published}/`),
-    )
-    .slice(0, maxExampleLinks);
-  if (urls.length === 0) return null;
-  return (
-    <p class="muted">
-      For example{" "}
-      {urls.map((url, index) => (
-        <>
-          {index > 0 && ", "}
-          <a href={`${pagePaths.routing}?${new URLSearchParams({ method: "GET", url })}`}>{url}</a>
-        </>
-      ))}
-    </p>
   );
 }
 

@@ -3,9 +3,19 @@
 import { listRowsPerPage, type Page } from "../paging.ts";
 import { formatInteger, pluralize } from "../text.ts";
 
-/** Shown if the list is longer than a page or filtered. */
-export function SearchForm({ page, noun, path }: { page: Page<unknown>; noun: string; path: string }) {
-  if (page.query === "" && page.total <= listRowsPerPage) return null;
+/** Shown if the list is longer than a page or filtered, or always. */
+export function SearchForm({
+  page,
+  noun,
+  path,
+  isAlwaysShown = false,
+}: {
+  page: Page<unknown>;
+  noun: string;
+  path: string;
+  isAlwaysShown?: boolean;
+}) {
+  if (!isAlwaysShown && page.query === "" && page.total <= listRowsPerPage) return null;
   return (
     <search>
       <form class="search" method="get" action={path}>
