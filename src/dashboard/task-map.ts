@@ -31,6 +31,8 @@ export type MapCell = {
 /** Rows of nodes, columns of services. */
 export type CellMap = {
   readonly kind: "cells";
+  /** More services than fit beside each other: each is a row, and the nodes are columns. */
+  readonly isByService: boolean;
   readonly services: readonly ServiceView[];
   readonly rows: readonly {
     readonly row: MeshNode | "waiting" | "servers";
@@ -60,7 +62,9 @@ export type TileMap = {
 
 /** The largest mesh shown as cells; tiles with the worst status are easier to read beyond that. */
 const maxMapNodes = 40;
-const maxMapServices = 14;
+/** Columns that fit into a window; the others would be far to the right. */
+const maxMapColumns = 14;
+const maxMapServices = 200;
 const maxMapCells = 600;
 
 export function taskMap(view: DashboardView): CellMap | TileMap {
@@ -68,6 +72,7 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
   const fits =
     view.nodes.length <= maxMapNodes &&
     view.services.length <= maxMapServices &&
+    (view.services.length <= maxMapColumns || view.nodes.length <= maxMapColumns) &&
     tasks.length + view.servers.length <= maxMapCells;
   const cells = [
     ...tasks.flatMap((task) => cellOf(task, view) ?? []),
@@ -163,7 +168,8 @@ function cellMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], vi
       ),
     ),
   }));
-  return { kind: "cells", services: view.services, rows, legend };
+  const isByService = view.services.length > maxMapColumns;
+  return { kind: "cells", isByService, services: view.services, rows, legend };
 }
 
 function tileMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], view: DashboardView): TileMap {

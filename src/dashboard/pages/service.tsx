@@ -17,6 +17,7 @@ import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffi
 import { servicePath } from "../paths.ts";
 import { problemsOfService } from "../problem-groups.ts";
 import { serviceSizeText } from "../service-size.ts";
+import { imageText, isStatic, modeText } from "../service-text.ts";
 import type { DashboardView } from "../view.ts";
 import { PublishedAddresses } from "./services.tsx";
 
@@ -35,7 +36,8 @@ export function ServicePage({
   traffic: PageTraffic;
 }) {
   const { spec } = service;
-  const hasOnlyServers = service.desiredTasks === 0 && view.serversOfService(service.id).length > 0;
+  const hasOnlyServers = isStatic(service, view);
+  const tasks = view.tasksOfService(service.id);
   const canAct = permission.isAllowed;
   const events = view.events.filter(({ subject: { id, type, name } }) =>
     type === "service" ? id === service.id : type === "task" && name.startsWith(`${spec.name}.`),
@@ -44,14 +46,14 @@ export function ServicePage({
     <>
       <div class="title" id="title" data-part>
         <h1>{spec.name}</h1>
-        <p class="muted">{spec.run.image}</p>
+        <p class="muted">{hasOnlyServers ? "static servers" : imageText(service, view)}</p>
       </div>
       <dl class="stats" id="stats" data-part>
         <Stat
           label={hasOnlyServers ? "Servers up" : "Tasks running"}
           value={serviceSizeText(service, view)}
         />
-        <Stat label="Mode" value={service.discovered === undefined ? spec.mode.kind : "discovered"} />
+        <Stat label="Mode" value={modeText(service, view)} />
         <div>
           <dt>Published</dt>
           <dd class="small">
@@ -61,21 +63,19 @@ export function ServicePage({
       </dl>
       <ProblemList view={view} problems={problemsOfService(view.problems, spec.name)} />
       <UpdateNotice service={service} />
-      <ServiceActions service={service} permission={permission} />
+      <ServiceActions service={service} view={view} permission={permission} />
       <TrafficSection
         measurement={measurementOf(total, total?.services, service.id)}
         range={range}
         path={servicePath(spec.name)}
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
-        <h2 id="tasks-title">Tasks</h2>
-        <TaskTable
-          tasks={view.tasksOfService(service.id)}
-          view={view}
-          page="service"
-          traffic={byTask}
-          canAct={canAct}
-        />
+        {(!hasOnlyServers || tasks.length > 0) && (
+          <>
+            <h2 id="tasks-title">Tasks</h2>
+            <TaskTable tasks={tasks} view={view} page="service" traffic={byTask} canAct={canAct} />
+          </>
+        )}
       </section>
       <Servers service={service} view={view} traffic={byTask} canAct={canAct} />
       {service.desiredTasks > 0 && <LogPane path={servicePath(spec.name)} refusal={logRefusal} />}
@@ -117,7 +117,15 @@ function UpdateNotice({ service }: { service: ServiceView }) {
   );
 }
 
-function ServiceActions({ service, permission }: { service: ServiceView; permission: ActionPermission }) {
+function ServiceActions({
+  service,
+  view,
+  permission,
+}: {
+  service: ServiceView;
+  view: DashboardView;
+  permission: ActionPermission;
+}) {
   const { mode, name } = service.spec;
   const path = servicePath(name);
   if (service.discovered !== undefined) {
@@ -127,7 +135,7 @@ function ServiceActions({ service, permission }: { service: ServiceView; permiss
   if (!permission.isAllowed) return <p class="read-only">{permission.reason}</p>;
   return (
     <section class="actions" aria-label="Actions">
-      {mode.kind === "replicated" && (
+      {mode.kind === "replicated" && !isStatic(service, view) && (
         <form method="get" action={`${path}/scale`}>
           <label for="replicas">Replicas</label>
           <input
@@ -142,9 +150,11 @@ function ServiceActions({ service, permission }: { service: ServiceView; permiss
           <button type="submit">Scale…</button>
         </form>
       )}
-      <a class="button" href={`${path}/restart`}>
-        Restart…
-      </a>
+      {!isStatic(service, view) && (
+        <a class="button" href={`${path}/restart`}>
+          Restart…
+        </a>
+      )}
       {service.previous !== null && (
         <a class="button" href={`${path}/rollback`}>
           Roll back…

@@ -17,6 +17,7 @@ import { Pager, SearchForm } from "../parts/search-form.tsx";
 import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
 import { pagePaths, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
+import { imageText, modeText } from "../service-text.ts";
 import type { DashboardView } from "../view.ts";
 
 export function Services({ view, page }: { view: DashboardView; page: Page<ServiceView> }) {
@@ -55,8 +56,8 @@ function ServiceTable({ services, view }: { services: readonly ServiceView[]; vi
           <th scope="row">
             <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
           </th>
-          <td>{service.spec.run.image}</td>
-          <td>{service.discovered === undefined ? service.spec.mode.kind : "discovered"}</td>
+          <td>{imageText(service, view)}</td>
+          <td>{modeText(service, view)}</td>
           <td class="nowrap">{serviceSizeText(service, view)}</td>
           <td>
             <StatusCounts counts={statusCounts(service, view)} />

@@ -1,6 +1,6 @@
 // Traffic charts: SVG drawn by the server, the data for interactive charts, and a table of the numbers.
 
-import { formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
+import { formatDuration, formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
 import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../traffic-history.ts";
 import { DataTable, NumberHeading } from "./data-table.tsx";
 import { HeatmapSvg, LineChartSvg } from "./svg-charts.tsx";
@@ -8,6 +8,9 @@ import { formatLatency } from "./traffic-cells.tsx";
 
 /** @see docs/decisions/0044-charts-twice.md */
 export function Charts({ history }: { history: TrafficHistory }) {
+  if (history.points.length === 0) {
+    return <p class="empty">Charts appear when the first {formatDuration(history.stepMs)} have ended.</p>;
+  }
   const rate = rateChartData(history);
   const latency = latencyChartData(history);
   const heatmap = heatmapData(history);
@@ -33,7 +36,7 @@ export function Charts({ history }: { history: TrafficHistory }) {
         {heatmap.cells.length > 0 && (
           <figure class="chart" id="chart-heatmap" data-chart="heatmap" data-series={JSON.stringify(heatmap)}>
             <figcaption>
-              <strong>Latency heatmap</strong>: a darker cell means more requests
+              <strong>Latency heatmap</strong>: a stronger color means more requests
             </figcaption>
             <HeatmapSvg data={heatmap} />
           </figure>
@@ -45,7 +48,7 @@ export function Charts({ history }: { history: TrafficHistory }) {
 }
 
 function maxOf(values: readonly (number | null)[]): number {
-  return Math.max(...values.map((value) => value ?? 0));
+  return Math.max(0, ...values.map((value) => value ?? 0));
 }
 
 /** The charts' numbers as text. */

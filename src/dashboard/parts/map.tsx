@@ -1,5 +1,6 @@
 // The task map: a table of nodes by services with one linked cell for each task and static server.
 
+import type { ServiceView } from "../../registry/api.ts";
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
 import { isFailing } from "../../telemetry/traffic-problems.ts";
@@ -36,36 +37,79 @@ function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
       </p>
     );
   }
-  const serviceHeadings = map.services.map((service) => (
-    <th scope="col">
+  const columnHeadings = map.isByService
+    ? map.rows.map(({ row }) => <RowHeading row={row} view={view} scope="col" />)
+    : map.services.map((service) => <ServiceHeading service={service} view={view} scope="col" />);
+  return (
+    <DataTable
+      label="Tasks by node and service"
+      headings={[map.isByService ? "Service" : "Node", ...columnHeadings]}
+      tableClass="map"
+    >
+      {map.isByService
+        ? map.services.map((service, index) => (
+            <tr>
+              <ServiceHeading service={service} view={view} scope="row" />
+              {map.rows.map(({ cells }) => (
+                <Cells cells={cells[index] ?? []} service={service} />
+              ))}
+            </tr>
+          ))
+        : map.rows.map(({ row, cells }) => (
+            <tr>
+              <RowHeading row={row} view={view} scope="row" />
+              {map.services.map((service, index) => (
+                <Cells cells={cells[index] ?? []} service={service} />
+              ))}
+            </tr>
+          ))}
+    </DataTable>
+  );
+}
+
+type Scope = "row" | "col";
+
+function ServiceHeading({
+  service,
+  view,
+  scope,
+}: {
+  service: ServiceView;
+  view: DashboardView;
+  scope: Scope;
+}) {
+  return (
+    <th scope={scope}>
       <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
       <span class="sub">
         {serviceSizeText(service, view)}
         <CurrentLoad traffic={view.traffic?.serviceById.get(service.id)} />
       </span>
     </th>
-  ));
-  return (
-    <DataTable label="Tasks by node and service" headings={["Node", ...serviceHeadings]} tableClass="map">
-      {map.rows.map(({ row, cells }) => (
-        <tr>
-          <RowHeading row={row} view={view} />
-          {cells.map((ofService, index) => (
-            <td>
-              {ofService.map((cell) => (
-                <Chip cell={cell} serviceName={map.services[index]?.spec.name ?? ""} />
-              ))}
-            </td>
-          ))}
-        </tr>
-      ))}
-    </DataTable>
   );
 }
 
-function RowHeading({ row, view }: { row: CellMap["rows"][number]["row"]; view: DashboardView }) {
+function Cells({ cells, service }: { cells: readonly MapCell[]; service: ServiceView }) {
   return (
-    <th scope="row">
+    <td>
+      {cells.map((cell) => (
+        <Chip cell={cell} serviceName={service.spec.name} />
+      ))}
+    </td>
+  );
+}
+
+function RowHeading({
+  row,
+  view,
+  scope,
+}: {
+  row: CellMap["rows"][number]["row"];
+  view: DashboardView;
+  scope: Scope;
+}) {
+  return (
+    <th scope={scope}>
       {typeof row === "string" ? (
         <span class="muted">{row === "servers" ? "static servers" : "no node yet"}</span>
       ) : (

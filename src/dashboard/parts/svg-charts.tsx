@@ -24,7 +24,7 @@ export function Sparkline({ values }: { values: readonly number[] }) {
 
 /** @param format of the maximum, which labels the top of the drawing */
 export function LineChartSvg({ data, format }: { data: LineChartData; format: (value: number) => string }) {
-  const max = Math.max(...data.lines.flat().map((value) => value ?? 0));
+  const max = Math.max(0, ...data.lines.flat().map((value) => value ?? 0));
   const steps = data.lines[0]?.length ?? 0;
   return (
     <div class="drawing">

@@ -107,3 +107,14 @@ test.each<[Partial<Task>, Partial<MeshNode> | null, string]>([
 test("[G11] every status has a text and a rank", () => {
   expect([...displayStatuses].sort()).toEqual(Object.keys(statusMeanings).sort());
 });
+
+test("[G83] with more services than fit beside each other, each is a row of the map and the nodes are columns", () => {
+  const many = Array.from({ length: 22 }, (_, number) => aService({ name: `web-${number}` }));
+  const tasks = many.map((one, number) => aTask(one, { id: `t${number}`, slot: 1, nodeId: "n1" }));
+  const map = taskMap(viewOf(nodes, many, tasks));
+  expect(map).toMatchObject({ kind: "cells", isByService: true });
+  expect(taskMap(viewOf(nodes, many.slice(0, 14), tasks))).toMatchObject({
+    kind: "cells",
+    isByService: false,
+  });
+});

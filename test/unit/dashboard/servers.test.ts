@@ -122,3 +122,22 @@ test("[G8] the registry rejects a server name with markup", async () => {
   const added = registry.addServer("legacy", { spec, admin: "ready" }, "operator");
   expect(added).toMatchObject({ ok: false, problem: { code: "server/invalid" } });
 });
+
+test("[G85] a service of static servers shows servers, and neither tasks, replicas nor an image", async () => {
+  const { dashboard } = await meshWithServers();
+  const { text } = await dashboard.ask("GET /dashboard/services/legacy");
+  expect(text).toContain("172.31.46.1:8080");
+  expect(text).toMatch(/Mode<\/dt><dd[^>]*>static/);
+  expect(text).not.toMatch(/Replicas|Restart…|No tasks\./);
+});
+
+test("[G85] a service whose update stopped shows the image that its tasks run, and the one that they do not", async () => {
+  const { dashboard } = await meshWithServers();
+  const { registry } = dashboard.mesh;
+  const service = unwrap(registry.service("my-web"));
+  const run = { ...service.spec.run, image: "nope:2" };
+  const input = { spec: { ...service.spec, run }, document: service.document };
+  unwrap(registry.updateService("my-web", service.version, input, "operator"));
+  const { text } = await dashboard.ask("GET /dashboard/services");
+  expect(text).toContain(`${service.spec.run.image} (not updated to nope:2)`);
+});

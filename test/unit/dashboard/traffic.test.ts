@@ -65,6 +65,7 @@ test("[G31] a node's page shows the same, with the latency heatmap", async () =>
 
 test("[G31] the charts can show one hour, and a service without requests says so", async () => {
   const { dashboard } = await withTraffic(0);
+  dashboard.mesh.nowMs += 60_000;
   const hour = await dashboard.ask("GET /dashboard/services/my-web?range=hour");
   expect(hour.text).toMatch(/aria-current="true">1 hour</);
   expect(hour.text).toContain("&quot;stepMs&quot;:60000");
@@ -192,4 +193,12 @@ test("[G35] the heatmap shows the buckets in use, at least 16; its shades keep s
     histogramBucketCount,
   );
   expect([1, 100, 900].map((count) => shadeOf(count, 900))).toEqual([1, 2, shadeCount]);
+});
+
+test("[G84] before the first samples a page has no charts, and no invalid number", async () => {
+  const { dashboard } = await withTraffic(0);
+  dashboard.mesh.nowMs -= 10_000;
+  const { text } = await dashboard.ask("GET /dashboard/services/my-web");
+  expect(textOf(text, "traffic")).toContain("Charts appear when the first 10 s have ended.");
+  expect(text).not.toMatch(/Infinity|NaN|data-chart/);
 });
