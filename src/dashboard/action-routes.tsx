@@ -5,13 +5,21 @@ import { MeshError, unwrap } from "../domain/model/error.ts";
 import { serverName } from "../domain/model/server.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { actionPermission } from "./action-permission.ts";
-import { type ActionParams, nodeAction, type OperatorAction, serviceAction } from "./actions.ts";
+import {
+  type ActionParams,
+  nodeAction,
+  type OperatorAction,
+  removeNodeAction,
+  serviceAction,
+} from "./actions.ts";
 import { adminAction } from "./admin-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { requireIdentity } from "./identity.ts";
-import { Confirm } from "./pages/confirm.tsx";
+import { Confirm, type Confirmation } from "./pages/confirm.tsx";
+import { CreateService } from "./pages/create-service.tsx";
 import { pagePaths, servicePath } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
+import { createServiceAction, removeServiceAction, updateServiceAction } from "./service-actions.ts";
 import { formToken } from "./session.ts";
 import { readForm, refuseForeignForm } from "./sign-in-routes.tsx";
 import type { ViewReader } from "./view.ts";
@@ -26,26 +34,78 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
       const refusal = refuseViewer(c, render);
       if (refusal !== null) return refusal;
       const { confirmation } = await readAction(c.req.param("ref") ?? "", c.req.query());
-      const token = formToken(c.get("keys"), requireIdentity(c));
-      const content = <Confirm confirmation={confirmation} formToken={token} />;
-      return render(c, 200, { title: confirmation.title }, content);
+      return renderConfirmation(c, render, confirmation);
     });
-    routes.post(path, async (c) => {
+    routes.post(path, (c) => performAction(c, { deps, views, render, readAction }));
+  }
+  routes.route("/", serviceFormRoutes(deps, views, render));
+  return routes;
+}
+
+/**
+ * The forms of a service are sent to their confirmation, because their fields do not belong into a URL: an environment
+ * may hold secrets.
+ */
+function serviceFormRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
+  const routes = new Hono<DashboardEnv>();
+  const update: ActionReader = (ref, params) => updateServiceAction(deps.mesh, ref, params);
+  const create: ActionReader = async (_ref, params) => createServiceAction(params);
+  for (const [preview, path, readAction] of [
+    ["/services/:ref/edit", "/services/:ref/update", update],
+    ["/create-service/preview", "/create-service", create],
+  ] as const) {
+    routes.post(preview, async (c) => {
       const refusal = refuseViewer(c, render) ?? (await refuseForeignForm(c, render));
       if (refusal !== null) return refusal;
-      const { confirmation, run } = await readAction(c.req.param("ref") ?? "", await readForm(c));
-      await run(deps.mesh, requireIdentity(c).actor);
-      views.invalidate();
-      return c.redirect(confirmation.back, 303);
+      const { confirmation } = await readAction(c.req.param("ref") ?? "", await readForm(c));
+      return renderConfirmation(c, render, confirmation);
     });
+    routes.post(path, (c) => performAction(c, { deps, views, render, readAction }));
   }
+  routes.get("/create-service", async (c) => {
+    const refusal = refuseViewer(c, render);
+    if (refusal !== null) return refusal;
+    const token = formToken(c.get("keys"), requireIdentity(c));
+    const head = { title: "Create a service", section: "services" } as const;
+    return render(c, 200, head, <CreateService formToken={token} />);
+  });
   return routes;
+}
+
+function renderConfirmation(c: Context<DashboardEnv>, render: Render, confirmation: Confirmation): Response {
+  const token = formToken(c.get("keys"), requireIdentity(c));
+  const content = <Confirm confirmation={confirmation} formToken={token} />;
+  return render(c, 200, { title: confirmation.title }, content);
+}
+
+async function performAction(
+  c: Context<DashboardEnv>,
+  {
+    deps,
+    views,
+    render,
+    readAction,
+  }: {
+    readonly deps: DashboardDeps;
+    readonly views: ViewReader;
+    readonly render: Render;
+    readonly readAction: ActionReader;
+  },
+): Promise<Response> {
+  const refusal = refuseViewer(c, render) ?? (await refuseForeignForm(c, render));
+  if (refusal !== null) return refusal;
+  const { confirmation, run } = await readAction(c.req.param("ref") ?? "", await readForm(c));
+  await run(deps.mesh, requireIdentity(c).actor);
+  views.invalidate();
+  return c.redirect(confirmation.back, 303);
 }
 
 /** Every action by its path. */
 function actionReaders(mesh: MeshApi, views: ViewReader): Readonly<Record<string, ActionReader>> {
   return {
     "/nodes/:ref/availability": async (ref, params) => nodeAction(mesh, await views.read(), ref, params),
+    "/nodes/:ref/remove": async (ref, params) => removeNodeAction(mesh, await views.read(), ref, params),
+    "/services/:ref/remove": (ref, params) => removeServiceAction(mesh, ref, params),
     "/nodes/:ref/admin": (ref, params) => nodeAdminAction(mesh, ref, params),
     "/tasks/:ref/admin": (ref, params) => taskAdminAction(mesh, ref, params),
     "/servers/:ref/admin": (ref, params) => serverAdminAction(mesh, ref, params),

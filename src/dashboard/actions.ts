@@ -7,7 +7,8 @@ import { isAlive } from "../domain/model/task.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import type { Confirmation } from "./pages/confirm.tsx";
-import { nodePath, servicePath } from "./paths.ts";
+import { nodePath, pagePaths, servicePath } from "./paths.ts";
+import { readReplicas } from "./service-form.ts";
 import { pluralize } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 
@@ -92,10 +93,7 @@ function scale(service: ServiceView, params: ActionParams): ServiceChange {
   if (mode.kind !== "replicated")
     throw operatorError("mode/precondition", `${name} is a job: scaling it would run it again`);
   const text = params.replicas ?? "";
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 10_000) {
-    throw operatorError("replicas/invalid", `cannot read "${text}" as a number of tasks: write 0 to 10000`);
-  }
-  const replicas = Number(text);
+  const replicas = readReplicas(text);
   const outage = replicas === 0 ? ["Without tasks the service is down: clients get 503."] : [];
   return {
     wording: {
@@ -174,11 +172,63 @@ function withDocumentChange(
 }
 
 /** The version on the confirmation page: the update fails if the target has changed since. */
-function confirmedVersion(
+export function confirmedVersion(
   { version = "" }: ActionParams,
   { version: current }: { readonly version: number },
 ): number {
   return /^\d{1,15}$/.test(version) ? Number(version) : current;
+}
+
+/**
+ * For an operation without a version of its own.
+ *
+ * @throws MeshError service/precondition, node/precondition if the target changed since the confirmation
+ */
+export function requireConfirmed(
+  params: ActionParams,
+  target: { readonly version: number },
+  name: string,
+): void {
+  if (confirmedVersion(params, target) === target.version) return;
+  throw operatorError("target/precondition", `${name} has changed in the meantime: look at it again`);
+}
+
+/** Removes a node, also one that is up. @throws MeshError node/not-found, target/precondition */
+export async function removeNodeAction(
+  mesh: MeshApi,
+  view: DashboardView,
+  ref: string,
+  params: ActionParams,
+): Promise<OperatorAction> {
+  const node = unwrap(await mesh.node(ref));
+  const { hostname } = node;
+  const tasks = view.tasksOfNode(node.id).filter((task) => isAlive(task)).length;
+  const path = nodePath(node, view.nodes);
+  const runs =
+    tasks === 0
+      ? []
+      : [`Its ${pluralize(tasks, "task")} run elsewhere instead; requests that they have are lost.`];
+  const isUp = node.state === "ready";
+  return {
+    confirmation: {
+      title: `Remove ${hostname}?`,
+      effects: [
+        ...runs,
+        isUp ? "It is up: drain it first to lose no request." : `It is ${node.state}.`,
+        "Its agent must join again to come back.",
+      ],
+      verb: `Remove ${hostname}`,
+      action: `${path}/remove`,
+      back: pagePaths.nodes,
+      cancel: path,
+      fields: { version: String(node.version) },
+      isDestructive: true,
+    },
+    run: async (mesh, actor) => {
+      requireConfirmed(params, node, hostname);
+      unwrapForDocker(await mesh.removeNode(node.id, true, actor));
+    },
+  };
 }
 
 function readAvailability(text: string): Availability {

@@ -20,6 +20,7 @@ import { paginate } from "./paging.ts";
 import type { PageTraffic } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
 import { routeRows, routeText } from "./route-rows.ts";
+import { formToken } from "./session.ts";
 import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
 
@@ -45,7 +46,8 @@ function viewRoutes(views: ViewReader, render: Render): DashboardRoutes {
   routes.get("/services", async (c) => {
     const view = await views.read();
     const page = paginate(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, listQuery(c));
-    const content = <Services view={view} page={page} />;
+    const permission = actionPermission(requireIdentity(c), c.env);
+    const content = <Services view={view} page={page} permission={permission} />;
     return render(c, 200, { title: "Services", section: "services", view }, content);
   });
   routes.get("/nodes", async (c) => {
@@ -78,7 +80,8 @@ function detailRoutes(
     const view = await views.read();
     const refusal = logRefusal(requireIdentity(c), c.env);
     const detail = await detailProps(c, traffic, { service: service.id });
-    const props = { view, service, logRefusal: refusal, ...detail };
+    const token = formToken(c.get("keys"), requireIdentity(c));
+    const props = { view, service, logRefusal: refusal, formToken: token, ...detail };
     const head = { title: service.spec.name, section: "services", view, charts: true } as const;
     return render(c, 200, head, <ServicePage {...props} />);
   });

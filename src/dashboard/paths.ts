@@ -6,6 +6,7 @@ import type { AdminTarget } from "../registry/api.ts";
 export const pagePaths = {
   overview: "/dashboard/",
   services: "/dashboard/services",
+  createService: "/dashboard/create-service",
   nodes: "/dashboard/nodes",
   routing: "/dashboard/routing",
   events: "/dashboard/events",

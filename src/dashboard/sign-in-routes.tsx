@@ -143,7 +143,8 @@ export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
 async function returnPath(c: Context<DashboardEnv>): Promise<string> {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method === "GET" || c.req.method === "HEAD") return pathname + search;
-  const { form: _form, version: _version, ...params } = await readForm(c);
+  // An environment may hold secrets, which do not belong into a URL.
+  const { form: _form, version: _version, env: _env, ...params } = await readForm(c);
   return `${pathname}?${new URLSearchParams(params)}`;
 }
 

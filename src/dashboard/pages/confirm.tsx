@@ -9,8 +9,10 @@ export type Confirmation = {
   readonly verb: string;
   /** Path that the form posts to. */
   readonly action: string;
-  /** Path that Cancel leads to, and the browser after the action. */
+  /** Path that the browser goes to after the action. */
   readonly back: string;
+  /** Path that Cancel leads to; absent: `back`. */
+  readonly cancel?: string;
   /** Hidden fields of the form besides its token. */
   readonly fields: Readonly<Record<string, string>>;
   /** The effect is hard to undo. */
@@ -18,7 +20,7 @@ export type Confirmation = {
 };
 
 export function Confirm({ confirmation, formToken }: { confirmation: Confirmation; formToken: string }) {
-  const { title, effects, verb, action, back, fields, isDestructive } = confirmation;
+  const { title, effects, verb, action, back, cancel = back, fields, isDestructive } = confirmation;
   return (
     <section class="confirm">
       <h1>{title}</h1>
@@ -35,7 +37,7 @@ export function Confirm({ confirmation, formToken }: { confirmation: Confirmatio
         <button class={isDestructive ? "danger" : "primary"} type="submit" autofocus>
           {verb}
         </button>
-        <a class="button quiet" href={back}>
+        <a class="button quiet" href={cancel}>
           Cancel
         </a>
       </form>

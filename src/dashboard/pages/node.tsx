@@ -102,6 +102,9 @@ function NodeActions({
           {availabilityVerbs[availability]}…
         </a>
       ))}
+      <a class="button" href={`${nodePath(node, view.nodes)}/remove`}>
+        Remove…
+      </a>
       <span class="muted">Set admin state to</span>
       <AdminStateLinks
         target={{ kind: "node", ref: node.id }}

@@ -11,11 +11,13 @@ import { LabelList } from "../parts/label-list.tsx";
 import { LogPane } from "../parts/log-pane.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
+import { ServiceForm } from "../parts/service-form.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../paths.ts";
 import { problemsOfService } from "../problem-groups.ts";
+import { formFieldsOf } from "../service-form.ts";
 import { serviceSizeText } from "../service-size.ts";
 import { imageText, isStatic, modeText } from "../service-text.ts";
 import type { DashboardView } from "../view.ts";
@@ -26,6 +28,7 @@ export function ServicePage({
   service,
   permission,
   logRefusal,
+  formToken,
   traffic: { total, byTask, range },
 }: {
   view: DashboardView;
@@ -33,6 +36,7 @@ export function ServicePage({
   permission: ActionPermission;
   /** Why the user sees no logs. */
   logRefusal: string | null;
+  formToken: string;
   traffic: PageTraffic;
 }) {
   const { spec } = service;
@@ -63,7 +67,7 @@ export function ServicePage({
       </dl>
       <ProblemList view={view} problems={problemsOfService(view.problems, spec.name)} />
       <UpdateNotice service={service} />
-      <ServiceActions service={service} view={view} permission={permission} />
+      <ServiceActions service={service} view={view} permission={permission} formToken={formToken} />
       <TrafficSection
         measurement={measurementOf(total, total?.services, service.id)}
         range={range}
@@ -121,10 +125,12 @@ function ServiceActions({
   service,
   view,
   permission,
+  formToken,
 }: {
   service: ServiceView;
   view: DashboardView;
   permission: ActionPermission;
+  formToken: string;
 }) {
   const { mode, name } = service.spec;
   const path = servicePath(name);
@@ -159,6 +165,20 @@ function ServiceActions({
         <a class="button" href={`${path}/rollback`}>
           Roll back…
         </a>
+      )}
+      <a class="button" href={`${path}/remove`}>
+        Remove…
+      </a>
+      {!isStatic(service, view) && (
+        <details id="edit">
+          <summary>Edit image, replicas, environment and ports</summary>
+          <ServiceForm
+            action={`${path}/edit`}
+            fields={formFieldsOf(service.spec)}
+            formToken={formToken}
+            button="Update…"
+          />
+        </details>
       )}
     </section>
   );

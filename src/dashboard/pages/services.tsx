@@ -4,6 +4,7 @@ import { hostsOf } from "../../domain/labels/labels.ts";
 import type { PublishedPort } from "../../domain/model/service.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
+import type { ActionPermission } from "../action-permission.ts";
 import {
   countStatuses,
   type DisplayStatus,
@@ -20,10 +21,25 @@ import { serviceSizeText } from "../service-size.ts";
 import { imageText, modeText } from "../service-text.ts";
 import type { DashboardView } from "../view.ts";
 
-export function Services({ view, page }: { view: DashboardView; page: Page<ServiceView> }) {
+export function Services({
+  view,
+  page,
+  permission,
+}: {
+  view: DashboardView;
+  page: Page<ServiceView>;
+  permission: ActionPermission;
+}) {
   return (
     <>
-      <h1>Services</h1>
+      <div class="heading">
+        <h1>Services</h1>
+        {permission.isAllowed && (
+          <a class="button" href={pagePaths.createService}>
+            Create a service…
+          </a>
+        )}
+      </div>
       <SearchForm page={page} noun="service" path={pagePaths.services} />
       <section id="services" data-part>
         {page.items.length === 0 ? (
