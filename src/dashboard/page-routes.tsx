@@ -6,6 +6,7 @@ import { MeshError, unwrap } from "../domain/model/error.ts";
 import type { SnapshotFilter } from "../telemetry/snapshot.ts";
 import { actionPermission } from "./action-permission.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
+import { eventChanges, eventKinds, isOfKind } from "./event-changes.ts";
 import { requireIdentity } from "./identity.ts";
 import { logRefusal } from "./log-routes.ts";
 import { Events, eventText } from "./pages/events.tsx";
@@ -57,8 +58,13 @@ function viewRoutes(views: ViewReader, render: Render): DashboardRoutes {
   });
   routes.get("/events", async (c) => {
     const view = await views.read();
-    const page = paginate(view.events, eventText, listQuery(c));
-    return render(c, 200, { title: "Events", section: "events", view }, <Events view={view} page={page} />);
+    const { kind: asked = "" } = c.req.query();
+    const kind = Object.hasOwn(eventKinds, asked) ? asked : "";
+    const changes = eventChanges(view);
+    const ofKind = view.events.filter((event) => isOfKind(event, kind));
+    const page = paginate(ofKind, (event) => eventText(event, changes.get(event.seq)), listQuery(c));
+    const content = <Events view={view} page={page} kind={kind} />;
+    return render(c, 200, { title: "Events", section: "events", view }, content);
   });
   return routes;
 }

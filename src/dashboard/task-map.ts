@@ -155,12 +155,14 @@ function cellMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], vi
     cells,
     ({ nodeId, serviceId }) => `${nodeId ?? "waiting"} ${serviceId}`,
   );
+  const isByService = view.services.length > maxMapColumns;
   const hasCells = (rowId: string | null) => cells.some(({ nodeId }) => nodeId === rowId);
-  const rows = [
-    ...view.nodes,
+  const others = [
     ...(hasCells(null) ? (["waiting"] as const) : []),
     ...(hasCells(serversRowId) ? (["servers"] as const) : []),
-  ].map((row) => ({
+  ];
+  // In a narrow window the last columns are out of sight, and what waits matters most.
+  const rows = (isByService ? [...others, ...view.nodes] : [...view.nodes, ...others]).map((row) => ({
     row,
     cells: view.services.map(({ id }) =>
       (byRowAndService.get(`${typeof row === "string" ? row : row.id} ${id}`) ?? []).toSorted(
@@ -168,7 +170,6 @@ function cellMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], vi
       ),
     ),
   }));
-  const isByService = view.services.length > maxMapColumns;
   return { kind: "cells", isByService, services: view.services, rows, legend };
 }
 

@@ -22,8 +22,8 @@ export function Overview({ view }: { view: DashboardView }) {
           <p>{health.detail}</p>
         </div>
       </section>
-      <OverviewStats view={view} />
       <ProblemList view={view} />
+      <OverviewStats view={view} />
       <div class="columns">
         <MapSection view={view} />
         <section aria-labelledby="events-title" id="events" data-part>

@@ -1,6 +1,7 @@
 // Events as a list: time, action, subject, reason and actor of each.
 
 import type { MeshEvent } from "../../domain/model/event.ts";
+import { eventChanges, isFailureEvent } from "../event-changes.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 import { TimeAgo } from "./inline-text.tsx";
@@ -19,6 +20,7 @@ export function EventSection({ events, view }: { events: readonly MeshEvent[]; v
 
 export function EventList({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
   if (events.length === 0) return <p class="empty">No events.</p>;
+  const changes = eventChanges(view);
   return (
     <ol class="events">
       {events.map((event) => (
@@ -31,6 +33,9 @@ export function EventList({ events, view }: { events: readonly MeshEvent[]; view
           <span class="detail">
             {event.why}
             {event.actor !== "registry" && <span class="actor"> by {event.actor}</span>}
+            {(changes.get(event.seq) ?? []).map((change) => (
+              <span class="change">{change}</span>
+            ))}
           </span>
         </li>
       ))}
@@ -63,7 +68,7 @@ function subjectPath({ type, id, name }: MeshEvent["subject"], view: DashboardVi
 }
 
 function severityClass(action: string): string {
-  if (/\.(failed|rejected|down|orphaned|unhealthy)$/.test(action)) return "is-bad";
   if (/\.(paused|leaving|lost|drain|rollback)/.test(action)) return "is-warn";
+  if (isFailureEvent(action)) return "is-bad";
   return "";
 }

@@ -44,7 +44,7 @@ function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
     <DataTable
       label="Tasks by node and service"
       headings={[map.isByService ? "Service" : "Node", ...columnHeadings]}
-      tableClass="map"
+      tableClass={map.isByService ? "map is-by-service" : "map"}
     >
       {map.isByService
         ? map.services.map((service, index) => (

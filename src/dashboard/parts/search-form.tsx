@@ -9,16 +9,22 @@ export function SearchForm({
   noun,
   path,
   isAlwaysShown = false,
+  params = {},
 }: {
   page: Page<unknown>;
   noun: string;
   path: string;
   isAlwaysShown?: boolean;
+  /** Other parameters of the page, which a search keeps. */
+  params?: Readonly<Record<string, string>>;
 }) {
   if (!isAlwaysShown && page.query === "" && page.total <= listRowsPerPage) return null;
   return (
     <search>
       <form class="search" method="get" action={path}>
+        {Object.entries(params).map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
         <label for="q">Find {noun}s</label>
         <input id="q" name="q" type="search" value={page.query} autocomplete="off" />
         <button type="submit">Find</button>
@@ -28,10 +34,18 @@ export function SearchForm({
   );
 }
 
-export function Pager({ page, path }: { page: Page<unknown>; path: string }) {
+export function Pager({
+  page,
+  path,
+  params = {},
+}: {
+  page: Page<unknown>;
+  path: string;
+  params?: Readonly<Record<string, string>>;
+}) {
   if (page.pageCount === 1) return null;
   const pathOf = (number: number) =>
-    `${path}?${new URLSearchParams({ ...(page.query && { q: page.query }), page: String(number) })}`;
+    `${path}?${new URLSearchParams({ ...params, ...(page.query && { q: page.query }), page: String(number) })}`;
   return (
     <nav class="pager" aria-label="Pages of the list">
       {page.number > 1 && (

@@ -1,0 +1,50 @@
+// What an event changed in a service's spec, and the kinds of events that a page can be filtered by.
+
+import type { MeshEvent } from "../domain/model/event.ts";
+import { changeText, specChanges } from "./spec-changes.ts";
+import type { DashboardView } from "./view.ts";
+
+/**
+ * The changes of an update or rollback of a service, by its sequence number. The registry keeps the spec before the last
+ * one, so that only the newest update of each service has them.
+ */
+export function eventChanges({
+  events,
+  services,
+}: Pick<DashboardView, "events" | "services">): ReadonlyMap<number, readonly string[]> {
+  const changes = new Map<number, readonly string[]>();
+  for (const { id, spec, previous } of services) {
+    const newest = events.find(({ subject, action }) => subject.id === id && isSpecChange(action));
+    if (newest === undefined || previous === null) continue;
+    changes.set(newest.seq, specChanges(previous.spec, spec).map(changeText));
+  }
+  return changes;
+}
+
+/** True for an event after which the service has another spec. */
+function isSpecChange(action: string): boolean {
+  return (
+    action === "service.update" || action === "service.rollback" || action === "service.rollback_started"
+  );
+}
+
+/** The filters of the events page, by the parameter `kind`. */
+export const eventKinds: Readonly<Record<string, string>> = {
+  "": "All",
+  operators: "By operators",
+  failures: "Failures",
+  service: "Services",
+  task: "Tasks",
+  node: "Nodes",
+};
+
+/** True if an event belongs to a kind; an unknown kind has all events. */
+export function isOfKind({ actor, action, subject }: MeshEvent, kind: string): boolean {
+  if (kind === "operators") return actor !== "registry" && !actor.startsWith("node ");
+  if (kind === "failures") return isFailureEvent(action);
+  return !Object.hasOwn(eventKinds, kind) || kind === "" || subject.type === kind;
+}
+
+export function isFailureEvent(action: string): boolean {
+  return /\.(failed|rejected|down|orphaned|unhealthy|paused|rollback_paused|rollback_started)$/.test(action);
+}

@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { changeText, specChanges } from "../../../src/dashboard/spec-changes.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
+import { aSpec } from "../../support/world.ts";
+import { input } from "../registry/harness.ts";
+import { TestDashboard } from "./support.ts";
+
+async function withUpdate(): Promise<TestDashboard> {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  const { mesh } = dashboard;
+  const run = input("my-web").spec.run;
+  mesh.service("my-web", { run: { ...run, env: ["LOG=info", "OLD=1"] } });
+  mesh.work();
+  const service = unwrap(mesh.registry.service("my-web"));
+  const next = input("my-web", { run: { ...run, image: "my/app:2", env: ["LOG=debug"] } });
+  unwrap(mesh.registry.updateService("my-web", service.version, next, "operator"));
+  return dashboard;
+}
+
+test("[G88] the newest update of a service lists each field that it changed, old and new", async () => {
+  const dashboard = await withUpdate();
+  const { text } = await dashboard.ask("GET /dashboard/events");
+  for (const change of [
+    "image: waggle/whoami → my/app:2",
+    "env LOG: info → debug",
+    "env OLD: removed, was 1",
+  ])
+    expect(text).toContain(`<span class="change">${change}</span>`);
+});
+
+test("[G88] a search finds events by what they changed, within the kind that is chosen", async () => {
+  const dashboard = await withUpdate();
+  const eventsOf = async (query: string) => {
+    const { text } = await dashboard.ask(`GET /dashboard/events?${query}`);
+    return [...text.matchAll(/<span class="action">([^<]*)</g)].map(([, action]) => action);
+  };
+  expect(await eventsOf("q=my%2Fapp")).toEqual(["service.update"]);
+  expect(await eventsOf("kind=operators")).toEqual(["service.update", "service.create"]);
+  expect(await eventsOf("kind=node&q=node1")).toEqual(expect.arrayContaining(["node.ready"]));
+  expect(await eventsOf("kind=node&q=my-web")).toEqual([]);
+  expect(await eventsOf("kind=nonsense&q=service.create")).toEqual(["service.create"]);
+});
+
+test.each([
+  [aSpec(), aSpec(), []],
+  [aSpec({ replicas: 2 }), aSpec({ replicas: 5 }), ["replicas: 2 → 5"]],
+  [aSpec(), aSpec({ labels: { a: "b" } }), ["label a: b (new)"]],
+  [
+    aSpec({ constraints: ["node.role==worker"] }),
+    aSpec({ constraints: ["node.role==manager"] }),
+    ["constraints: node.role==worker → node.role==manager"],
+  ],
+  [aSpec(), aSpec({ update: { parallelism: 3 } }), ["update.parallelism: 1 → 3"]],
+  [aSpec(), aSpec({ mode: { kind: "global" } }), ["mode.kind: global (new)", "replicas: removed, was 2"]],
+])("[G88] the changes between two specs are their fields that differ", (before, after, changes) => {
+  expect(specChanges(before, after).map(changeText)).toEqual(changes);
+});
