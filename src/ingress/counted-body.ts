@@ -18,11 +18,12 @@ const maxCountedBytes = 1024 ** 2;
 
 /** The body of a response of unknown length, which counts what a client is sent. */
 export function countedResponseBody(body: Bytes, incoming: ProxyRequest, state: ForwardState): Bytes {
-  const { plane, waitUntil } = incoming;
+  const { plane } = incoming;
   const { readable, writable } = plane.newBodyPipe(null);
   const limit = plane.platformStatuses ? maxCountedBytes : Number.POSITIVE_INFINITY;
   const count = (bytes: number): void => countLate(incoming, state, counterIndex.bytesOut, bytes);
-  waitUntil(passCounted(body, writable, limit, count));
+  // Not in waitUntil: that would keep the target's stream open after the client has gone.
+  void passCounted(body, writable, limit, count);
   return readable;
 }
 
@@ -49,6 +50,8 @@ async function passCounted(
 ): Promise<void> {
   const writer = writable.getWriter();
   const reader = readerOf(body);
+  // A quiet stream has no write that would fail.
+  writer.closed.catch((error: unknown) => reader.cancel(error).catch(() => undefined));
   let passed = 0;
   try {
     while (passed < limit) {
