@@ -198,7 +198,7 @@ test("[M170] whatever happens, a transaction that works on what it touches decid
     }),
     { numRuns: 150 },
   );
-}, 30_000);
+}, 60_000);
 
 test("[M181] whatever happens, routers that apply changes have the table that the whole world gives", () => {
   const updates = { whole: 0, change: 0 };
@@ -231,7 +231,7 @@ test("[M181] whatever happens, routers that apply changes have the table that th
     { numRuns: 60 },
   );
   expect(updates.change).toBeGreaterThan(10 * updates.whole);
-}, 30_000);
+}, 60_000);
 
 test("[M182] a change that was altered, or is applied to another table, is refused or gives the right table", () => {
   const letters = fc.constantFrom("", "x", " ", "0", "1", "\n", "-");
@@ -271,7 +271,7 @@ test("[M182] a change that was altered, or is applied to another table, is refus
     { numRuns: 50 },
   );
   expect(refused).toBeGreaterThan(100);
-}, 30_000);
+}, 60_000);
 
 function meshWithTasks(): TestMesh {
   const mesh = new TestMesh();

@@ -1,11 +1,12 @@
 // Polls of routers on machines of their own, at the registry object in workerd.
 
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readTableUpdate } from "../../../src/domain/table/apply-change.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import type { RouterTable } from "../../../src/protocol/router.ts";
 import type { MeshApi } from "../../../src/registry/api.ts";
+import { RouterWaits } from "../../../workers/router-waits.ts";
 import { aSpec } from "../../support/world.ts";
 
 let meshCount = 0;
@@ -100,6 +101,22 @@ test("[O131] a second poll of a machine ends the wait of the first", async () =>
   expect((await first).body.text).toBeNull();
   await createService(mesh, "my-web");
   expect((await second).body.text).toContain("service my-web");
+});
+
+test("[M195] the wait of a machine ends when its client disconnects", async () => {
+  const mesh = newMesh();
+  const node = await join(mesh, "node1");
+  const { version } = (await poll(mesh, node, "")).body;
+  const wait = vi.spyOn(RouterWaits.prototype, "wait");
+  const client = new AbortController();
+  const headers = { authorization: `Bearer ${node.credential}`, "x-waggle-node": node.nodeId };
+  const url = `https://registry/mesh/router/table?after=${version}&wait=25`;
+  const waiting = mesh.fetch(new Request(url, { headers, signal: client.signal }));
+  await mesh.info();
+  client.abort();
+  await expect(waiting).rejects.toThrow();
+  await wait.mock.results.at(-1)?.value;
+  expect(wait).toHaveBeenCalledTimes(1);
 });
 
 test("[M183] a machine that names the formats it reads gets what changed", async () => {
