@@ -10,7 +10,10 @@ import type { RouterEnv } from "./env.ts";
 /** A response that takes longer is a failure: a request may wait for it. Milliseconds. */
 const callTimeoutMs = 2_000;
 
-export type RouterCalls = Pick<PlaneOptions, "callRegistry" | "reportSuspects" | "flush" | "isMeshToken">;
+export type RouterCalls = Pick<
+  PlaneOptions,
+  "callRegistry" | "callsWait" | "reportSuspects" | "flush" | "isMeshToken"
+>;
 
 /** The variables for these calls. */
 type CallsEnv = Pick<RouterEnv, "CONTROL_URL" | "NODE_ID" | "NODE_CREDENTIAL">;
@@ -30,7 +33,8 @@ export function routerCalls(env: CallsEnv): RouterCalls {
   };
   return {
     isMeshToken: (text) => isMeshToken(text),
-    // Does not wait there: requests, or the process of this machine, make the data plane call.
+    // The process of this machine, which answers, gives newer tables to the data plane itself.
+    callsWait: false,
     callRegistry: async ({ afterVersion, counters }) => {
       const counting =
         counters === null

@@ -66,6 +66,8 @@ export type ExitAccess = {
 export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
     readonly callRegistry: CallRegistry;
+    /** False if calls of the registry cannot wait there, and newer tables come by other ways. Absent: true. */
+    readonly callsWait?: boolean;
     /** True where calls of the registry cost nothing: counters are sent every two seconds. Absent: false. */
     readonly isAlwaysWatched?: boolean;
     /** Copies of the table for isolates that start. Absent: none are kept. */
@@ -142,7 +144,8 @@ export function createPlane(options: PlaneOptions): DataPlane {
     sentOnce: attemptPolicy(limits, {}, false),
   };
   const signer = new AttemptSigner(options.newId());
-  const { callRegistry, nowMs, random, domain, tableCopies, isAlwaysWatched = false } = options;
+  const { callRegistry, nowMs, random, domain, tableCopies } = options;
+  const { isAlwaysWatched = false, callsWait: canWait = true } = options;
   const source = (afterVersion: number) => callRegistry({ afterVersion, waitMs: 0, counters: null });
   const tables = new TableCache(source, { nowMs, domain, signer, copies: tableCopies });
   const meter = meterOf(options, outliers);
@@ -152,7 +155,10 @@ export function createPlane(options: PlaneOptions): DataPlane {
     ...limits,
     meter,
     tables,
-    link: new RegistryLink({ call: callRegistry, tables, meter, nowMs, random, sleep, isAlwaysWatched }),
+    link: new RegistryLink({
+      ...{ call: callRegistry, tables, meter, nowMs, random, sleep },
+      ...{ isAlwaysWatched, canWait },
+    }),
     signer,
     exit: exitOf(options),
     cursors: new Cursors(options.random),

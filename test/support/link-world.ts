@@ -44,7 +44,7 @@ export class LinkWorld {
   readonly tables: TableCache;
   readonly link: RegistryLink;
 
-  constructor(isAlwaysWatched = false) {
+  constructor(isAlwaysWatched = false, canWait = true) {
     const call = (sent: RegistryCall) => this.#answer(sent);
     const nowMs = () => Date.now();
     this.tables = new TableCache((afterVersion) => call({ afterVersion, waitMs: 0, counters: null }), {
@@ -58,6 +58,7 @@ export class LinkWorld {
       random: () => 0.5,
       sleep: (ms) => this.#pause(ms),
       isAlwaysWatched,
+      canWait,
     });
   }
 

@@ -56,6 +56,8 @@ export type LinkState = {
   readonly isExpired: boolean;
   /** The telemetry is looked at, so that counters are sent every two seconds. */
   readonly isWatched: boolean;
+  /** A call may wait at the registry. Else the router counts as quiet. */
+  readonly canWait: boolean;
 };
 
 /** The part of a request's `waitUntil` that calls. */
@@ -106,9 +108,9 @@ function dueMs(state: LinkState, startedMs: number, nowMs: number): number {
 }
 
 /** True if about one request a second came lately, and not only in one burst. */
-function isBusy({ windowMs, windowRequests, previousRequests }: LinkState, nowMs: number): boolean {
+function isBusy({ windowMs, windowRequests, previousRequests, canWait }: LinkState, nowMs: number): boolean {
   const elapsedMs = nowMs - windowMs;
-  if (elapsedMs >= 2 * activityWindowMs) return false;
+  if (!canWait || elapsedMs >= 2 * activityWindowMs) return false;
   return (elapsedMs < activityWindowMs ? previousRequests : windowRequests) >= busyRequests;
 }
 

@@ -47,6 +47,8 @@ type RegistryLinkOptions = {
   readonly sleep: (ms: number) => Promise<void>;
   /** True where calls cost nothing: counters are sent as if the telemetry were always looked at. */
   readonly isAlwaysWatched: boolean;
+  /** False if `call` does not wait, whatever the call says. */
+  readonly canWait: boolean;
 };
 
 type WaitUntil = (work: Promise<void>) => void;
@@ -90,6 +92,7 @@ export class RegistryLink {
       previousRequests: 0,
       isExpired: false,
       isWatched: options.isAlwaysWatched,
+      canWait: options.canWait,
     };
   }
 

@@ -42,6 +42,7 @@ test("[Y30][X161] whatever the clock does, versions never fall, waits are short,
       random: () => 0.5,
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       isAlwaysWatched: true,
+      canWait: true,
     });
     const routed: { version: number; waitedMs: number; hadTable: boolean }[] = [];
     const route = () => {

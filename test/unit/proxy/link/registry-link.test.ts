@@ -128,6 +128,15 @@ test("[X172] where calls cost nothing, counters are sent every two seconds", asy
   }
 });
 
+test("[X172] a router on a machine, whose process gives it the tables, calls every two seconds and never waits", async () => {
+  const world = new LinkWorld(true, false);
+  await traffic(world, 100, 60_000);
+  expect(world.calls.every(({ waitMs }) => waitMs === 0)).toBe(true);
+  expect(world.calls.length).toBeLessThanOrEqual(60_000 / flushIntervalMs);
+  await seconds(4);
+  expect(world.counted).toBe(world.sent);
+});
+
 test("[X173] a table that a gateway calls old is fetched at the end of that request", async () => {
   const world = new LinkWorld();
   world.request();
