@@ -12,7 +12,7 @@ import { snapshotOrNull } from "./remote-telemetry.ts";
 const maxJudgedTargets = 600;
 
 /** True if each task and static server is judged by its own traffic. */
-export function judgesTargets({ tasks, servers }: Pick<MeshView, "tasks" | "servers">): boolean {
+function judgesTargets({ tasks, servers }: Pick<MeshView, "tasks" | "servers">): boolean {
   return tasks.filter((task) => isAlive(task)).length + servers.length <= maxJudgedTargets;
 }
 

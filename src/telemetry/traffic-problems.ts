@@ -4,7 +4,7 @@ import type { ServiceTraffic, TrafficMetrics } from "./snapshot.ts";
 import type { ErrorWindow, TrafficWindow } from "./traffic-window.ts";
 
 /** A task or a static server that fails its attempts. */
-export type FailingTarget = {
+type FailingTarget = {
   readonly id: string;
   readonly name: string;
   /** `80 % of its attempts fail: 8 of 10 in the last 60 s`. */

@@ -11,7 +11,7 @@ import { countText, listText } from "./words.ts";
 const maxNamedServers = 3;
 
 /** A server in maint is down on purpose, so it is not a problem. */
-export function isServerDown({ admin, health }: ServerView): boolean {
+function isServerDown({ admin, health }: ServerView): boolean {
   return admin !== "maint" && health !== null && !health.up;
 }
 

@@ -70,14 +70,14 @@ const advices: readonly {
   readonly pattern: RegExp;
   readonly advice: (service: ServiceView, hostname: string) => string;
 }[] = [
-  { pattern: new RegExp(notHttp), advice: (service) => notHttpAdvice(service) },
+  { pattern: /L7RSP/, advice: (service) => notHttpAdvice(service) },
   {
     pattern: /refused access to|unauthorized|credentials/i,
     advice: ({ spec }) =>
       `Check the image's name, log in, and pass the credentials on: \`docker login\`, then \`docker service update --with-registry-auth ${spec.name}\`.`,
   },
   {
-    pattern: /no such image|image .* is not known|cannot pull|manifest unknown/i,
+    pattern: /no such image|is not known|cannot pull|manifest unknown/i,
     advice: ({ spec }) =>
       `Correct the image, ${spec.run.image}: \`waggle service update --image IMAGE ${spec.name}\`, or make it available to the nodes.`,
   },
@@ -117,9 +117,8 @@ function notHttpAdvice({ spec: { name } }: ServiceView): string {
 
 /** The text without durations, ids, local addresses and the name of its node. */
 export function withoutVariables(text: string, node: Pick<MeshNode, "hostname"> | undefined): string {
-  const withoutNode = node === undefined ? text : text.replaceAll(node.hostname, "NODE");
-  return withoutNode
-    .replaceAll(/; restarting in .*$/g, "")
+  const [cause = ""] = text.split("; restarting in ");
+  return (node === undefined ? cause : cause.replaceAll(node.hostname, "NODE"))
     .replaceAll(/\b[0-9a-z]{25}\b|\b[0-9a-f]{12,64}\b/g, "ID")
     .replaceAll(/\b\d+(\.\d+)? ?m?s\b/g, "TIME")
     .replaceAll(/\b127\.\d+\.\d+\.\d+(:\d+)?\b/g, "ADDRESS");
