@@ -31,10 +31,10 @@ export type RouteRow = {
   readonly exampleUrl: string | null;
 };
 
-/** @param balancerPort the port of the default service; null on Cloudflare */
+/** By port. @param balancerPort the port of the default service; null on Cloudflare */
 export function routeRows(view: DashboardView, balancerPort: number | null): readonly RouteRow[] {
   const table = tableOf(view);
-  return table.services.flatMap((service) => {
+  const rows = table.services.flatMap((service) => {
     const common = commonOf(service, view);
     const ports = service.ports.map(({ published, target, mode }): RouteRow => {
       const isTcp = isTcpService(service);
@@ -76,6 +76,14 @@ export function routeRows(view: DashboardView, balancerPort: number | null): rea
       : [];
     return [...ports, ...hosts, ...paths, ...defaults];
   });
+  return rows.toSorted((a, b) => compareNaturally(orderOf(a), orderOf(b)));
+}
+
+const { compare: compareNaturally } = new Intl.Collator("en", { numeric: true });
+
+/** By port, then routes by host name alone. */
+function orderOf({ port, host, path, service }: RouteRow): string {
+  return `${port} ${host} ${path} ${service}`;
 }
 
 const any = "any";

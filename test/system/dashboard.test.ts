@@ -229,7 +229,7 @@ describe.skipIf(chromiumPath === null)(
       await copy.close();
       await page.getByLabel("Mesh token").fill(mesh.token);
       await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByRole("heading", { name: "my-web" }).waitFor();
+      await page.getByRole("heading", { name: "my-web", level: 1 }).waitFor();
       await page.context().close();
     });
 
@@ -399,7 +399,10 @@ function pagePaths(): readonly string[] {
     "services/my-web?range=hour",
     "nodes",
     "nodes/node1",
+    "routing",
     `routing?${new URLSearchParams({ url })}`,
+    "create-service",
+    "services/my-web/remove",
     "events",
   ];
 }

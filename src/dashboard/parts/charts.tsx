@@ -11,6 +11,9 @@ export function Charts({ history }: { history: TrafficHistory }) {
   if (history.points.length === 0) {
     return <p class="empty">Charts appear when the first {formatDuration(history.stepMs)} have ended.</p>;
   }
+  if (history.points.every(({ requests }) => requests === 0)) {
+    return <p class="empty">No requests in this time.</p>;
+  }
   const rate = rateChartData(history);
   const latency = latencyChartData(history);
   const heatmap = heatmapData(history);

@@ -202,3 +202,11 @@ test("[G84] before the first samples a page has no charts, and no invalid number
   expect(textOf(text, "traffic")).toContain("Charts appear when the first 10 s have ended.");
   expect(text).not.toMatch(/Infinity|NaN|data-chart/);
 });
+
+test("[G84] a time without requests has a sentence instead of empty axes", async () => {
+  const { dashboard } = await withTraffic(0);
+  dashboard.mesh.nowMs += 11 * 60_000;
+  const { text } = await dashboard.ask("GET /dashboard/services/my-web");
+  expect(textOf(text, "traffic")).toContain("No requests in this time.");
+  expect(text).not.toContain("data-chart");
+});
