@@ -9,6 +9,7 @@ import { type CheckDeps, type Connection, runCheck, sleep } from "../src/prober/
 import { CheckSchedule } from "../src/prober/check-schedule.ts";
 import { ExpectationCache } from "../src/prober/expectation-cache.ts";
 import { ProberStore } from "../src/prober/prober-store.ts";
+import { planWake } from "../src/prober/wake-plan.ts";
 import { ClockGuard, slowCallerSkewMs } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
 import { registryOf } from "./objects.ts";
@@ -16,10 +17,6 @@ import { sqlDatabaseOf } from "./storage.ts";
 
 /** Delay after a report that failed, or a failed alarm, milliseconds. */
 const proberRetryMs = 2_000;
-/**
- * Shortest delay of the next alarm, milliseconds. Each alarm writes a row; checks due until then run with it.
- */
-const minAlarmMs = 50;
 
 /** @see docs/decisions/0039-probers.md */
 export class MeshProber extends DurableObject<Env> {
@@ -29,6 +26,9 @@ export class MeshProber extends DurableObject<Env> {
   #region: string;
   #listHash: string;
   #alarmAtMs: number | null = null;
+  /** When the last alarm was. */
+  #alarmedMs = Number.NEGATIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #isReporting = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -66,6 +66,7 @@ export class MeshProber extends DurableObject<Env> {
 
   override alarm(): void {
     this.#alarmAtMs = null;
+    this.#alarmedMs = Date.now();
     try {
       this.#runDue();
     } catch (error) {
@@ -117,18 +118,22 @@ export class MeshProber extends DurableObject<Env> {
     this.#listHash = list.hash;
   }
 
-  /** Sets the alarm unless an earlier one is set. Deletes it if there is nothing to check. */
+  /** Sets the alarm unless an earlier one is set, and a timer. Deletes them if there is nothing to check. */
   #setAlarm(): void {
     const nextMs = this.#schedule.nextDueMs();
+    clearTimeout(this.#timer);
     if (nextMs === null) {
       if (this.#alarmAtMs !== null) void this.ctx.storage.deleteAlarm();
       this.#alarmAtMs = null;
       return;
     }
-    const atMs = Math.max(nextMs, Date.now() + minAlarmMs);
-    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
-    this.#alarmAtMs = atMs;
-    void this.ctx.storage.setAlarm(atMs);
+    const nowMs = Date.now();
+    const due = { nextMs, urgentMs: this.#schedule.nextUrgentMs() };
+    const { alarmMs, timerMs } = planWake(due, nowMs, this.#alarmedMs);
+    if (timerMs !== null) this.#timer = setTimeout(() => this.#runDue(), timerMs - nowMs);
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= alarmMs) return;
+    this.#alarmAtMs = alarmMs;
+    void this.ctx.storage.setAlarm(alarmMs);
   }
 }
 

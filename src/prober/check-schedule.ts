@@ -1,7 +1,8 @@
 // A prober's schedule: which servers are due for a check, where their counters stand, and when to report.
 //
 // A server's next check starts one interval after the start of the last. As in HAProxy, the counter selects
-// the interval. The first checks of new servers are spread over their interval. At most six checks run at a
+// the interval. The first checks of many new servers are spread over their interval, in groups: servers of one
+// interval that were checked together are due together, so that one wake-up serves all. At most six checks run at a
 // time, because the platform limits the open connections of an object; a check that waits for its turn is
 // late, but has not failed.
 //
@@ -12,8 +13,11 @@ import { countCheck, isUp, nextIntervalMs } from "../domain/model/check-counter.
 import { type CheckResult, isPassing } from "../domain/model/check-result.ts";
 import { maxProbeReportGapMs, type ProbeReport, type ProbeTarget } from "../domain/model/probe-list.ts";
 import type { RegionHealth } from "../domain/model/server-health.ts";
+import { minAlarmGapMs } from "./wake-plan.ts";
 
 const maxRunningChecks = 6;
+/** New servers whose first checks are due together: with six at a time they take less than a second. */
+const checksTogether = 24;
 /** Shortest time between two reports without a server that went up or down, milliseconds. */
 const minReportGapMs = 1_000;
 
@@ -24,7 +28,14 @@ type ScheduledCheck = {
   target: ProbeTarget;
   health: RegionHealth;
   dueMs: number;
+  /** The interval before the check that is due, milliseconds. */
+  intervalMs: number;
   startedMs: number | null;
+  /**
+   * The wake-up that found it due, from which its interval counts; null until then. With more than six it starts
+   * later, but stays due together with the others.
+   */
+  wokenMs: number | null;
   /** The fingerprint of the last report; empty: not reported. */
   reportedFingerprint: string;
 };
@@ -60,8 +71,10 @@ export class CheckSchedule {
       this.#checks.set(target.serverId, {
         target,
         health: initialHealth(target, storedById.get(target.serverId)),
-        dueMs: nowMs + Math.round((startedCount / newCount) * target.check.interMs),
+        dueMs: nowMs + firstDelayMs(startedCount, newCount, target.check.interMs),
+        intervalMs: target.check.interMs,
         startedMs: null,
+        wokenMs: null,
         reportedFingerprint: "",
       });
       startedCount += 1;
@@ -81,11 +94,12 @@ export class CheckSchedule {
     this.#followClock(nowMs);
     const due = [...this.#checks.values()]
       .filter(({ dueMs, startedMs }) => startedMs === null && dueMs <= nowMs)
-      .sort((a, b) => a.dueMs - b.dueMs)
-      .slice(0, maxRunningChecks - this.#running);
-    for (const check of due) check.startedMs = nowMs;
-    this.#running += due.length;
-    return due.map(({ target }) => target);
+      .sort((a, b) => a.dueMs - b.dueMs);
+    for (const check of due) check.wokenMs ??= nowMs;
+    const started = due.slice(0, maxRunningChecks - this.#running);
+    for (const check of started) check.startedMs = nowMs;
+    this.#running += started.length;
+    return started.map(({ target }) => target);
   }
 
   /**
@@ -105,8 +119,10 @@ export class CheckSchedule {
     const counter = countCheck(before.counter, passed, check);
     const fails = before.fails + (!passed && before.counter > 0 ? 1 : 0);
     scheduled.health = { counter, fails, last: result };
-    scheduled.dueMs = Math.max(nowMs, (scheduled.startedMs ?? nowMs) + nextIntervalMs(counter, check));
+    scheduled.intervalMs = nextIntervalMs(counter, check);
+    scheduled.dueMs = Math.max(nowMs, (scheduled.wokenMs ?? nowMs) + scheduled.intervalMs);
     scheduled.startedMs = null;
+    scheduled.wokenMs = null;
     if (fingerprint(scheduled) !== scheduled.reportedFingerprint) {
       const hasFlipped = isUp(counter, check) !== isUp(before.counter, check);
       this.#reportAtMs = Math.min(
@@ -151,21 +167,36 @@ export class CheckSchedule {
     for (const scheduled of this.#checks.values()) {
       scheduled.dueMs -= backMs;
       if (scheduled.startedMs !== null) scheduled.startedMs -= backMs;
+      if (scheduled.wokenMs !== null) scheduled.wokenMs -= backMs;
     }
   }
 
   /** When the next check or report is due, epoch milliseconds; null: nothing to check. */
   nextDueMs(): number | null {
-    if (this.#isIdle) return null;
+    return this.#isIdle ? null : this.#nextDueMs(() => true);
+  }
+
+  /** When the next report is due, or the next check of a server whose interval is below a second; else null. */
+  nextUrgentMs(): number | null {
+    return this.#isIdle ? null : this.#nextDueMs(({ intervalMs }) => intervalMs < minAlarmGapMs);
+  }
+
+  #nextDueMs(isCounted: (check: ScheduledCheck) => boolean): number {
     let next = this.#reportAtMs;
     // With six running, the next check starts when one of them ends.
     if (this.#running < maxRunningChecks) {
-      for (const { dueMs, startedMs } of this.#checks.values()) {
-        if (startedMs === null && dueMs < next) next = dueMs;
+      for (const check of this.#checks.values()) {
+        if (check.startedMs === null && check.dueMs < next && isCounted(check)) next = check.dueMs;
       }
     }
     return next;
   }
+}
+
+/** The delay of a new server's first check. */
+function firstDelayMs(position: number, count: number, interMs: number): number {
+  const slots = Math.max(1, Math.min(Math.ceil(count / checksTogether), Math.floor(interMs / minAlarmGapMs)));
+  return Math.round((Math.floor((position * slots) / count) * interMs) / slots);
 }
 
 function initialHealth(

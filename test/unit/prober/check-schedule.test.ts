@@ -57,12 +57,16 @@ class SimulatedProber {
 }
 
 describe("a schedule checks", () => {
-  test("[F14] each server at its interval from start to start, the first checks of a new list spread over it", () => {
-    const prober = new SimulatedProber(target("a"), target("b"), target("c"), target("d"));
+  test("[F14] each server at its interval from start to start, the first checks of a long list spread over it", () => {
+    const ids = Array.from({ length: 60 }, (_, at) => `server${at}`);
+    const prober = new SimulatedProber(...ids.map((id) => target(id)));
     prober.runUntil(4_000);
-    expect(prober.timesOf("a")).toEqual([0, 2_000, 4_000]);
-    expect(prober.timesOf("b")).toEqual([500, 2_500]);
-    expect(prober.timesOf("d")).toEqual([1_500, 3_500]);
+    expect(prober.timesOf("server0")).toEqual([0, 2_000, 4_000]);
+    expect(prober.timesOf("server29")).toEqual([0, 2_000, 4_000]);
+    expect(prober.timesOf("server30")).toEqual([1_000, 3_000]);
+    const alone = new SimulatedProber(target("a"), target("b"));
+    alone.runUntil(4_000);
+    expect(alone.timesOf("b")).toEqual(alone.timesOf("a"));
   });
 
   test("[J43] also after the clock goes back, and reports are sent too", () => {
@@ -104,6 +108,27 @@ describe("a schedule checks", () => {
     expect(schedule.nextDueMs()).toBeGreaterThan(10_000);
     schedule.finish(started[0] as ProbeTarget, { word: "L4OK", code: null, durationMs: 1 }, 10_001);
     expect(schedule.startDue(10_001).map(({ serverId }) => serverId)).toEqual(["g"]);
+  });
+
+  test("[F46] checks that had to wait for others stay due together with them", () => {
+    const schedule = new CheckSchedule();
+    schedule.setTargets(
+      [..."abcdefgh"].map((id) => target(id)),
+      [],
+      0,
+    );
+    const passed = { word: "L4OK", code: null, durationMs: 0 } as const;
+    for (const [atMs, count] of [
+      [0, 6],
+      [400, 2],
+    ] as const) {
+      const started = schedule.startDue(atMs);
+      expect(started).toHaveLength(count);
+      for (const check of started) schedule.finish(check, passed, atMs + 300);
+    }
+    schedule.takeReports(1_000);
+    expect([schedule.startDue(1_999), schedule.nextDueMs()]).toEqual([[], 2_000]);
+    expect(schedule.startDue(2_000)).toHaveLength(6);
   });
 
   test("[F15] one server never by two checks at a time", () => {
