@@ -34,8 +34,8 @@ const watchedCollectMs = 1_000;
 const unwatchedCollectMs = 10_000;
 /** A call that takes longer is given up, milliseconds. Its deltas are sent again, and count once. */
 const forwardTimeoutMs = 10_000;
-/** A batch of this size is sent at once, bytes. RPC carries 32 MiB. */
-const maxBatchBytes = 4_194_304;
+/** A batch of this size is sent at once, bytes: to count it takes the telemetry object some 50 ms. */
+const maxBatchBytes = 1_048_576;
 /** Size of all deltas here, of the object's 128 MB, bytes; further ones are refused, and sent again. */
 const maxForwardedBytes = 16_777_216;
 

@@ -80,7 +80,7 @@ export function statsDeps(env: PlaneEnv): Omit<StatsDeps, "sharesOrigin"> {
   const telemetry = remoteTelemetry(() => telemetryOf(env));
   return {
     mesh: remoteMesh(() => registryOf(env)),
-    traffic: () => readStatsTraffic(telemetry),
+    traffic: (isLive) => readStatsTraffic(telemetry, isLive),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
     guesses,

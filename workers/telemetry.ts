@@ -30,7 +30,7 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
    * @throws if the object starts again, to follow a clock that was set back
    */
   count(delta: unknown, callerMs?: number): Result<boolean> {
-    return this.#counting(callerMs, () => this.#telemetry.count(delta));
+    return this.#counting(callerMs, () => this.#telemetry.count(delta, callerMs));
   }
 
   /**

@@ -123,6 +123,7 @@ export function nativeRoutes(deps: ControlDeps): ControlRoutes {
       trend: readFlag(trend),
       series: readFlag(series),
       colos: readFlag(colos),
+      live: true,
     };
     return c.json(await telemetry.snapshot(filter));
   });
@@ -130,7 +131,7 @@ export function nativeRoutes(deps: ControlDeps): ControlRoutes {
     const view = await readMeshView(deps.mesh);
     const [traffic, context] = await Promise.all([readJudgedTraffic(deps, view), readProblemContext(deps)]);
     const judged = traffic === null ? null : judgedTraffic(view, traffic);
-    return c.json(meshStatus(view, judged, now(), context));
+    return c.json(meshStatus(view, judged, now(), context, traffic?.leftOut));
   });
   return routes;
 }

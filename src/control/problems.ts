@@ -5,6 +5,7 @@ import { isBalancer, isNodeReady, type MeshNode } from "../domain/model/node.ts"
 import type { ClosedPort } from "../domain/model/node-listeners.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
+import type { LeftOut } from "../telemetry/snapshot.ts";
 import type { JudgedTraffic } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { nodeProblems, noNodes } from "./problems/node-problems.ts";
@@ -35,12 +36,14 @@ const nowhere: ProblemContext = { isOnCloudflare: false, closedPorts: [] };
  * All problems: outages first, then by weight. A cause is one problem, however many tasks it concerns. Empty means
  * that nothing is wrong.
  *
+ * @param leftOut what telemetry has no memory for
  * @param traffic may have removed services, which are ignored; empty if telemetry cannot be reached
  */
 export function problemsOf(
   view: MeshView,
   traffic: readonly JudgedTraffic[],
   { isOnCloudflare, closedPorts: local }: ProblemContext = nowhere,
+  leftOut: readonly LeftOut[] = [],
 ): StatusProblem[] {
   const { info, nodes, services, tasks, servers } = view;
   const tasksByService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
@@ -72,6 +75,7 @@ export function problemsOf(
     ...services.flatMap((service) => discoveryWarnings(service, nodes)),
     ...services.flatMap((service) => labelsWithoutEffect(service, named)),
     ...services.flatMap((service) => stackWarnings(service, { isOnCloudflare, nodes })),
+    ...leftOut.map(telemetryLimit),
   ];
   return problems.sort((a, b) => weightOf(b) - weightOf(a));
 }
@@ -84,6 +88,27 @@ function ownProblems(state: ServiceState): StatusProblem[] {
   const { service, servers, isDown } = state;
   const problems = [...taskProblems(state), ...downServers(service.spec.name, servers, isDown)];
   return isDown && problems.length === 0 ? [downWithoutCause(state)] : problems;
+}
+
+const leftOutNouns: Readonly<Record<LeftOut["kind"], string>> = {
+  service: "services",
+  node: "nodes",
+  task: "tasks",
+  entry: "pairs of service and node",
+  colo: "tasks by data center",
+};
+
+/** There is more to count apart than the telemetry object has memory for. */
+function telemetryLimit({ kind, kept }: LeftOut): StatusProblem {
+  const noun = leftOutNouns[kind];
+  const others =
+    kind === "colo" ? "further ones are left out of those views" : "further ones count together, as (others)";
+  return {
+    what: "telemetry",
+    why: `it keeps counters for ${kept} ${noun}, which is all its memory; ${others}`,
+    next: "All sums stay right. Counters that get no request for ten minutes make room.",
+    sinceMs: null,
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ import { nodeReach } from "../domain/model/node-gateway.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
+import type { LeftOut } from "../telemetry/snapshot.ts";
 import type { JudgedTraffic } from "../telemetry/traffic-problems.ts";
 import { byUse, type MeshView } from "./mesh-view.ts";
 import { type ProblemContext, problemsOf } from "./problems.ts";
@@ -16,12 +17,14 @@ import { serverStatusOf } from "./servers.ts";
 /**
  * @param traffic null if telemetry cannot be reached
  * @param nowMs the mesh's clock, epoch milliseconds
+ * @param leftOut what telemetry has no memory for
  */
 export function meshStatus(
   view: MeshView,
   traffic: readonly JudgedTraffic[] | null,
   nowMs: number,
   context?: ProblemContext,
+  leftOut: readonly LeftOut[] = [],
 ): MeshStatus {
   const { info, nodes, services, tasks } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
@@ -41,7 +44,7 @@ export function meshStatus(
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     servers: view.servers.map((server) => serverStatusOf(server, nowMs)),
-    problems: problemsOf(view, traffic ?? [], context),
+    problems: problemsOf(view, traffic ?? [], context, leftOut),
     trafficKnown: traffic !== null,
   };
 }

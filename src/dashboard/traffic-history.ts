@@ -22,17 +22,18 @@ type TrafficPoint = {
 export type TrafficHistory = { readonly stepMs: number; readonly points: readonly TrafficPoint[] };
 
 /**
- * The closed bins between the first count and now. The open bin is left out, because it would look like a
- * drop in traffic.
+ * The complete bins since the first count. Later ones are left out, because they would look like a drop in
+ * traffic.
  *
  * @param firstMs time of the first count, epoch milliseconds
+ * @param completeMs up to when all counts have arrived, epoch milliseconds
  */
-export function historyOf(series: TimeSeriesData, firstMs: number, nowMs: number): TrafficHistory {
+export function historyOf(series: TimeSeriesData, firstMs: number, completeMs: number): TrafficHistory {
   const { stepMs, startMs, requests } = series;
   const points = requests.flatMap((_, step) => {
     const atMs = startMs + step * stepMs;
     const endMs = atMs + stepMs;
-    return endMs > firstMs && endMs <= nowMs ? [pointOf(series, step, atMs)] : [];
+    return endMs > firstMs && endMs <= completeMs ? [pointOf(series, step, atMs)] : [];
   });
   return { stepMs, points };
 }

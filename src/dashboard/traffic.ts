@@ -21,19 +21,25 @@ export type TrafficView = {
   readonly isFailing: boolean;
   /** Ids of the tasks and static servers that fail a sustained share of their attempts. */
   readonly failingTargets: ReadonlySet<string>;
+  /** How old these numbers are, milliseconds: routers report every half minute while no page is open. */
+  readonly ageMs: number;
   readonly serviceById: ReadonlyMap<string, ServiceTraffic>;
   readonly nodeById: ReadonlyMap<string, NodeTraffic>;
 };
 
-/** Reads a snapshot. Null if telemetry is unavailable: the page then shows everything else. */
+/** Numbers older than this are shown with their age, milliseconds. While a page is open they are younger. */
+export const agedTrafficMs = 5_000;
+
+/** Reads a snapshot, and has routers report every second meanwhile. Null if telemetry is unavailable: the page then shows everything else. */
 export type TrafficReader = (filter: SnapshotFilter) => Promise<Snapshot | null>;
 
 export function trafficReader(telemetry: TelemetryApi): TrafficReader {
-  return (filter) => snapshotOrNull(telemetry, filter);
+  return (filter) => snapshotOrNull(telemetry, { ...filter, live: true });
 }
 
-export function trafficView({ services, nodes }: Snapshot): TrafficView {
+export function trafficView({ services, nodes, atMs, completeMs }: Snapshot): TrafficView {
   return {
+    ageMs: atMs - completeMs,
     total: combinedRates(services),
     trend: sumOfTrends(services),
     isFailing: services.some(({ recent }) => isFailing(recent)),

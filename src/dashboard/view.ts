@@ -89,7 +89,12 @@ export function makeView(
     nodes: mesh.nodes.toSorted((a, b) => compareNames(a.hostname, b.hostname)),
     services: mesh.services.toSorted((a, b) => compareNames(a.spec.name, b.spec.name)),
     nowMs,
-    problems: problemsOf(mesh, snapshot === null ? [] : judgedTraffic(mesh, snapshot), context),
+    problems: problemsOf(
+      mesh,
+      snapshot === null ? [] : judgedTraffic(mesh, snapshot),
+      context,
+      snapshot?.leftOut,
+    ),
     traffic: snapshot === null ? null : trafficView(snapshot),
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,

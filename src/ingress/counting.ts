@@ -151,6 +151,7 @@ export function countRequest(
   nowMs: number,
 ): boolean {
   const { method, bodyBytes, receivedMs } = incoming;
+  if (nowMs >= meter.sliceEndMs) meter.endSlice(nowMs);
   const bytesIn = bodyBytes ?? clientBody?.passedBytes ?? 0;
   const bytesOut = result instanceof Response ? bytesOf(result, method) : 0;
   const end = { target, result, bytesIn, bytesOut: bytesOut ?? 0, elapsedMs: nowMs - receivedMs };

@@ -95,6 +95,12 @@ export const MeshTrafficReport = z.object({
   /** The mesh's clock, the reference for every `…Ms` here. */
   atMs: timestampMs,
   sinceMs: timestampMs,
+  /** Requests that ended before this have been reported; of later ones perhaps not all. */
+  completeMs: timestampMs,
+  /** Kinds of which there are more than are kept apart; the rest counts as `(others)`. */
+  leftOut: z.array(
+    z.object({ kind: z.enum(["service", "node", "task", "entry", "colo"]), kept: z.number() }),
+  ),
   services: z.array(ServiceTrafficReport),
   nodes: z.array(NodeTrafficReport),
   /** Requests that matched no service. */

@@ -7,7 +7,8 @@ import type { StatsTraffic } from "./input.ts";
 
 export type StatsDeps = {
   readonly mesh: MeshApi;
-  readonly traffic: () => Promise<StatsTraffic>;
+  /** `isLive`: for a page that a person looks at. */
+  readonly traffic: (isLive: boolean) => Promise<StatsTraffic>;
   /** Empty if not set: then every request is refused. */
   readonly operatorToken: string;
   /** Empty or absent if not set. */

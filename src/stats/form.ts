@@ -50,7 +50,7 @@ async function applyForm(context: StatsContext, fields: URLSearchParams): Promis
     action: fields.get("action") ?? "",
     proxy: fields.get("b") ?? "",
   };
-  return applyAction(context.mesh, await readReport(context), form, "operator");
+  return applyAction(context.mesh, await readReport(context, true), form, "operator");
 }
 
 /** Null if the form is too long, which could fill the isolate's memory. Empty if it is not text. */

@@ -31,7 +31,7 @@ type RenderedStats = {
 
 async function render(context: StatsContext, role: Role, query: StatsQuery): Promise<RenderedStats> {
   if (query.format === "json-schema") return { type: "application/json", text: statsJsonSchema() };
-  const report = filterReport(await readReport(context), query);
+  const report = filterReport(await readReport(context, query.format === "html"), query);
   if (query.format === "csv") return { type: "text/plain; charset=utf-8", text: statsCsv(report) };
   if (query.format === "json") return { type: "application/json", text: statsJson(report) };
   const nonce = context.newId();
@@ -44,8 +44,11 @@ async function render(context: StatsContext, role: Role, query: StatsQuery): Pro
 }
 
 /** Reads the current report, unfiltered. @throws MeshError if the registry cannot be reached */
-export async function readReport({ mesh, traffic, now }: StatsContext): Promise<StatsReport> {
-  const [view, statsTraffic] = await Promise.all([readMeshView(mesh), traffic()]);
+export async function readReport(
+  { mesh, traffic, now }: StatsContext,
+  isLive: boolean,
+): Promise<StatsReport> {
+  const [view, statsTraffic] = await Promise.all([readMeshView(mesh), traffic(isLive)]);
   return makeReport({ ...view, traffic: statsTraffic, nowMs: now() });
 }
 

@@ -8,9 +8,13 @@ import { emptyTraffic, type ProxyValues, type StatsTraffic } from "./input.ts";
 import type { ColumnValues } from "./report.ts";
 import { seconds } from "./time.ts";
 
-/** Reads current traffic, with counters that never fall; empty columns if telemetry cannot be reached. */
-export async function readStatsTraffic(telemetry: TelemetryApi): Promise<StatsTraffic> {
-  const snapshot = await snapshotOrNull(telemetry, { saveFirst: true });
+/**
+ * Reads current traffic, with counters that never fall; empty columns if telemetry cannot be reached.
+ *
+ * @param isLive for a person's page; false for a program, which reads on and on
+ */
+export async function readStatsTraffic(telemetry: TelemetryApi, isLive: boolean): Promise<StatsTraffic> {
+  const snapshot = await snapshotOrNull(telemetry, { saveFirst: true, live: isLive });
   return snapshot === null ? emptyTraffic : statsTraffic(snapshot);
 }
 

@@ -22,6 +22,7 @@ export function followClock(state: TelemetryState, nowMs: number, latestMs: numb
   }
   for (const isolate of state.isolates.values()) {
     isolate.lastMs = Math.min(isolate.lastMs, nowMs);
+    if (isolate.coveredMs !== null) isolate.coveredMs = Math.min(isolate.coveredMs, nowMs);
     // Only in memory, so that the step is known.
     for (const [taskId, untilMs] of isolate.ejectedUntilMs) {
       isolate.ejectedUntilMs.set(taskId, untilMs - (latestMs - nowMs));

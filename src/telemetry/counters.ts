@@ -91,3 +91,22 @@ const refusalCounters: Readonly<Record<number, number>> = {
 export function refusalCounter(status: number): number {
   return refusalCounters[status] ?? counterIndex.refusedOther;
 }
+
+/** What a series and a rate count: at a target attempts, at a service or node requests. */
+export type CountedKind = "task" | "entry";
+
+/** How many attempts or requests of counts there are. */
+export function seriesCount(counts: ArrayLike<number>, kind: CountedKind): number {
+  return counts[kind === "task" ? counterIndex.attempts : counterIndex.requests] ?? 0;
+}
+
+/**
+ * How many of them failed: requests with a 5xx response, from the mesh itself or a task, and connections that no
+ * task got; attempts also without a response.
+ */
+export function failedCount(counts: ArrayLike<number>, kind: CountedKind): number {
+  const failed = (counts[counterIndex.responses5xx] ?? 0) + (counts[counterIndex.refusedConnections] ?? 0);
+  if (kind === "entry") return failed;
+  const errors = (counts[counterIndex.connectErrors] ?? 0) + (counts[counterIndex.responseErrors] ?? 0);
+  return failed + errors + (counts[counterIndex.timeouts] ?? 0);
+}

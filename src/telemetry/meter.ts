@@ -1,6 +1,6 @@
 // The meter: all metrics of one isolate. A request only adds to them; taking a delta does the rest.
 
-import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
+import type { Delta, DeltaTimes, EntryDelta, TaskDelta } from "./delta.ts";
 import { MetricSet } from "./metrics.ts";
 
 /** A task or a static server. */
@@ -38,6 +38,13 @@ type EntryMetrics = {
 const generationMs = 60_000;
 /** A request that waits renews its gauge increments this often, so that they do not expire. Milliseconds. */
 export const renewMs = generationMs / 2;
+/**
+ * Requests are counted by slices of this length, milliseconds: half a bin of the telemetry object, so that a bin has
+ * the requests that ended in it however late they are reported.
+ */
+const sliceMs = 5_000;
+/** Most slices of one delta; what ends later is in the last one. */
+const maxSlices = 120;
 /** A metric set without a change in this many takes is dropped. */
 const maxIdleTakes = 300;
 const noEntity: MeteredEntity = { id: "", name: "" };
@@ -48,9 +55,15 @@ export class Meter {
   colo = "";
   /** The number of the current generation of gauge increments, see `Gauge`. */
   generation = 0;
+  /** From when on a request that ends must call `endSlice` before it is counted, epoch milliseconds. */
+  sliceEndMs = Number.NEGATIVE_INFINITY;
   readonly #options: MeterOptions;
   #rotatedMs = Number.NEGATIVE_INFINITY;
   #seq = 0;
+  #takenMs = Number.NEGATIVE_INFINITY;
+  /** Start of the slice in which requests are counted; null: none has ended since the last delta. */
+  #sliceStartMs: number | null = null;
+  #endedSlicesMs: number[] = [];
   readonly #tasks = new Map<string, TaskMetrics>();
   readonly #entries = new Map<string, EntryMetrics>();
   /**
@@ -76,9 +89,42 @@ export class Meter {
     return metrics ?? this.#findEntry(service, node);
   }
 
+  /** Begins the slice in which a request that ends now is counted. */
+  endSlice(nowMs: number): void {
+    let startMs = nowMs;
+    if (this.#sliceStartMs !== null) {
+      this.#closeSlice(sliceMs);
+      // Slices in which no request ended are one.
+      const emptyMs = Math.floor((nowMs - this.sliceEndMs) / sliceMs) * sliceMs;
+      if (emptyMs > 0) this.#closeSlice(Math.min(emptyMs, maxSlices * sliceMs));
+      startMs = this.sliceEndMs + emptyMs;
+    }
+    this.#sliceStartMs = startMs;
+    const isLast = this.#endedSlicesMs.length >= maxSlices;
+    this.sliceEndMs = isLast ? Number.POSITIVE_INFINITY : startMs + sliceMs;
+  }
+
+  #closeSlice(lengthMs: number): void {
+    this.#endedSlicesMs.push(lengthMs);
+    for (const { metrics } of this.#tasks.values()) metrics.endSlice(this.#endedSlicesMs.length);
+    for (const { metrics } of this.#entries.values()) metrics.endSlice(this.#endedSlicesMs.length);
+  }
+
+  /** Ends the slices of a delta. Connections of mode tcp are counted without a time. */
+  #takeTimes(nowMs: number): DeltaTimes {
+    const startMs = this.#sliceStartMs ?? Math.max(this.#takenMs, nowMs - sliceMs);
+    const slicesMs = [...this.#endedSlicesMs, Math.max(0, nowMs - startMs)];
+    this.#endedSlicesMs = [];
+    this.#sliceStartMs = null;
+    this.sliceEndMs = Number.NEGATIVE_INFINITY;
+    this.#takenMs = nowMs;
+    return { takenMs: nowMs, slicesMs };
+  }
+
   /** The measurements since the last call, under the next number; null without measurements. */
   take(nowMs: number): Delta | null {
     this.#rotateIfDue(nowMs);
+    const times = this.#takeTimes(nowMs);
     const tasks = [...this.#tasks.values()].flatMap((task) => this.#takeTask(task, nowMs) ?? []);
     const entries = [...this.#entries.values()].flatMap((entry) => {
       const report = entry.metrics.take();
@@ -88,7 +134,8 @@ export class Meter {
     this.#dropIdle();
     if (tasks.length === 0 && entries.length === 0) return null;
     this.#seq += 1;
-    return { isolate: this.#options.isolate, seq: this.#seq, colo: this.colo || "unknown", tasks, entries };
+    const { isolate } = this.#options;
+    return { isolate, seq: this.#seq, colo: this.colo || "unknown", times, tasks, entries };
   }
 
   #findTask(target: MeteredTask, service: MeteredEntity): MetricSet {
@@ -97,7 +144,7 @@ export class Meter {
     const labels = { id, name, slot, nodeId, serviceId: service.id, serviceName: service.name };
     const known = this.#tasks.get(id);
     if (known !== undefined) known.labels = labels;
-    const { metrics } = known ?? { metrics: new MetricSet() };
+    const { metrics } = known ?? { metrics: new MetricSet("task") };
     if (known === undefined) this.#tasks.set(id, { metrics, labels, idleTakes: 0, wasEjected: false });
     this.#taskMetrics.set(target, metrics);
     return metrics;
@@ -108,7 +155,7 @@ export class Meter {
     const labels = { service: toEntity(service), node: toEntity(node) };
     const known = this.#entries.get(key);
     if (known !== undefined) known.labels = labels;
-    const { metrics } = known ?? { metrics: new MetricSet() };
+    const { metrics } = known ?? { metrics: new MetricSet("entry") };
     if (known === undefined) this.#entries.set(key, { metrics, labels, idleTakes: 0 });
     const byNode = this.#entryMetrics.get(service ?? noEntity) ?? new WeakMap<MeteredEntity, MetricSet>();
     this.#entryMetrics.set(service ?? noEntity, byNode.set(node ?? noEntity, metrics));

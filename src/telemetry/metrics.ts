@@ -1,6 +1,6 @@
 // Metrics: what one isolate measures of a task, or of a service at an entry point, and its written form.
 
-import { counterCount } from "./counters.ts";
+import { type CountedKind, counterCount, failedCount, seriesCount } from "./counters.ts";
 import { newBuckets } from "./histogram.ts";
 
 /** The counters, gauges and latency histogram of one key. */
@@ -10,9 +10,16 @@ export class MetricSet {
   readonly open = new Gauge();
   /** Requests in the queue. */
   readonly queue = new Gauge();
+  readonly #kind: CountedKind;
   /** The gauge values of the last report. */
   #reportedOpen = 0;
   #reportedQueue = 0;
+  /** For each slice that ended since the last report: count and failed count up to its end. */
+  readonly #sliceEnds: number[] = [];
+
+  constructor(kind: CountedKind) {
+    this.#kind = kind;
+  }
 
   add(counter: number, by = 1): void {
     const { counts } = this.tally;
@@ -24,12 +31,19 @@ export class MetricSet {
     this.queue.rotate();
   }
 
+  /** A slice of time ends. @param ended how many have ended with it; this set may be newer than some */
+  endSlice(ended: number): void {
+    while (this.#sliceEnds.length < 2 * (ended - 1)) this.#sliceEnds.push(0);
+    this.#sliceEnds.push(...this.#sums());
+  }
+
   /**
    * The measurements since the last call; null without measurements. Waiting requests are reported each time:
    * the telemetry object forgets an isolate that is silent.
    */
-  take(): (SparseTally & GaugeReport) | null {
+  take(): MetricReport | null {
     const { tally, open, queue } = this;
+    const slices = this.#takeSlices();
     const sparse = toSparseTally(tally);
     const hasGauges = open.value + queue.value + this.#reportedOpen + this.#reportedQueue > 0;
     if (!hasGauges && sparse.counts.length === 0 && sparse.buckets.length === 0) return null;
@@ -39,6 +53,7 @@ export class MetricSet {
       openMax: open.max,
       queue: queue.value,
       queueMax: queue.max,
+      ...(slices !== null && { slices }),
     };
     tally.counts.fill(0);
     tally.buckets.fill(0);
@@ -47,6 +62,19 @@ export class MetricSet {
     this.#reportedOpen = open.value;
     this.#reportedQueue = queue.value;
     return report;
+  }
+
+  /** See MetricReport; null if no slice has ended. */
+  #takeSlices(): readonly number[] | null {
+    const ends = this.#sliceEnds.splice(0);
+    if (ends.length === 0) return null;
+    ends.push(...this.#sums());
+    return ends.map((sum, at) => sum - (ends[at - 2] ?? 0));
+  }
+
+  #sums(): readonly [count: number, failed: number] {
+    const { counts } = this.tally;
+    return [seriesCount(counts, this.#kind), failedCount(counts, this.#kind)];
   }
 }
 
@@ -99,7 +127,7 @@ class Gauge {
 }
 
 /** Gauge values of one key now, and their maxima since the last delta. */
-export type GaugeReport = {
+type GaugeReport = {
   /** Requests waiting for response headers. */
   readonly open: number;
   readonly openMax: number;
@@ -107,6 +135,16 @@ export type GaugeReport = {
   readonly queue: number;
   readonly queueMax: number;
 };
+
+/** What one isolate measured of one key since its previous delta. */
+export type MetricReport = SparseTally &
+  GaugeReport & {
+    /**
+     * For each slice of the delta's times, how many requests ended in it, and how many of them failed; for a task,
+     * attempts. Absent if there is one slice only.
+     */
+    readonly slices?: readonly number[];
+  };
 
 /** Counts by `counterIndex`, and a latency histogram. */
 export type Tally = { readonly counts: Float64Array; readonly buckets: Float64Array };

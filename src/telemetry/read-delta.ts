@@ -10,6 +10,10 @@ import { histogramBucketCount } from "./histogram.ts";
 const maxParts = 20_000;
 /** Limit of one counter in one delta; for bytes, a petabyte. */
 const maxDeltaCount = 1e15;
+/** Limit of slices, of the length of one, and of a time: the year 2255. Milliseconds. */
+const maxDeltaSlices = 300;
+const maxSliceMs = 3_600_000;
+const maxTimeMs = Number.MAX_SAFE_INTEGER / 1_000;
 /** An ejection lasts at most an hour. Milliseconds. */
 const maxEjectedMs = 3_600_000;
 
@@ -18,10 +22,21 @@ export function readDelta(value: unknown): Delta {
   const delta = readObject(value, "delta");
   checkWord(delta.isolate, "isolate");
   checkWord(delta.colo, "colo");
+  if (delta.times !== undefined) checkTimes(delta.times);
   if (!Number.isSafeInteger(delta.seq) || Number(delta.seq) < 1) throw invalidDelta("seq", delta.seq);
   for (const task of readParts(delta.tasks, "tasks")) checkTask(task);
   for (const entry of readParts(delta.entries, "entries")) checkEntry(entry);
   return value as Delta;
+}
+
+function checkTimes(value: unknown): void {
+  const { takenMs, sentMs = 0, slicesMs } = readObject(value, "times");
+  if (!isCount(takenMs, maxTimeMs)) throw invalidDelta("takenMs", takenMs);
+  if (!isCount(sentMs, maxTimeMs)) throw invalidDelta("sentMs", sentMs);
+  if (!Array.isArray(slicesMs) || slicesMs.length === 0 || slicesMs.length > maxDeltaSlices)
+    throw invalidDelta("slicesMs", slicesMs);
+  for (const lengthMs of slicesMs)
+    if (!isCount(lengthMs, maxSliceMs)) throw invalidDelta("slicesMs", lengthMs);
 }
 
 function checkTask(value: unknown): void {
@@ -48,9 +63,15 @@ function checkEntry(value: unknown): void {
 function checkMetrics(part: Record<string, unknown>): void {
   checkSparseArray(part.counts, "counts", counterCount);
   checkSparseArray(part.buckets, "buckets", histogramBucketCount);
+  if (part.slices !== undefined) checkSlices(part.slices);
   for (const key of ["open", "openMax", "queue", "queueMax"]) {
     if (!isCount(part[key], 1e9)) throw invalidDelta(key, part[key]);
   }
+}
+
+function checkSlices(value: unknown): void {
+  if (!Array.isArray(value) || value.length > 2 * maxDeltaSlices) throw invalidDelta("slices", value);
+  for (const number of value) if (!isCount(number, maxDeltaCount)) throw invalidDelta("slices", number);
 }
 
 /** Accepts the indexes of a newer release's counters, which `addSparse` skips. */
@@ -70,9 +91,9 @@ function readObject(value: unknown, field: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** An id without spaces, since keys join ids with spaces. */
+/** An id of ASCII without spaces, since keys join ids with spaces and rows have a limit of bytes. */
 function checkWord(value: unknown, field: string): void {
-  if (typeof value !== "string" || !/^\S{1,100}$/.test(value)) throw invalidDelta(field, value);
+  if (typeof value !== "string" || !/^[!-~]{1,100}$/.test(value)) throw invalidDelta(field, value);
 }
 
 function checkNameText(value: unknown, field: string): void {

@@ -1,7 +1,9 @@
 // Reads a snapshot from the telemetry state.
 
 import { counterIndex, countsByName } from "./counters.ts";
+import { type Coverage, coverageOf } from "./coverage.ts";
 import { observationCount, percentile } from "./histogram.ts";
+import { isOthers, type TelemetryItem } from "./items.ts";
 import { type Tally, toSparse } from "./metrics.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
 import type {
@@ -9,6 +11,7 @@ import type {
   ColoTraffic,
   EntryTraffic,
   LatencySummary,
+  LeftOut,
   NodeTraffic,
   ServiceTraffic,
   Snapshot,
@@ -18,22 +21,28 @@ import type {
   TrafficMetrics,
   TrafficSeries,
 } from "./snapshot.ts";
-import {
-  type IsolateState,
-  isolateTimeoutMs,
-  type TelemetryItem,
-  type TelemetryState,
-} from "./telemetry-state.ts";
+import { type IsolateState, isolateTimeoutMs, type TelemetryState } from "./telemetry-state.ts";
 import { binCount, type TimeSeries } from "./time-series.ts";
 import type { Totals } from "./totals.ts";
 import { requestTrend, trafficWindow } from "./traffic-window.ts";
 
-/** The traffic at one moment; services, nodes and tasks are sorted by name. */
-export function readSnapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
-  const reader = new SnapshotReader(state, nowMs, filter);
+/**
+ * The traffic at one moment; services, nodes and tasks are sorted by name.
+ *
+ * @param isLive true once isolates report every second
+ */
+export function readSnapshot(
+  state: TelemetryState,
+  nowMs: number,
+  filter: SnapshotFilter = {},
+  isLive = false,
+): Snapshot {
+  const reader = new SnapshotReader(state, nowMs, filter, isLive);
   return {
     atMs: nowMs,
     sinceMs: state.sinceMs,
+    completeMs: reader.coverage.completeMs,
+    leftOut: leftOutOf(state, nowMs),
     services: reader.services(),
     nodes: reader.nodes(),
     strays: reader.entriesOf(""),
@@ -42,13 +51,14 @@ export function readSnapshot(state: TelemetryState, nowMs: number, filter: Snaps
 }
 
 class SnapshotReader {
+  readonly coverage: Coverage;
   readonly #nowMs: number;
   readonly #filter: SnapshotFilter;
   readonly #items: Readonly<Record<TelemetryItem["kind"], readonly TelemetryItem[]>>;
   readonly #isolates: readonly IsolateState[];
   readonly #queueGauges: QueueGauges;
 
-  constructor(state: TelemetryState, nowMs: number, filter: SnapshotFilter) {
+  constructor(state: TelemetryState, nowMs: number, filter: SnapshotFilter, isLive: boolean) {
     this.#nowMs = nowMs;
     this.#filter = filter;
     const byKind = Map.groupBy(state.items.values(), ({ kind }) => kind);
@@ -68,6 +78,7 @@ class SnapshotReader {
       ({ lastMs }) => Math.abs(nowMs - lastMs) <= isolateTimeoutMs,
     );
     this.#queueGauges = queueGaugesOf(this.#isolates);
+    this.coverage = coverageOf(this.#isolates, nowMs, isLive);
   }
 
   services(): ServiceTraffic[] {
@@ -164,24 +175,26 @@ class SnapshotReader {
 
   #traffic(totals: Totals, gauges: GaugeValues): TrafficMetrics {
     const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = totals;
+    const { readMs, completeMs } = this.coverage;
     return {
       counts: countsByName(tally.counts),
       open: { now: gauges.open, max: openMax },
       queue: { now: gauges.queue, max: queueMax },
-      rate: { now: series?.tens.rate(this.#nowMs) ?? 0, max: rateMax },
+      rate: { now: series?.tens.rate(readMs) ?? 0, max: rateMax },
       latency: latencySummary(tally),
-      recent: series === null ? null : trafficWindow(series.tens, this.#nowMs),
-      trend: series === null || this.#filter.trend !== true ? [] : requestTrend(series.tens, this.#nowMs),
+      recent: series === null ? null : trafficWindow(series.tens, readMs),
+      trend: series === null || this.#filter.trend !== true ? [] : requestTrend(series.tens, completeMs),
       firstMs,
       lastMs,
     };
   }
 
   #series({ series }: Totals): TrafficSeries {
-    if (series === null || this.#filter.series !== true) return null;
+    if (series === null || this.#filter.series !== true || series.tens.size.bins < binCount) return null;
+    const { completeMs } = this.coverage;
     return {
-      tens: timeSeriesData(series.tens, this.#nowMs),
-      minutes: timeSeriesData(series.minutes, this.#nowMs),
+      tens: timeSeriesData(series.tens, completeMs),
+      minutes: timeSeriesData(series.minutes, completeMs),
     };
   }
 }
@@ -204,7 +217,19 @@ function latencySummary({ counts, buckets }: Tally): LatencySummary {
   };
 }
 
-/** All bins up to now, with the empty ones. */
+/** How long after the last one was left out a kind is reported, milliseconds. */
+const leftOutMs = 600_000;
+
+function leftOutOf({ items, room }: TelemetryState, nowMs: number): readonly LeftOut[] {
+  return [...room.leftOutMs].flatMap(([kind, atMs]) => {
+    if (nowMs - atMs > leftOutMs) return [];
+    let kept = 0;
+    for (const item of items.values()) if (item.kind === kind && !isOthers(item)) kept += 1;
+    return [{ kind, kept }];
+  });
+}
+
+/** All bins up to the one of this time, with the empty ones. */
 function timeSeriesData(series: TimeSeries, nowMs: number): TimeSeriesData {
   const last = Math.floor(nowMs / series.stepMs);
   const binByNumber = new Map(series.bins().map((bin) => [bin.number, bin]));

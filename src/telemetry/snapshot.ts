@@ -9,11 +9,25 @@ export type Snapshot = {
   readonly atMs: number;
   /** The start of counting. */
   readonly sinceMs: number;
+  /**
+   * Requests that ended before this have been reported; of later ones perhaps not all. Rates are of a moment between
+   * this and now. Epoch milliseconds.
+   */
+  readonly completeMs: number;
+  /** What is not listed for want of memory. */
+  readonly leftOut: readonly LeftOut[];
   readonly services: readonly ServiceTraffic[];
   readonly nodes: readonly NodeTraffic[];
   /** Requests that matched no service, by the node they entered at; "" if no node could be picked. */
   readonly strays: readonly EntryTraffic[];
   readonly colos: readonly ColoTraffic[];
+};
+
+/** A kind of which there are more than the telemetry object keeps apart; the rest counts as `(others)`. */
+export type LeftOut = {
+  readonly kind: "service" | "node" | "task" | "entry" | "colo";
+  /** How many are kept apart. */
+  readonly kept: number;
 };
 
 /** A gauge's value now, and its maximum. */
@@ -47,7 +61,7 @@ export type TrafficMetrics = {
   readonly lastMs: number;
 };
 
-/** A time series with empty bins, oldest first; the last bin is still open. */
+/** A time series with empty bins, oldest first. The last bin is incomplete. */
 export type TimeSeriesData = {
   readonly stepMs: number;
   /** Start of the first bin. */

@@ -1,17 +1,10 @@
-// Stores the telemetry state in SQL. Items share a fixed number of rows, which bounds the writes of a save.
+// The tables of the telemetry object, and items as they are stored in rows.
 
-import { fnv1a } from "../domain/model/fnv.ts";
 import type { Schema } from "../storage/migrations.ts";
-import type { SqlDatabase, SqlRow } from "../storage/sql-database.ts";
+import type { SqlDatabase } from "../storage/sql-database.ts";
+import { type Detail, type ItemKind, type ItemLabels, newItem, type TelemetryItem } from "./items.ts";
 import { addTally, type SparseArray, type SparseTally, toSparseTally } from "./metrics.ts";
-import {
-  type ItemKind,
-  type ItemLabels,
-  newItem,
-  newTelemetryState,
-  type TelemetryItem,
-  type TelemetryState,
-} from "./telemetry-state.ts";
+import { newTelemetryState, putItem, type TelemetryState } from "./telemetry-state.ts";
 import type { Bin, TimeSeries } from "./time-series.ts";
 import type { TimeSeriesPair, Totals } from "./totals.ts";
 
@@ -28,19 +21,28 @@ export const telemetrySchema: Schema = {
         "CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
       ],
     },
+    {
+      number: 2,
+      name: "a journal of deltas, and shards of items by a number of their own",
+      // An earlier release finds no shards, and counts from zero; what it counts is added when this one starts again.
+      readableFrom: 1,
+      statements: [
+        "CREATE TABLE journal (slot INTEGER PRIMARY KEY, number INTEGER NOT NULL, body TEXT NOT NULL)",
+        "CREATE TABLE items (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE checkpoint (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+      ],
+    },
   ],
 };
 
-/** A row may have 2 MB. With the maximum of items, a shard has half of that. */
-export const shardCount = 64;
-/** The format of the stored JSON. State in another format is dropped, and counting starts over. */
-const storageFormat = 2;
-
-/** An item as stored in a shard. */
+/** An item as JSON. */
 type StoredItem = SparseTally & {
   readonly kind: ItemKind;
   readonly key: string;
   readonly labels: ItemLabels;
+  /** Absent in shards. */
+  readonly detail?: Detail;
+  readonly line?: number;
   readonly openMax: number;
   readonly queueMax: number;
   readonly rateMax: number;
@@ -54,78 +56,19 @@ type StoredBin = readonly (number | SparseArray | null)[];
 
 type StoredTimeSeries = {
   readonly bins: readonly StoredBin[];
-  readonly currentBuckets: SparseArray;
+  /** Only in shards: the histogram of the last bin. */
+  readonly currentBuckets?: SparseArray;
 };
 
-/** The only row of the table head. */
-type StoredHead = {
-  readonly format: number;
-  readonly sinceMs: number;
-  readonly seqs: readonly (readonly [string, number])[];
-};
-
-/** Reads the stored state. Drops it if it cannot be read: the object must start. */
-export function loadState(database: SqlDatabase, nowMs: number): TelemetryState {
-  const [row] = database.exec("SELECT body FROM head");
-  if (row === undefined) return newTelemetryState(nowMs);
-  try {
-    return readStored(JSON.parse(String(row.body)), database.exec("SELECT body FROM shards"));
-  } catch (error) {
-    console.error({ message: "telemetry: cannot read the stored state", error: String(error) });
-    database.exec("DELETE FROM shards");
-    return newTelemetryState(nowMs);
-  }
-}
-
-function readStored(head: StoredHead, shards: readonly SqlRow[]): TelemetryState {
-  if (head.format !== storageFormat)
-    throw new Error(`format ${head.format}, this release writes ${storageFormat}`);
-  const state = newTelemetryState(head.sinceMs);
-  for (const [isolate, seq] of head.seqs) state.lastSeqs.set(isolate, seq);
-  for (const { body } of shards) {
-    for (const stored of JSON.parse(String(body)) as StoredItem[]) {
-      const item = readItem(stored);
-      state.items.set(item.key, item);
-    }
-  }
-  return state;
-}
-
-/**
- * Writes the shards with changed items, and the numbers of the last deltas, in one transaction: counts and
- * the deltas they include must match.
- *
- * @returns rows written
- */
-export function saveState(
-  database: SqlDatabase,
-  state: TelemetryState,
-  removedKeys: readonly string[],
-): number {
-  const changedShards = new Set([...state.changedKeys, ...removedKeys].map(shardOf));
-  const shards = Map.groupBy(state.items.values(), ({ key }) => shardOf(key));
-  const head: StoredHead = { format: storageFormat, sinceMs: state.sinceMs, seqs: [...state.lastSeqs] };
-  database.transactionSync(() => {
-    for (const number of changedShards) {
-      const body = JSON.stringify((shards.get(number) ?? []).map(writeItem));
-      database.exec("INSERT OR REPLACE INTO shards (number, body) VALUES (?, ?)", number, body);
-    }
-    database.exec("INSERT OR REPLACE INTO head (number, body) VALUES (1, ?)", JSON.stringify(head));
-  });
-  state.changedKeys.clear();
-  return changedShards.size + 1;
-}
-
-function shardOf(key: string): number {
-  return (fnv1a(key) >>> 0) % shardCount;
-}
-
-function writeItem({ kind, key, labels, totals }: TelemetryItem): StoredItem {
+/** @param line the number of the last delta that it includes */
+export function itemText({ kind, key, detail, labels, totals }: TelemetryItem, line: number): string {
   const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = totals;
-  return {
+  const stored: StoredItem = {
     kind,
     key: key.slice(kind.length + 1),
     labels,
+    detail,
+    line,
     ...toSparseTally(tally),
     openMax,
     queueMax,
@@ -137,59 +80,117 @@ function writeItem({ kind, key, labels, totals }: TelemetryItem): StoredItem {
         ? null
         : { tens: writeTimeSeries(series.tens), minutes: writeTimeSeries(series.minutes) },
   };
+  return JSON.stringify(stored);
 }
 
-function readItem({
-  kind,
-  key,
-  labels,
-  openMax,
-  queueMax,
-  rateMax,
-  firstMs,
-  lastMs,
-  ...rest
-}: StoredItem): TelemetryItem {
-  const keepsHistograms = kind === "service" || (kind === "node" && hasHistograms(rest.series));
-  const item = newItem(kind, key, labels, firstMs, keepsHistograms);
+/** About the most characters of `itemText`, with latencies in all buckets. */
+export function itemCharacters({ detail, labels: { name } }: TelemetryItem): number {
+  return maxItemCharacters[detail] + 2 * name.length;
+}
+
+const maxItemCharacters: Readonly<Record<Detail, number>> = {
+  histograms: 70_000,
+  series: 9_000,
+  recent: 2_200,
+  sums: 1_600,
+};
+
+/** @throws any error if the text is not a JSON array of texts of `itemText` */
+export function readItems(text: string): readonly TelemetryItem[] {
+  return (JSON.parse(text) as StoredItem[]).map(toItem);
+}
+
+function toItem(stored: StoredItem): TelemetryItem {
+  const { kind, key, labels, detail = detailInShard(stored), line = 0, firstMs, lastMs } = stored;
+  const { openMax, queueMax, rateMax } = stored;
+  const item = newItem(kind, key, labels, firstMs, detail);
   const { totals } = item;
-  addTally(totals.tally, rest);
+  addTally(totals.tally, stored);
   Object.assign(totals, { openMax, queueMax, rateMax, lastMs } satisfies Partial<Totals>);
-  restoreSeries(totals.series, rest.series);
+  restoreSeries(totals.series, stored.series);
+  item.storedLine = line;
   return item;
 }
 
-/** True if a stored node has histograms. */
-function hasHistograms(series: StoredItem["series"]): boolean {
-  return series?.minutes.bins.at(-1)?.[storedBucketsIndex] != null;
-}
-
-/** The index of the histogram in a stored bin. */
-const storedBucketsIndex = 6;
-
 function restoreSeries(series: TimeSeriesPair | null, stored: StoredItem["series"]): void {
   if (series === null || stored === null) return;
-  for (const name of ["tens", "minutes"] as const) {
-    series[name].restore(stored[name].bins.map(readBin), stored[name].currentBuckets);
-  }
+  for (const name of ["tens", "minutes"] as const) series[name].restore(readBins(stored[name]));
 }
 
 function writeTimeSeries(series: TimeSeries): StoredTimeSeries {
-  const bins = series
-    .bins()
-    .map(({ number, requests, failed, p50Ms, p95Ms, p99Ms, buckets }) => [
-      number,
-      requests,
-      failed,
-      p50Ms,
-      p95Ms,
-      p99Ms,
-      buckets,
-    ]);
-  return { bins, currentBuckets: series.currentBuckets() };
+  return { bins: series.bins().map((bin) => [...binFields.map((field) => bin[field])]) };
 }
 
-function readBin(stored: StoredBin): Bin {
-  const [number, requests, failed, p50Ms, p95Ms, p99Ms, buckets] = stored;
-  return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets } as Bin;
+const binFields = ["number", "requests", "failed", "p50Ms", "p95Ms", "p99Ms", "buckets"] as const;
+
+function readBins({ bins, currentBuckets }: StoredTimeSeries): readonly Bin[] {
+  return bins.map((stored, at) => {
+    const bin = Object.fromEntries(binFields.map((field, index) => [field, stored[index]])) as Bin;
+    return at === bins.length - 1 && currentBuckets !== undefined ? { ...bin, buckets: currentBuckets } : bin;
+  });
+}
+
+/** The detail of an item that an earlier release stored. */
+function detailInShard({ kind, series }: StoredItem): Detail {
+  if (series === null) return "sums";
+  const lastBuckets = series.minutes.bins.at(-1)?.[binFields.indexOf("buckets")];
+  return kind === "service" || lastBuckets != null ? "histograms" : "series";
+}
+
+/** The only row of the table head, of step 1. */
+type StoredHead = {
+  readonly format: number;
+  readonly sinceMs: number;
+  readonly seqs: readonly (readonly [string, number])[];
+};
+
+/** The only format of shards that is read. */
+const shardFormat = 2;
+
+/**
+ * Adds what an earlier release counted, before the first start of this one or after a rollback. The caller stores it
+ * and removes the shards.
+ *
+ * @returns true if there was anything
+ */
+export function addShards(database: SqlDatabase, state: TelemetryState): boolean {
+  const [row] = database.exec("SELECT body FROM head");
+  if (row === undefined) return false;
+  try {
+    const { format, sinceMs, seqs } = JSON.parse(String(row.body)) as StoredHead;
+    if (format !== shardFormat) throw new Error(`format ${format}, this release reads ${shardFormat}`);
+    const earlier = newTelemetryState(sinceMs);
+    for (const { body } of database.exec("SELECT body FROM shards"))
+      for (const stored of JSON.parse(String(body)) as StoredItem[]) putItem(earlier, toItem(stored));
+    state.sinceMs = Math.min(state.sinceMs, sinceMs);
+    for (const [isolate, seq] of seqs)
+      state.lastSeqs.set(isolate, Math.max(seq, state.lastSeqs.get(isolate) ?? 0));
+    for (const item of earlier.items.values()) addItemTo(state, item);
+  } catch (error) {
+    console.error({
+      message: "telemetry: cannot read the counters of an earlier release",
+      error: String(error),
+    });
+  }
+  return true;
+}
+
+function addItemTo(state: TelemetryState, item: TelemetryItem): void {
+  const { kind, key, labels, totals } = item;
+  const known = state.items.get(key);
+  const detail = known?.detail ?? state.room.detailFor(kind);
+  if (detail === null) return;
+  const into = known ?? newItem(kind, key.slice(kind.length + 1), labels, totals.firstMs, detail);
+  if (known === undefined) putItem(state, into);
+  addTotals(into.totals, totals);
+  state.changedKeys.add(key);
+}
+
+function addTotals(to: Totals, from: Totals): void {
+  addTally(to.tally, toSparseTally(from.tally));
+  for (const max of ["openMax", "queueMax", "rateMax", "lastMs"] as const)
+    to[max] = Math.max(to[max], from[max]);
+  to.firstMs = Math.min(to.firstMs, from.firstMs);
+  if (to.series === null || from.series === null) return;
+  for (const name of ["tens", "minutes"] as const) to.series[name].restore(from.series[name].bins());
 }

@@ -1,34 +1,28 @@
 // The telemetry state: traffic totals of services, nodes, entries and tasks, and of tasks by colo.
 
+import type { Covered } from "./coverage.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
+import { type DeltaArrival, type DeltaSpans, spansOf, wholeSpan } from "./delta-spans.ts";
+import {
+  type Detail,
+  type ItemKind,
+  type ItemLabels,
+  isolateBytes,
+  maxIsolateBytes,
+  newItem,
+  othersId,
+  type TelemetryItem,
+} from "./items.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
-import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./totals.ts";
-
-/** An `entry` is a service at a node's entry point; a `colo` is a task as one colo sees it. */
-export type ItemKind = "service" | "node" | "task" | "entry" | "colo";
-
-export type TelemetryItem = {
-  readonly kind: ItemKind;
-  readonly key: string;
-  labels: ItemLabels;
-  readonly totals: Totals;
-};
-
-/** Identifies an item: its id and name, and the service, node, slot and colo it belongs to. */
-export type ItemLabels = {
-  readonly id: string;
-  readonly name: string;
-  readonly serviceId: string;
-  readonly nodeId: string;
-  readonly slot: number;
-  readonly colo: string;
-};
+import { RoomForItems } from "./room.ts";
+import { addToTotals, newTotals, type Totals } from "./totals.ts";
 
 /** The latest report of one isolate. Kept in memory only, since the isolate reports again. */
-export type IsolateState = {
+export type IsolateState = Covered & {
   readonly id: string;
   readonly colo: string;
   lastMs: number;
+  coveredMs: number | null;
   /** By task id. */
   readonly tasks: Map<string, Totals>;
   /** The latest gauges by item, without those that are zero. */
@@ -41,29 +35,23 @@ export type TelemetryState = {
   /** The start of counting. */
   sinceMs: number;
   readonly items: Map<string, TelemetryItem>;
+  /** The memory of items, by kind and detail. */
+  readonly room: RoomForItems;
   readonly isolates: Map<string, IsolateState>;
   /** The gauges of these isolates, summed. */
   readonly queueGauges: QueueGauges;
   /** The number of each isolate's last delta, least recent isolate first. */
   readonly lastSeqs: Map<string, number>;
-  /** How many totals isolates have of their own. */
-  isolateTotals: number;
-  /** Keys of items changed since the last save. */
+  /** Deltas applied so far, which numbers them. */
+  line: number;
+  /** Keys of items changed since they were stored. */
   readonly changedKeys: Set<string>;
+  /** Keys of removed items that are stored. */
+  readonly removedKeys: Set<string>;
 };
 
 /** Isolates whose delta numbers are kept: enough for a number to be there when its delta is sent again. */
 const maxSeqs = 5_000;
-/** Totals kept for single isolates, about 5 MB; more are counted by colo only. */
-const maxIsolateTotals = 5_000;
-/** Items kept of each kind; over the limit, the least recently counted ones are removed. */
-const maxItems: Readonly<Record<ItemKind, number>> = {
-  service: 2_000,
-  node: 2_000,
-  task: 12_000,
-  entry: 20_000,
-  colo: 20_000,
-};
 const dayMs = 86_400_000;
 /** An item without traffic is removed after this time, milliseconds. Tasks come and go; services stay. */
 const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
@@ -80,13 +68,23 @@ export function newTelemetryState(nowMs: number): TelemetryState {
   return {
     sinceMs: nowMs,
     items: new Map(),
+    room: new RoomForItems(),
     isolates: new Map(),
     queueGauges: new QueueGauges(),
     lastSeqs: new Map(),
-    isolateTotals: 0,
+    line: 0,
     changedKeys: new Set(),
+    removedKeys: new Set(),
   };
 }
+
+/** A delta on its way into the state. */
+type Arriving = {
+  readonly state: TelemetryState;
+  readonly isolate: IsolateState;
+  readonly spans: DeltaSpans;
+  readonly nowMs: number;
+};
 
 /**
  * Applies a delta, unless it was applied before.
@@ -94,118 +92,161 @@ export function newTelemetryState(nowMs: number): TelemetryState {
  * @returns true if it was new
  * @see docs/spec.md J4
  */
-export function addDelta(state: TelemetryState, delta: Delta, nowMs: number): boolean {
+export function addDelta(state: TelemetryState, delta: Delta, arrival: DeltaArrival): boolean {
   const known = state.lastSeqs.get(delta.isolate);
   if (known !== undefined && delta.seq <= known) return false;
-  recordSeq(state.lastSeqs, delta);
-  const isolate = findOrAddIsolate(state, delta, nowMs);
-  const items = [
-    ...delta.entries.flatMap((entry) => addEntry(state, isolate, entry, nowMs)),
-    ...delta.tasks.map((task) => addTask(state, isolate, task, nowMs)),
-  ];
-  for (const item of items) raiseMaxima(state, item);
+  replayDelta(state, delta, arrival, state.line + 1);
   return true;
 }
 
+/**
+ * Applies a delta under a number that it got earlier, to items that were stored without it.
+ *
+ * @param line greater than those before it
+ */
+export function replayDelta(state: TelemetryState, delta: Delta, arrival: DeltaArrival, line: number): void {
+  const { nowMs } = arrival;
+  state.line = line;
+  recordSeq(state.lastSeqs, delta);
+  const spans = spansOf(delta.times, arrival);
+  const arriving = { state, isolate: findOrAddIsolate(state, delta, spans, nowMs), spans, nowMs };
+  const items = [
+    ...delta.entries.flatMap((entry) => addEntry(arriving, entry)),
+    ...delta.tasks.map((task) => addTask(arriving, task)),
+  ];
+  for (const item of items) raiseMaxima(state, item);
+}
+
 function recordSeq(seqs: Map<string, number>, { isolate, seq }: Delta): void {
+  const latest = Math.max(seq, seqs.get(isolate) ?? 0);
   seqs.delete(isolate);
-  seqs.set(isolate, seq);
+  seqs.set(isolate, latest);
   for (const oldest of seqs.keys()) {
     if (seqs.size <= maxSeqs) return;
     seqs.delete(oldest);
   }
 }
 
-function findOrAddIsolate(state: TelemetryState, { isolate: id, colo }: Delta, nowMs: number): IsolateState {
+function findOrAddIsolate(
+  state: TelemetryState,
+  { isolate: id, colo, times }: Delta,
+  spans: DeltaSpans,
+  nowMs: number,
+): IsolateState {
+  const report = { lastMs: nowMs, coveredMs: times === undefined ? null : wholeSpan(spans).toMs };
   const known = state.isolates.get(id);
-  if (known !== undefined) {
-    known.lastMs = nowMs;
-    return known;
-  }
-  const made = {
-    id,
-    colo,
-    lastMs: nowMs,
-    tasks: new Map(),
-    gauges: new Map(),
-    ejectedUntilMs: new Map(),
-  };
-  state.isolates.set(id, made);
+  if (known !== undefined) return Object.assign(known, report);
+  const made = { id, colo, ...report, tasks: new Map(), gauges: new Map(), ejectedUntilMs: new Map() };
+  // Without room the isolate counts, but has no view of its own.
+  if (takeIsolateRoom(state, isolateBytes.isolate)) state.isolates.set(id, made);
   return made;
 }
 
+function takeIsolateRoom({ room }: TelemetryState, bytes: number): boolean {
+  if (room.isolateBytes + bytes > maxIsolateBytes) return false;
+  room.isolateBytes += bytes;
+  return true;
+}
+
 /** @returns the items that count it */
-function addEntry(
-  state: TelemetryState,
-  isolate: IsolateState,
-  delta: EntryDelta,
-  nowMs: number,
-): TelemetryItem[] {
-  const { service, node } = delta;
-  const owner = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
-  const entry = findOrAddItem(state, "entry", entryKey(service?.id, node?.id), owner, nowMs);
-  updateGauges(state, isolate, entry.key, delta);
-  addToTotals(entry.totals, delta, nowMs, "entry");
-  const items = [entry];
-  if (service !== null) {
-    const item = findOrAddItem(state, "service", service.id, { id: service.id, name: service.name }, nowMs);
-    addToTotals(item.totals, delta, nowMs, "entry");
-    items.push(item);
-  }
-  if (node !== null) {
-    const item = findOrAddItem(state, "node", node.id, { id: node.id, name: node.name }, nowMs);
-    addToTotals(item.totals, delta, nowMs, "entry");
-    items.push(item);
-  }
+function addEntry(arriving: Arriving, delta: EntryDelta): TelemetryItem[] {
+  const { state } = arriving;
+  const service = delta.service === null ? null : findOrAddOwn(arriving, "service", delta.service);
+  const node = delta.node === null ? null : findOrAddOwn(arriving, "node", delta.node);
+  const owner = { serviceId: service?.labels.id ?? "", nodeId: node?.labels.id ?? "" };
+  const entry =
+    findOrAddItem(arriving, "entry", entryKey(owner.serviceId, owner.nodeId), owner) ??
+    othersOf(arriving, "entry", entryKey(owner.serviceId, othersId), { ...owner, nodeId: othersId });
+  updateGauges(arriving, entry.key, delta);
+  const items = [entry, service, node].filter((item) => item !== null);
+  for (const item of items) addToItem(state, item, delta, arriving.spans, "entry");
   return items;
 }
 
-function addTask(
-  state: TelemetryState,
-  isolate: IsolateState,
-  delta: TaskDelta,
-  nowMs: number,
+/** A service or node; the others of its kind if there is no room for it. */
+function findOrAddOwn(
+  arriving: Arriving,
+  kind: "service" | "node",
+  { id, name }: { readonly id: string; readonly name: string },
 ): TelemetryItem {
-  const { id, name, slot, nodeId, serviceId, ejectedMs } = delta;
+  return (
+    findOrAddItem(arriving, kind, id, { id, name }) ??
+    othersOf(arriving, kind, othersId, { id: othersId, name: "(others)" })
+  );
+}
+
+function addTask(arriving: Arriving, delta: TaskDelta): TelemetryItem {
+  const { state, isolate, spans, nowMs } = arriving;
+  const { id, name, slot, nodeId, ejectedMs } = delta;
+  const serviceId = listedServiceId(state, delta.serviceId);
   const labels = { id, name, slot, nodeId, serviceId };
-  const task = findOrAddItem(state, "task", id, labels, nowMs);
-  updateGauges(state, isolate, task.key, delta);
-  addToTotals(task.totals, delta, nowMs, "task");
+  const others = { id: `${othersId}.${serviceId}`, name: "(others)", slot: 0, nodeId: "", serviceId };
+  const task = findOrAddItem(arriving, "task", id, labels) ?? othersOf(arriving, "task", others.id, others);
+  updateGauges(arriving, task.key, delta);
+  addToItem(state, task, delta, spans, "task");
   const { colo } = isolate;
-  const inColo = findOrAddItem(state, "colo", `${colo} ${id}`, { ...labels, colo }, nowMs);
-  addToTotals(inColo.totals, delta, nowMs, "task");
-  addToIsolate(state, isolate, delta, nowMs);
-  raiseServiceMax(state, delta);
-  if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
-  else isolate.ejectedUntilMs.delete(id);
+  const inColo = findOrAddItem(arriving, "colo", `${colo} ${id}`, { ...labels, colo });
+  if (inColo !== null) addToItem(state, inColo, delta, spans, "task");
+  addToIsolate(arriving, delta);
+  raiseServiceMax(state, serviceId, delta.openMax);
+  setEjection(state, isolate, id, ejectedMs > 0 ? nowMs + ejectedMs : null);
   return task;
 }
 
+/** The id under which a task's service is listed: that of the others if there was no room for it. */
+function listedServiceId({ items }: TelemetryState, id: string): string {
+  return items.has(`service ${id}`) || !items.has(`service ${othersId}`) ? id : othersId;
+}
+
 /** A service's maximum is at least that of each of its tasks; its entries only have those of single nodes. */
-function raiseServiceMax({ items }: TelemetryState, { serviceId, openMax }: TaskDelta): void {
+function raiseServiceMax({ items }: TelemetryState, serviceId: string, openMax: number): void {
   const totals = items.get(`service ${serviceId}`)?.totals;
   if (totals !== undefined) totals.openMax = Math.max(totals.openMax, openMax);
 }
 
-/** Counts for the isolate itself, up to the limit of such totals. */
-function addToIsolate(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
-  const known = isolate.tasks.get(delta.id);
-  if (known === undefined && state.isolateTotals >= maxIsolateTotals) return;
-  const totals = known ?? newTotals(nowMs, null);
-  if (known === undefined) state.isolateTotals += 1;
-  isolate.tasks.set(delta.id, totals);
-  addToTotals(totals, delta, nowMs, "task");
+/** Counts a delta, unless the item was stored with it. */
+function addToItem(
+  { line, changedKeys }: TelemetryState,
+  item: TelemetryItem,
+  delta: EntryDelta | TaskDelta,
+  spans: DeltaSpans,
+  kind: "entry" | "task",
+): void {
+  if (line <= item.storedLine) return;
+  addToTotals(item.totals, delta, spans, kind);
+  changedKeys.add(item.key);
 }
 
-function updateGauges(
-  { queueGauges }: TelemetryState,
-  { gauges }: IsolateState,
-  key: string,
-  { open, queue }: GaugeValues,
+/** Counts for the isolate itself, if there is room for such totals. */
+function addToIsolate({ state, isolate, spans, nowMs }: Arriving, delta: TaskDelta): void {
+  const known = isolate.tasks.get(delta.id);
+  if (known === undefined && !takeIsolateRoom(state, isolateBytes.totals)) return;
+  const totals = known ?? newTotals(nowMs, null);
+  isolate.tasks.set(delta.id, totals);
+  addToTotals(totals, delta, spans, "task");
+}
+
+function setEjection(
+  state: TelemetryState,
+  { ejectedUntilMs }: IsolateState,
+  taskId: string,
+  untilMs: number | null,
 ): void {
-  queueGauges.replace(key, gauges.get(key) ?? { open: 0, queue: 0 }, { open, queue });
-  if (open > 0 || queue > 0) gauges.set(key, { open, queue });
-  else gauges.delete(key);
+  if (untilMs === null) {
+    if (ejectedUntilMs.delete(taskId)) state.room.isolateBytes -= isolateBytes.entry;
+  } else if (ejectedUntilMs.has(taskId) || takeIsolateRoom(state, isolateBytes.entry)) {
+    ejectedUntilMs.set(taskId, untilMs);
+  }
+}
+
+function updateGauges({ state, isolate }: Arriving, key: string, { open, queue }: GaugeValues): void {
+  const { gauges } = isolate;
+  const before = gauges.get(key);
+  const hasValues = open > 0 || queue > 0;
+  if (before === undefined && (!hasValues || !takeIsolateRoom(state, isolateBytes.entry))) return;
+  state.queueGauges.replace(key, before ?? { open: 0, queue: 0 }, { open, queue });
+  if (hasValues) gauges.set(key, { open, queue });
+  else if (gauges.delete(key)) state.room.isolateBytes -= isolateBytes.entry;
 }
 
 /** Raises the maxima to the sum over isolates. An isolate's own maximum between two deltas may be higher. */
@@ -215,86 +256,111 @@ function raiseMaxima({ queueGauges }: TelemetryState, { key, totals }: Telemetry
   totals.queueMax = Math.max(totals.queueMax, queue);
 }
 
-function entryKey(serviceId = "", nodeId = ""): string {
+function entryKey(serviceId: string, nodeId: string): string {
   return `${serviceId} ${nodeId}`;
 }
 
-/** Items with a page of their own have time series. */
-const hasSeries: Readonly<Record<ItemKind, boolean>> = {
-  service: true,
-  node: true,
-  task: true,
-  entry: false,
-  colo: false,
-};
-
-/** Nodes that keep the histogram of each bin, 30 KB a node in memory; other nodes keep percentiles only. */
-const maxNodeHistograms = 200;
-
-/** @param hasHistograms whether its series keep the histogram of each bin */
-export function newItem(
-  kind: ItemKind,
-  key: string,
-  labels: Partial<ItemLabels>,
-  nowMs: number,
-  hasHistograms: boolean,
-): TelemetryItem {
-  return {
-    kind,
-    key: `${kind} ${key}`,
-    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, colo: "", ...labels },
-    totals: newTotals(nowMs, hasSeries[kind] ? newTimeSeriesPair(hasHistograms) : null),
-  };
-}
-
-function shouldKeepHistograms({ items }: TelemetryState, kind: ItemKind): boolean {
-  if (kind !== "node") return kind === "service";
-  let nodes = 0;
-  for (const item of items.values()) if (item.kind === "node") nodes += 1;
-  return nodes < maxNodeHistograms;
-}
-
+/** Null if there is no room for one more. */
 function findOrAddItem(
-  state: TelemetryState,
+  arriving: Arriving,
   kind: ItemKind,
   key: string,
   labels: Partial<ItemLabels>,
-  nowMs: number,
-): TelemetryItem {
+): TelemetryItem | null {
+  const { state, nowMs } = arriving;
   const known = state.items.get(`${kind} ${key}`);
-  const item = known ?? newItem(kind, key, labels, nowMs, shouldKeepHistograms(state, kind));
-  // A service may have a new name, and so may a task's node.
-  if (known !== undefined) known.labels = { ...known.labels, ...labels };
-  else state.items.set(item.key, item);
-  state.changedKeys.add(item.key);
+  if (known !== undefined) {
+    relabel(state, known, labels);
+    return known;
+  }
+  const detail =
+    state.room.detailFor(kind) ?? (removeIdle(state, kind, nowMs) ? state.room.detailFor(kind) : null);
+  if (detail === null) {
+    state.room.leftOutMs.set(kind, nowMs);
+    return null;
+  }
+  return addItem(arriving, kind, key, labels, detail);
+}
+
+/** The item that counts what there is no room for, so that sums stay right. Never refused: there are few. */
+function othersOf(
+  arriving: Arriving,
+  kind: ItemKind,
+  key: string,
+  labels: Partial<ItemLabels>,
+): TelemetryItem {
+  return (
+    arriving.state.items.get(`${kind} ${key}`) ??
+    addItem(arriving, kind, key, labels, kind === "service" || kind === "node" ? "recent" : "sums")
+  );
+}
+
+function addItem(
+  { state, spans }: Arriving,
+  kind: ItemKind,
+  key: string,
+  labels: Partial<ItemLabels>,
+  detail: Detail,
+): TelemetryItem {
+  const item = newItem(kind, key, labels, wholeSpan(spans).toMs, detail);
+  putItem(state, item);
   return item;
 }
 
-/**
- * Removes isolates that ended, items without traffic for long, and items over the limits.
- *
- * @returns keys of the removed items
- */
-export function removeExpired(state: TelemetryState, nowMs: number): readonly string[] {
-  for (const [id, { lastMs, tasks, gauges }] of state.isolates) {
+export function putItem(state: TelemetryState, item: TelemetryItem): void {
+  state.items.set(item.key, item);
+  state.room.add(item, 1);
+  state.removedKeys.delete(item.key);
+}
+
+/** A service may have a new name, and so may a task's node. */
+function relabel(state: TelemetryState, item: TelemetryItem, labels: Partial<ItemLabels>): void {
+  const isSame = (Object.keys(labels) as (keyof ItemLabels)[]).every(
+    (name) => labels[name] === item.labels[name],
+  );
+  if (isSame) return;
+  state.room.add(item, -1);
+  item.labels = { ...item.labels, ...labels };
+  state.room.add(item, 1);
+  state.changedKeys.add(item.key);
+}
+
+/** An item that counted within this time is not removed to make room, milliseconds. */
+const recentlyCountedMs = 600_000;
+/** Between two searches for items to remove, milliseconds: each walks all items. */
+const searchGapMs = 10_000;
+
+/** Removes items of a kind that are idle, to make room. @returns false if all have counted recently */
+function removeIdle(state: TelemetryState, kind: ItemKind, nowMs: number): boolean {
+  const { items, room } = state;
+  const sinceMs = nowMs - (room.searchedMs.get(kind) ?? Number.NEGATIVE_INFINITY);
+  if (sinceMs >= 0 && sinceMs < searchGapMs) return false;
+  room.searchedMs.set(kind, nowMs);
+  const idle = [...items.values()]
+    .filter((item) => item.kind === kind && nowMs - item.totals.lastMs > recentlyCountedMs)
+    .sort((a, b) => a.totals.lastMs - b.totals.lastMs);
+  // Several at once, because the search is long.
+  for (const item of idle.slice(0, Math.ceil(idle.length / 10))) removeItem(state, item);
+  return idle.length > 0;
+}
+
+function removeItem(state: TelemetryState, item: TelemetryItem): void {
+  state.items.delete(item.key);
+  state.room.add(item, -1);
+  state.changedKeys.delete(item.key);
+  if (item.storedLine >= 0) state.removedKeys.add(item.key);
+}
+
+/** Removes isolates that ended, and items without traffic for long. */
+export function removeExpired(state: TelemetryState, nowMs: number): void {
+  for (const [id, { lastMs, tasks, gauges, ejectedUntilMs }] of state.isolates) {
     if (Math.abs(nowMs - lastMs) <= isolateTimeoutMs) continue;
     state.isolates.delete(id);
     for (const [key, values] of gauges) state.queueGauges.remove(key, values);
-    state.isolateTotals -= tasks.size;
+    const entries = gauges.size + ejectedUntilMs.size;
+    state.room.isolateBytes -=
+      isolateBytes.isolate + entries * isolateBytes.entry + tasks.size * isolateBytes.totals;
   }
-  const expired = [...state.items.values()].filter(
-    ({ kind, totals }) => nowMs - totals.lastMs > itemRetentionMs[kind],
-  );
-  for (const { key } of expired) state.items.delete(key);
-  const overLimit = itemsOverLimit(state.items.values());
-  for (const { key } of overLimit) state.items.delete(key);
-  return [...expired, ...overLimit].map(({ key }) => key);
-}
-
-function itemsOverLimit(items: Iterable<TelemetryItem>): TelemetryItem[] {
-  const byKind = Map.groupBy(items, ({ kind }) => kind);
-  return [...byKind].flatMap(([kind, all]) => {
-    if (all.length <= maxItems[kind]) return [];
-    return all.sort((a, b) => a.totals.lastMs - b.totals.lastMs).slice(0, all.length - maxItems[kind]);
-  });
+  for (const item of [...state.items.values()])
+    if (nowMs - item.totals.lastMs > itemRetentionMs[item.kind]) removeItem(state, item);
 }

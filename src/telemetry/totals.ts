@@ -1,16 +1,17 @@
 // Totals: the traffic of one item, summed from deltas.
 
-import { counterIndex } from "./counters.ts";
-import { addSparse, addTally, type GaugeReport, newTally, type SparseTally, type Tally } from "./metrics.ts";
-import { TimeSeries } from "./time-series.ts";
+import { type CountedKind, counterCount, failedCount, seriesCount } from "./counters.ts";
+import { type DeltaSpans, wholeSpan } from "./delta-spans.ts";
+import { addSparse, addTally, type MetricReport, newTally, type SparseArray, type Tally } from "./metrics.ts";
+import { part, type SeriesSize, TimeSeries } from "./time-series.ts";
 
 export type Totals = {
   readonly tally: Tally;
   openMax: number;
   queueMax: number;
-  /** The maximum of requests per second; for a task, of attempts. */
+  /** The maximum of requests per second over ten seconds; for a task, of attempts. */
   rateMax: number;
-  /** Time of the first and the last delta, by the object's clock. */
+  /** When the first and the last delta's last request ended, by the object's clock. */
   firstMs: number;
   lastMs: number;
   /** Null if only sums are kept. */
@@ -19,14 +20,14 @@ export type Totals = {
 
 export type TimeSeriesPair = { readonly tens: TimeSeries; readonly minutes: TimeSeries };
 
+/** The sizes of both series. */
+export type SeriesPairSize = { readonly tens: SeriesSize; readonly minutes: SeriesSize };
+
 const tenSecondsMs = 10_000;
 const minuteMs = 60_000;
 
-export function newTimeSeriesPair(hasHistograms: boolean): TimeSeriesPair {
-  return {
-    tens: new TimeSeries(tenSecondsMs, hasHistograms),
-    minutes: new TimeSeries(minuteMs, hasHistograms),
-  };
+export function newTimeSeriesPair({ tens, minutes }: SeriesPairSize): TimeSeriesPair {
+  return { tens: new TimeSeries(tenSecondsMs, tens), minutes: new TimeSeries(minuteMs, minutes) };
 }
 
 export function newTotals(nowMs: number, series: TimeSeriesPair | null): Totals {
@@ -34,42 +35,68 @@ export function newTotals(nowMs: number, series: TimeSeriesPair | null): Totals 
 }
 
 /**
- * Adds a delta. Its requests ended within the last seconds and count as of now: clocks of isolates are not
- * used.
+ * Adds a part of a delta.
  *
+ * @param spans when its requests ended
  * @param kind a task's series count attempts and failed attempts, an entry's count requests and failed
  * requests
  */
 export function addToTotals(
   totals: Totals,
-  delta: SparseTally & GaugeReport,
-  nowMs: number,
-  kind: "task" | "entry",
+  report: MetricReport,
+  spans: DeltaSpans,
+  kind: CountedKind,
 ): void {
-  addTally(totals.tally, delta);
-  totals.openMax = Math.max(totals.openMax, delta.openMax, delta.open);
-  totals.queueMax = Math.max(totals.queueMax, delta.queueMax, delta.queue);
-  totals.lastMs = nowMs;
+  addTally(totals.tally, report);
+  totals.openMax = Math.max(totals.openMax, report.openMax, report.open);
+  totals.queueMax = Math.max(totals.queueMax, report.queueMax, report.queue);
+  const whole = wholeSpan(spans);
+  totals.lastMs = Math.max(totals.lastMs, whole.toMs);
+  totals.firstMs = Math.min(totals.firstMs, whole.toMs);
   if (totals.series === null) return;
-  const { counts, buckets } = newTally();
-  addSparse(counts, delta.counts);
-  addSparse(buckets, delta.buckets);
-  const count = counts[kind === "task" ? counterIndex.attempts : counterIndex.requests] ?? 0;
-  const failed = kind === "task" ? failedAttempts(counts) : failedRequests(counts);
-  const { tens, minutes } = totals.series;
-  for (const series of [tens, minutes]) series.add(nowMs, count, failed, buckets);
-  totals.rateMax = Math.max(totals.rateMax, tens.rate(nowMs));
+  addToSeries(totals.series, report, spans, kind);
+  totals.rateMax = Math.max(totals.rateMax, totals.series.tens.peakRate(whole));
 }
 
-/** Requests with a 5xx response, from the mesh itself or a task, and connections that no task got. */
-function failedRequests(counts: Float64Array): number {
-  return (counts[counterIndex.responses5xx] ?? 0) + (counts[counterIndex.refusedConnections] ?? 0);
+function addToSeries(
+  { tens, minutes }: TimeSeriesPair,
+  { counts: sparse, buckets, slices }: MetricReport,
+  spans: DeltaSpans,
+  kind: CountedKind,
+): void {
+  const counts = denseCounts.fill(0);
+  addSparse(counts, sparse);
+  const [requests, failed] = [seriesCount(counts, kind), failedCount(counts, kind)];
+  if (slices === undefined || slices.length !== 2 * spans.length) {
+    for (const series of [tens, minutes]) series.add(wholeSpan(spans), { requests, failed, buckets });
+    return;
+  }
+  let before = 0;
+  for (const [at, span] of spans.entries()) {
+    const inSlice = slices[2 * at] ?? 0;
+    const isLast = at === spans.length - 1;
+    const from = share(before, requests);
+    before += inSlice;
+    // Latencies without a request that ended with them are of the last slice.
+    const to = isLast ? 1 : share(before, requests);
+    const counted = {
+      requests: inSlice,
+      failed: slices[2 * at + 1] ?? 0,
+      buckets: partOf(buckets, from, to),
+    };
+    for (const series of [tens, minutes]) series.add(span, counted);
+  }
 }
 
-/** Attempts with a 5xx response, or without a response. */
-function failedAttempts(counts: Float64Array): number {
-  const at = (index: number) => counts[index] ?? 0;
-  const unanswered =
-    at(counterIndex.connectErrors) + at(counterIndex.responseErrors) + at(counterIndex.timeouts);
-  return failedRequests(counts) + unanswered;
+/** Used by each call for itself: an array for each would be most of the garbage. */
+const denseCounts = new Float64Array(counterCount);
+
+function share(count: number, total: number): number {
+  return total === 0 ? 0 : Math.min(1, count / total);
+}
+
+function partOf(buckets: SparseArray, from: number, to: number): SparseArray {
+  if (from === 0 && to === 1) return buckets;
+  if (from === to) return [];
+  return buckets.map((value, at) => (at % 2 === 0 ? value : part(value, from, to)));
 }

@@ -42,6 +42,7 @@ export function buildReading(
       traffic === null
         ? null
         : { ...combinedRates(traffic.services), retries: totalRetries(traffic, before) },
+    ageMs: traffic === null ? 0 : traffic.atMs - traffic.completeMs,
     sections: {
       services: status.services.map((service) => serviceRow(service, ofService(service), measure)),
       nodes: status.nodes.map((node) => nodeRow(node, measure)),

@@ -32,6 +32,8 @@ export type TopReading = {
   readonly atMs: number;
   /** All requests of the mesh. */
   readonly total: RowMeasurements | null;
+  /** How old the measurements are, milliseconds: routers report every half minute until a reader looks. */
+  readonly ageMs: number;
   readonly sections: Readonly<Record<SectionName, readonly TopRow[]>>;
   /** Problems, one sentence each. */
   readonly problems: readonly string[];

@@ -7,6 +7,9 @@ import { trafficSummary, utcTime } from "./numbers.ts";
 import { type Painter, plainPainter } from "./paint.ts";
 import { filterRows, type SectionName, sortRows, type TopReading, type TopRow } from "./rows.ts";
 
+/** Measurements older than this are shown with their age, milliseconds; while top reads on, they are younger. */
+const agedMs = 5_000;
+
 export type TerminalSize = { readonly columns: number; readonly rows: number };
 
 /** Problems shown; `waggle status` lists all. */
@@ -52,9 +55,10 @@ function headerLines(
   { columns }: TerminalSize,
   paint: Painter,
 ): readonly string[] {
-  const { mesh, url, atMs, total, problems, unmeasured } = reading;
+  const { mesh, url, atMs, total, ageMs, problems, unmeasured } = reading;
   const title = `waggle top: ${mesh} at ${url}, ${utcTime(atMs)}${state.isPaused ? ", paused" : ""}`;
-  const traffic = total === null ? unmeasured : `All requests: ${trafficSummary(total)}`;
+  const age = ageMs < agedMs ? "" : `, until ${Math.round(ageMs / 1_000)} s ago`;
+  const traffic = total === null ? unmeasured : `All requests${age}: ${trafficSummary(total)}`;
   const first = problems.slice(0, maxProblems).map((text) => paint("bad", truncate(`! ${text}`, columns)));
   const more = problems.length - first.length;
   return [

@@ -5,6 +5,7 @@ import { isNodeReady } from "../../domain/model/node.ts";
 import { isAlive, taskName } from "../../domain/model/task.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
+import type { LeftOut } from "../../telemetry/snapshot.ts";
 import type { JudgedTraffic } from "../../telemetry/traffic-problems.ts";
 import type { MeshView } from "../mesh-view.ts";
 import { type ProblemContext, problemsOf } from "../problems.ts";
@@ -29,6 +30,7 @@ export function meshFamilies(
   targets: readonly MetricTarget[],
   traffic: readonly JudgedTraffic[],
   context?: ProblemContext,
+  leftOut: readonly LeftOut[] = [],
 ): MetricFamily[] {
   const { info } = view;
   return [
@@ -39,7 +41,7 @@ export function meshFamilies(
       sample(info.tableVersion),
     ]),
     gaugeFamily("waggle_problems", "Problems that waggle status reports", [
-      sample(problemsOf(view, traffic, context).length),
+      sample(problemsOf(view, traffic, context, leftOut).length),
     ]),
     ...nodeFamilies(view),
     ...serviceFamilies(view),

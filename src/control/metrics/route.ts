@@ -3,6 +3,7 @@
 /// <reference path="./prom-client.d.ts" />
 import { Hono } from "hono";
 import Registry from "prom-client/lib/registry.js";
+import { othersId } from "../../telemetry/items.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "../context.ts";
 import { type MeshView, readMeshView } from "../mesh-view.ts";
@@ -26,8 +27,9 @@ export function metricsRoutes(deps: ControlDeps): ControlRoutes {
     const targets = metricTargets(view);
     const judged = traffic === null ? [] : judgedTraffic(view, traffic);
     const { text, contentType } = await metricsText([
-      ...meshFamilies(view, targets, judged, context),
+      ...meshFamilies(view, targets, judged, context, traffic?.leftOut),
       gaugeFamily("waggle_telemetry_up", "1 if telemetry could be read", [sample(traffic === null ? 0 : 1)]),
+      ...(traffic === null ? [] : [ageFamily(traffic)]),
       ...(traffic === null ? [] : trafficFamilies(currentTraffic(traffic, view), targets)),
     ]);
     return c.body(text, 200, { "content-type": contentType, "cache-control": "no-store" });
@@ -35,18 +37,27 @@ export function metricsRoutes(deps: ControlDeps): ControlRoutes {
   return routes;
 }
 
-/** The snapshot without removed services, whose names may be in use again, and with the registry's names. */
+/**
+ * The snapshot without removed services, whose names may be in use again, and with the registry's names. What
+ * telemetry counts together stays, as `(others)`.
+ */
 function currentTraffic(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
   const serviceNames = new Map(services.map(({ id, spec }) => [id, spec.name]));
   const nodeNames = new Map(nodes.map(({ id, hostname }) => [id, hostname]));
   return {
     ...traffic,
     services: traffic.services.flatMap((service) => {
-      const name = serviceNames.get(service.id);
+      const name = service.id === othersId ? service.name : serviceNames.get(service.id);
       return name === undefined ? [] : [{ ...service, name }];
     }),
     nodes: traffic.nodes.map((node) => ({ ...node, name: nodeNames.get(node.id) ?? node.name })),
   };
+}
+
+/** A scrape does not have routers report sooner, so that it costs the same whatever scrapes. */
+function ageFamily({ atMs, completeMs }: Snapshot): MetricFamily {
+  const help = "Age of the traffic counters: requests that ended before it are counted";
+  return gaugeFamily("waggle_telemetry_age_seconds", help, [sample((atMs - completeMs) / 1_000)]);
 }
 
 /**

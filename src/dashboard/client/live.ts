@@ -12,6 +12,8 @@ const minRefreshMs = 1_000;
 const eventDelayMs = 150;
 /** Traffic numbers change without events, so an open page also refreshes after this time. Milliseconds. */
 const idleRefreshMs = 5_000;
+/** While the page shows aged traffic numbers. Routers report within two seconds after it was opened. Milliseconds. */
+const agedRefreshMs = 2_500;
 /** Average time between refreshes without a socket. Milliseconds. */
 const socketlessRefreshMs = 5_000;
 /** A page older than this is marked as stale: refreshes fail or hang. Milliseconds. */
@@ -41,7 +43,7 @@ class LivePage {
       this.#socket.reconnectNow();
       this.#refreshIn(0);
     });
-    this.#refreshIn(idleRefreshMs);
+    this.#refreshIn(nextRefreshMs());
     this.#showFreshness();
   }
 
@@ -69,7 +71,7 @@ class LivePage {
       this.#isRefreshing = false;
       this.#showFreshness();
       const jitter = 0.75 + Math.random() / 2;
-      this.#refreshIn(this.#socket.isOpen ? idleRefreshMs : socketlessRefreshMs * jitter);
+      this.#refreshIn(this.#socket.isOpen ? nextRefreshMs() : socketlessRefreshMs * jitter);
     }
   }
 
@@ -104,6 +106,10 @@ function freshnessText(state: "live" | "polling" | "stale", ageMs: number, failu
     polling: `Refreshes every ${socketlessRefreshMs / 1_000} s`,
     stale: `Stale: data is ${formatDuration(ageMs)} old; trying again${reason}`,
   }[state];
+}
+
+function nextRefreshMs(): number {
+  return document.querySelector("[data-aged]") === null ? idleRefreshMs : agedRefreshMs;
 }
 
 /** The current version of this page. Null if the browser navigates to another page instead. */

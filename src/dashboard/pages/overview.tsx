@@ -6,7 +6,8 @@ import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { pagePaths } from "../paths.ts";
-import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
+import { formatDuration, formatInteger, formatPerSecond, formatShare } from "../text.ts";
+import { agedTrafficMs } from "../traffic.ts";
 import type { DashboardView } from "../view.ts";
 
 const overviewEventsShown = 8;
@@ -66,15 +67,17 @@ function HealthShape({ severity }: { severity: HealthSummary["severity"] }) {
 
 function OverviewStats({ view }: { view: DashboardView }) {
   const { nodes, services, info, traffic } = view;
+  const isAged = traffic !== null && traffic.ageMs >= agedTrafficMs;
   const readyCount = nodes.filter(({ state }) => state === "ready").length;
   return (
-    <dl class="stats" id="stats" data-part>
+    <dl class="stats" id="stats" data-part {...(isAged && { "data-aged": true })}>
       {traffic !== null && (
         <>
           <Stat
             label="Requests"
             value={formatPerSecond(traffic.total.requestsPerSecond)}
             trend={traffic.trend}
+            {...(isAged && { note: `until ${formatDuration(traffic.ageMs)} ago` })}
           />
           <Stat
             label="Errors"

@@ -4,7 +4,8 @@ import type { Counts } from "../../telemetry/counters.ts";
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { Snapshot, TrafficMetrics, TrafficSeries } from "../../telemetry/snapshot.ts";
 import { isFailing } from "../../telemetry/traffic-problems.ts";
-import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
+import { formatDuration, formatInteger, formatPerSecond, formatShare } from "../text.ts";
+import { agedTrafficMs } from "../traffic.ts";
 import { historyOf } from "../traffic-history.ts";
 import { Charts } from "./charts.tsx";
 import { Stat } from "./stat.tsx";
@@ -24,10 +25,12 @@ export type PageTraffic = {
 
 export type TrafficWithSeries = TrafficMetrics & { readonly series: TrafficSeries };
 
-/** The traffic of one service or node, undefined before its first request, and when it was read. */
+/** The traffic of one service or node, undefined before its first request, and of when it is. */
 export type TrafficMeasurement = {
   readonly traffic: TrafficWithSeries | undefined;
+  /** See Snapshot. */
   readonly atMs: number;
+  readonly completeMs: number;
 } | null;
 
 /** @param all services or nodes of the snapshot */
@@ -36,9 +39,9 @@ export function measurementOf(
   all: readonly (TrafficWithSeries & { readonly id: string })[] | undefined,
   id: string,
 ): TrafficMeasurement {
-  return snapshot === null
-    ? null
-    : { traffic: all?.find((traffic) => traffic.id === id), atMs: snapshot.atMs };
+  if (snapshot === null) return null;
+  const { atMs, completeMs } = snapshot;
+  return { traffic: all?.find((traffic) => traffic.id === id), atMs, completeMs };
 }
 
 /**
@@ -79,16 +82,28 @@ function TrafficContent({
   if (measurement === null) {
     return <p class="notice">Traffic cannot be read at the moment. The page tries again shortly.</p>;
   }
-  const { traffic, atMs } = measurement;
+  const { traffic, atMs, completeMs } = measurement;
   if (traffic === undefined || traffic.series === null) {
     return <p class="empty">No request has been counted yet.</p>;
   }
   const series = traffic.series[range === "hour" ? "minutes" : "tens"];
   return (
     <>
+      <TrafficAge ms={atMs - completeMs} />
       <CurrentStats traffic={traffic} isBad={!isPassedOn && isFailing(traffic.recent)} />
-      <Charts history={historyOf(series, traffic.firstMs, atMs)} />
+      <Charts history={historyOf(series, traffic.firstMs, completeMs)} />
     </>
+  );
+}
+
+/** What a page shows until routers have reported again. `data-aged` has the browser read the page again soon. */
+function TrafficAge({ ms }: { ms: number }) {
+  if (ms < agedTrafficMs) return null;
+  return (
+    <p class="notice" data-aged>
+      Traffic until {formatDuration(ms)} ago. While no page is open, routers report every half minute; newer
+      counts follow in a moment.
+    </p>
   );
 }
 

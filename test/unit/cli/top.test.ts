@@ -60,6 +60,7 @@ const reading: TopReading = {
     ],
   },
   problems: ["service api: 1 of 3 tasks run"],
+  ageMs: 0,
   unmeasured: "",
 };
 
@@ -281,7 +282,7 @@ describe("reading", () => {
   test("[L71] static servers are listed with the tasks, and count for their service", () => {
     const { service, ...traffic } = {
       service: { id: "s1", name: "legacy", image: "", mode: "replicated" as const, tasks: [], hosts: [] },
-      ...{ atMs, sinceMs: 1, nodes: [], strays: [], colos: [] },
+      ...{ atMs, sinceMs: 1, completeMs: 0, leftOut: [], nodes: [], strays: [], colos: [] },
     };
     const of = (change: Partial<MeshStatus>) =>
       buildReading({ ...status, ...change }, { ...traffic, services: [] }, null, "http://mesh").sections;
@@ -315,7 +316,16 @@ describe("reading", () => {
   };
 
   test("[L32] without a terminal one reading is printed; --json prints it as JSON", async () => {
-    const traffic = { atMs, sinceMs: 1, services: [], nodes: [], strays: [], colos: [] };
+    const traffic = {
+      atMs,
+      sinceMs: 1,
+      services: [],
+      completeMs: atMs,
+      leftOut: [],
+      nodes: [],
+      strays: [],
+      colos: [],
+    };
     await using mesh = await fakeMesh({
       "GET /mesh/status": { json: status },
       "GET /mesh/telemetry": { json: traffic },

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
 import { unwrap } from "../../../src/domain/model/error.ts";
 import { serverDefaults } from "../../../src/domain/model/server.ts";
+import type { SnapshotFilter } from "../../../src/telemetry/snapshot.ts";
+import { newTelemetry } from "../../support/telemetry.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { publishing, running, spec, TestControl, viewerToken } from "./support.ts";
 
@@ -124,6 +126,23 @@ test("[J21] label values are escaped, and no series is repeated", async () => {
   expect(text).toContain(
     'waggle_requests_total{service="other",node="a\\"b\\\\c\\nd{e=\\"f\\"} 1\\n# HELP",code="2xx"}',
   );
+});
+
+test("[J416] a scrape reports the age of its counters, and does not watch; GET /mesh/telemetry does", async () => {
+  const filters: SnapshotFilter[] = [];
+  const telemetry = newTelemetry();
+  const noting = {
+    snapshot: (filter: SnapshotFilter) => {
+      filters.push(filter);
+      return telemetry.snapshot(filter);
+    },
+  };
+  const control = new TestControl(1, { telemetry: noting });
+  const { text } = await control.ask("GET /metrics");
+  expect(samplesOf(text).get("waggle_telemetry_age_seconds")).toBe("0");
+  await control.ask("GET /mesh/status");
+  await control.ask("GET /mesh/telemetry");
+  expect(filters.map(({ live = false }) => live)).toEqual([false, false, true]);
 });
 
 test("[J22] too many tasks, or pairs of service and node, have no series of their own", async () => {

@@ -12,6 +12,19 @@ test("[A34] a healthy mesh has no problems", () => {
   expect(lines(healthyMesh())).toEqual([]);
 });
 
+test("[J415] what telemetry has no memory for is a problem that says what still holds", () => {
+  const leftOut = [
+    { kind: "task", kept: 3_700 },
+    { kind: "colo", kept: 990 },
+  ] as const;
+  expect(
+    problemsOf(viewOf(healthyMesh()), [], undefined, leftOut).map(({ what, why }) => `${what}: ${why}`),
+  ).toEqual([
+    "telemetry: it keeps counters for 3700 tasks, which is all its memory; further ones count together, as (others)",
+    "telemetry: it keeps counters for 990 tasks by data center, which is all its memory; further ones are left out of those views",
+  ]);
+});
+
 test("[A34] a node that is down has a reason and a time", () => {
   const mesh = healthyMesh();
   const node = mesh.nodes.values().next().value;

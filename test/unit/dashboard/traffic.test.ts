@@ -135,6 +135,26 @@ test("[G33] a few failures are not a problem", async () => {
   expect(text).toContain("All services are healthy");
 });
 
+test("[J416] the first page after a while says of when its traffic is, and its charts end there", async () => {
+  const { dashboard } = await withTraffic(0);
+  const [service] = dashboard.mesh.registry.services();
+  const of = { service: { id: service?.id ?? "", name: "my-web" } };
+  const times = { takenMs: dashboard.mesh.nowMs, slicesMs: [5_000] };
+  const entries = [entryDelta({ requests: 40, responses2xx: 40 }, Array(40).fill(20), of)];
+  dashboard.telemetry.count(delta(7, { isolate: "router", times, entries }), dashboard.mesh.nowMs);
+  const pages = () =>
+    Promise.all(["/dashboard/services/my-web", "/dashboard/"].map((path) => dashboard.ask(`GET ${path}`)));
+  dashboard.mesh.nowMs += 28_000;
+  const [page, overview] = await pages();
+  expect(textOf(page?.text ?? "", "traffic")).toMatch(/Traffic until 28 s ago\. .*in a moment\./);
+  expect(page?.text).toContain(" data-aged");
+  expect(textOf(overview?.text ?? "", "stats")).toContain("until 28 s ago");
+  dashboard.telemetry.noteLiveRead();
+  dashboard.mesh.nowMs += 3_500;
+  const [fresh, freshOverview] = await pages();
+  expect(`${fresh?.text}${freshOverview?.text}`).not.toContain("data-aged");
+});
+
 test("[G34] without the telemetry object every page works, and says what is missing", async () => {
   const unavailable = new MeshError("telemetry/unavailable", "unreachable", {
     blame: "mesh",

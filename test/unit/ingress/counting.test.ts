@@ -37,7 +37,7 @@ async function snapshotOf(
 
 function snapshotOfPlane({ meter }: DataPlane): Snapshot {
   const state = newTelemetryState(0);
-  addDelta(state, meter?.take(Date.now()) as Delta, Date.now());
+  addDelta(state, meter?.take(Date.now()) as Delta, { nowMs: Date.now(), waitedMs: 0 });
   return readSnapshot(state, Date.now(), { colos: true });
 }
 

@@ -2,6 +2,7 @@
 
 import { type CounterName, counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "../../../src/telemetry/delta.ts";
+import type { DeltaArrival } from "../../../src/telemetry/delta-spans.ts";
 import { recordLatency } from "../../../src/telemetry/histogram.ts";
 import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetry/metrics.ts";
 
@@ -16,6 +17,11 @@ function sparseTally(counts: Counted, tookMs: readonly number[] = []): SparseTal
     tally.counts[counterIndex.tookMs] = (tally.counts[counterIndex.tookMs] ?? 0) + ms;
   }
   return toSparseTally(tally);
+}
+
+/** A delta that arrives without having waited. */
+export function arrivedAt(nowMs: number): DeltaArrival {
+  return { nowMs, waitedMs: 0 };
 }
 
 const zeroGauges = { open: 0, openMax: 0, queue: 0, queueMax: 0 };

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { followClock } from "../../../src/telemetry/clock.ts";
 import { counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { SnapshotFilter } from "../../../src/telemetry/snapshot.ts";
 import { addDelta, newTelemetryState, removeExpired } from "../../../src/telemetry/telemetry-state.ts";
-import { delta, entryDelta, taskDelta } from "./deltas.ts";
+import { arrivedAt, delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const startMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
@@ -12,9 +13,12 @@ const dayMs = 86_400_000;
 class TestState {
   readonly state = newTelemetryState(startMs);
   nowMs = startMs;
+  #latestMs = startMs;
 
   add(delta: Delta): boolean {
-    return addDelta(this.state, delta, this.nowMs);
+    if (this.nowMs < this.#latestMs) followClock(this.state, this.nowMs, this.#latestMs);
+    this.#latestMs = this.nowMs;
+    return addDelta(this.state, delta, arrivedAt(this.nowMs));
   }
 
   read(filter: SnapshotFilter = {}) {
@@ -94,15 +98,17 @@ test("[J5] an isolate without deltas for a minute is only counted in its colo", 
   expect(telemetry.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
 });
 
-test("[J5] above the limit of totals by isolate, tasks are counted by colo", () => {
+test("[J5] without memory for totals by isolate, tasks are counted by colo", () => {
   const telemetry = new TestState();
-  const tasks = Array.from({ length: 3_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
-  for (const isolate of ["isolate1", "isolate2"]) telemetry.add(delta(1, { isolate, tasks }));
-  expect([...telemetry.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
-  expect(telemetry.state.items.get("colo AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
+  const tasks = Array.from({ length: 1_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
+  for (let number = 1; number <= 4; number += 1)
+    telemetry.add(delta(1, { isolate: `isolate${number}`, tasks }));
+  const sizes = [...telemetry.state.isolates.values()].map((isolate) => isolate.tasks.size);
+  expect([sizes[0], (sizes[3] ?? 0) < 1_000]).toEqual([1_000, true]);
+  expect(telemetry.state.items.get("colo AMS task999")?.totals.tally.counts[counterIndex.attempts]).toBe(4);
   telemetry.nowMs += 61_000;
   removeExpired(telemetry.state, telemetry.nowMs);
-  expect(telemetry.state.isolateTotals).toBe(0);
+  expect(telemetry.state.room.isolateBytes).toBe(0);
 });
 
 test("[J6] a gauge is the sum over isolates; its maximum is that of the sum, or of one isolate between deltas", () => {
@@ -211,22 +217,33 @@ test("[J9] a task is removed a day after its last request, a service after a wee
   const telemetry = new TestState();
   telemetry.add(delta(1, { tasks: [taskDelta({ attempts: 1 })], entries: [entryDelta({ requests: 1 })] }));
   telemetry.nowMs += dayMs + 1;
-  expect(removeExpired(telemetry.state, telemetry.nowMs)).toEqual(["task task1", "colo AMS task1"]);
+  removeExpired(telemetry.state, telemetry.nowMs);
+  expect([...telemetry.state.items.keys()]).toEqual([
+    "service service1",
+    "node id-node1",
+    "entry service1 id-node1",
+  ]);
   expect(telemetry.service()).toMatchObject({ counts: { requests: 1 }, tasks: [] });
   telemetry.nowMs += 6 * dayMs;
   removeExpired(telemetry.state, telemetry.nowMs);
   expect(telemetry.read()).toMatchObject({ services: [], nodes: [] });
 });
 
-test("[J9] over the limit, the least recently counted tasks are removed", () => {
+test("[J9] without memory for one more task, those without requests for ten minutes make room, oldest first", () => {
   const telemetry = new TestState();
-  for (let number = 0; number < 12_001; number += 1) {
+  const add = (number: number) =>
+    telemetry.add(delta(number + 1, { tasks: [taskDelta({ attempts: 1 }, [], { id: `task${number}` })] }));
+  let count = 0;
+  while (!telemetry.state.room.leftOutMs.has("task")) {
     telemetry.nowMs += 1;
-    const tasks = [taskDelta({ attempts: 1 }, [], { id: `task${number}` })];
-    addDelta(telemetry.state, delta(number + 1, { tasks }), telemetry.nowMs);
+    add(count);
+    count += 1;
   }
-  expect(removeExpired(telemetry.state, telemetry.nowMs)).toContain("task task0");
-  expect(removeExpired(telemetry.state, telemetry.nowMs)).toEqual([]);
+  const has = (number: number) => telemetry.state.items.has(`task task${number}`);
+  expect([has(0), has(count - 1)]).toEqual([true, false]);
+  telemetry.nowMs += 600_000 - count / 2;
+  add(count);
+  expect([has(0), has(count - 2), has(count)]).toEqual([false, true, true]);
 });
 
 test("[J10] a snapshot can be limited to one service or one node", () => {

@@ -1,6 +1,5 @@
 import { expect, test, vi } from "vitest";
 import { saveIntervalMs, Telemetry } from "../../../src/telemetry/telemetry.ts";
-import { loadState, shardCount } from "../../../src/telemetry/telemetry-rows.ts";
 import { memoryDatabase } from "../../support/sqlite.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
@@ -25,7 +24,7 @@ class TestTelemetry {
   #start(): Telemetry {
     const { exec, transactionSync } = this.port;
     const counting = (sql: string, ...bindings: readonly (string | number)[]) => {
-      if (/^INSERT(?! INTO migrations)/.test(sql)) this.rowsWritten += 1;
+      if (/^INSERT(?! INTO migrations)/.test(sql)) this.rowsWritten += sql.split("(?").length - 1;
       return exec(sql, ...bindings);
     };
     return new Telemetry({ exec: counting, transactionSync }, () => this.nowMs);
@@ -103,14 +102,22 @@ test("[J41] a counter in a saved snapshot is never lower later, and an unchanged
   expect(savedRequests()).toBe(3);
 });
 
-test("[J12] one save in five seconds writes at most one row for each shard, however much is counted", () => {
+test("[J12] a save of five seconds writes one row, however much was counted, and the changed items another one in sixty saves", () => {
   const test = new TestTelemetry();
   const tasks = Array.from({ length: 400 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
-  for (let seq = 1; seq <= 20; seq += 1) {
-    test.telemetry.count(delta(seq, { tasks }));
-    test.nowMs += 499;
-  }
-  expect(test.rowsWritten).toBe(2 * (shardCount + 1));
+  const rowsOfSaves = Array.from({ length: 640 }, (_, at) => {
+    const before = test.rowsWritten;
+    test.telemetry.count(delta(at + 1, { tasks: tasks.slice(0, 2) }));
+    test.nowMs += saveIntervalMs;
+    return test.rowsWritten - before;
+  });
+  // The first save also notes the start of counting. A checkpoint has one shard of so few items, and its own row.
+  const checkpoints = rowsOfSaves.slice(1).filter((rows) => rows > 1);
+  expect(checkpoints).toEqual(Array(checkpoints.length).fill(1 + 1 + 1));
+  expect(checkpoints).toHaveLength(10);
+  const before = test.rowsWritten;
+  test.telemetry.count(delta(641, { tasks }));
+  expect(test.rowsWritten - before).toBe(1);
 });
 
 test("[J12] without new counts, nothing is written", () => {
@@ -123,13 +130,15 @@ test("[J12] without new counts, nothing is written", () => {
   expect(test.rowsWritten).toBe(rowsWritten);
 });
 
-test("[J11] unreadable storage is dropped, and counting starts over", () => {
+test("[J11] rows that cannot be read are left out, and counting goes on", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, change));
   const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
-  test.port.exec("UPDATE shards SET body = '[{'");
-  expect(loadState(test.port, test.nowMs).items.size).toBe(0);
+  test.telemetry.count(delta(1, change));
+  for (const table of ["journal", "checkpoint", "items"]) {
+    test.port.exec(`INSERT OR REPLACE INTO ${table} VALUES (${table === "journal" ? "9, 9" : "9"}, '[{')`);
+  }
   test.restart();
+  expect(test.requests()).toBe(1);
   expect(test.telemetry.count(delta(2, change)).ok).toBe(true);
   expect(log).toHaveBeenCalled();
   log.mockRestore();
