@@ -9,6 +9,7 @@ import { benchRegistry } from "./registry.ts";
 import { benchScale } from "./scale.ts";
 import { benchSockets } from "./sockets.ts";
 import { benchStreams } from "./streams.ts";
+import { benchTelemetry } from "./telemetry.ts";
 import { benchCounting, benchTraffic } from "./traffic.ts";
 import { benchTransports } from "./transports.ts";
 import { benchWorld } from "./world.ts";
@@ -26,6 +27,7 @@ const parts: Record<string, () => Promise<void>> = {
   world: benchWorld,
   registry: benchRegistry,
   scale: benchScale,
+  telemetry: benchTelemetry,
 };
 
 const names = process.argv.slice(2);
