@@ -220,7 +220,8 @@ function miniflareOptions(input: RuntimeInput, { worker, isolate }: Bundles): Mi
     cf: false,
     logRequests: false,
     ...(hasDatabase(input) && { resourcePersistencePath: databaseFolder(input.stateDir) }),
-    ...(isSplit(input) && { unsafeDevRegistryPath: devRegistryOf(input) }),
+    // Otherwise Miniflare keeps a registry in the user's home folder, which may be read-only, for all of their meshes.
+    ...(isSplit(input) ? { unsafeDevRegistryPath: devRegistryOf(input) } : { enableDevRegistry: false }),
     workers: [
       {
         config: {
