@@ -1,7 +1,7 @@
 // The description of this machine that an agent sends to the registry.
 
-import { readFileSync } from "node:fs";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
+import { programVersion } from "../package/program-files.ts";
 import type { NodeDescription } from "../protocol/agent.ts";
 
 /** Processor names of `docker node inspect` (`uname -m`), where Node.js has others. */
@@ -17,7 +17,7 @@ export function describeNode(
     ...configured,
     platform: nodePlatform(),
     resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: memoryBytes() },
-    engineVersion: agentVersion(),
+    engineVersion: programVersion(),
   };
 }
 
@@ -30,9 +30,4 @@ export function nodePlatform(): NodeDescription["platform"] {
 function memoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
-
-function agentVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return String((JSON.parse(text) as { version?: unknown }).version ?? "unknown");
 }

@@ -1,7 +1,7 @@
 // `waggle version`: the version of this command, and of the mesh if it is reachable.
 
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { programCommit, programVersion, versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
 import { createClient } from "./client.ts";
 import { findTarget } from "./context.ts";
@@ -22,22 +22,16 @@ export function registerVersion(program: Command, cli: Cli): void {
     .description("Show the version of this command, and of the mesh if it is reachable.");
   meshFlags(command).action(async (flags: MeshFlags) => {
     const mesh = await fetchMeshVersion(command, cli);
-    const client = { version: cliVersion(), node: process.versions.node };
+    const client = { version: programVersion(), commit: programCommit(), node: process.versions.node };
     const server = typeof mesh === "string" ? null : mesh;
     if (flags.json) return printJson(cli.out, { client, server });
     printLines(cli.out, [
-      `waggle ${client.version} (Node ${client.node})`,
+      `waggle ${versionText()}, Node ${client.node}`,
       typeof mesh === "string"
         ? `mesh: ${mesh}`
         : `mesh ${mesh.Version ?? "?"} (Engine API ${mesh.ApiVersion ?? "?"})`,
     ]);
   });
-}
-
-/** The version in package.json. */
-export function cliVersion(): string {
-  const path = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
 /** The mesh's version, or why it is unknown. */

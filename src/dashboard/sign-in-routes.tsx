@@ -71,7 +71,7 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
 }
 
 const invalidLinkNotice =
-  "This link has been used or has expired. Print another with `bin/waggle dashboard`, or sign in with the token.";
+  "This link has been used or has expired. Print another with `waggle dashboard`, or sign in with the token.";
 
 const wrongTokenNotice =
   "This is not a token of the mesh. `npm start` prints it; on Cloudflare it is the secret OPERATOR_TOKEN.";

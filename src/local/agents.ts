@@ -86,7 +86,7 @@ function startAgent(
     ...(images !== undefined && { images: resolve(images) }),
   };
   const program = {
-    module: "./agent-child.ts",
+    module: "agent-child" as const,
     name: `${stateDir}:${name}`,
     input,
     logFile: join(logDir, `${name}.log`),

@@ -1,21 +1,10 @@
 // Bundles the Worker from source into one module, as `wrangler deploy` does.
 
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { packageFolder as root } from "../package/program-files.ts";
 import { buildDashboardAssets } from "./dashboard-assets.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** The Worker of a mesh on this machine. */
-export const meshEntry = "workers/main.ts";
-
-/** The Worker of a machine, see workers/node-plane.ts. */
-export const nodePlaneEntry = "workers/node-plane.ts";
-
-/** The Worker of a mesh under the platform's rules, and the program of one isolate of its data plane. */
-export const platformMeshEntry = "workers/platform/mesh.ts";
-export const platformIsolateEntry = "workers/platform/isolate.ts";
+import { nodePlaneEntry, platformMeshEntry } from "./worker-entries.ts";
 
 export type WorkerBundle = {
   readonly source: string;

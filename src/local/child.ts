@@ -3,9 +3,9 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { getCompileCacheDir } from "node:module";
+import Module from "node:module";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { childModule } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
 
 /** A message of a child. */
@@ -32,8 +32,7 @@ type ChildObserver = {
 
 /** The module and the first message of a child. */
 export type ChildProgram = {
-  /** A file of this folder, `./agent-child.ts`. */
-  readonly module: string;
+  readonly module: Parameters<typeof childModule>[0];
   /** Identifies the child in its environment: `WAGGLE_CHILD=<state folder>:<name>`. */
   readonly name: string;
   /** The first message to the child; JSON data. */
@@ -57,7 +56,7 @@ export function startChild<T>(
 ): MeshChild<T> {
   const log = openLog(logFile);
   const logStart = log === null ? 0 : fstatSync(log).size;
-  const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
+  const child = fork(childModule(module), [], {
     detached: true,
     stdio: ["ignore", log ?? "ignore", log ?? "ignore", "ipc"],
     env: { ...process.env, ...compileCacheVariable(), WAGGLE_CHILD: name },
@@ -88,7 +87,8 @@ export function startChild<T>(
 
 /** Makes the child use the cache of compiled sources of this process, if it has one (src/cli/main.ts). */
 function compileCacheVariable(): { readonly NODE_COMPILE_CACHE?: string } {
-  const folder = getCompileCacheDir();
+  // Since Node 22.1.
+  const folder = Module.getCompileCacheDir?.();
   // Node adds a folder for its version and the user.
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

@@ -215,7 +215,7 @@ class NodePlane {
       },
     };
     const program = {
-      module: "./runtime-child.ts",
+      module: "runtime-child" as const,
       name: `${stateDir}:ingress-runtime`,
       input,
       logFile: join(logFolder(stateDir), "ingress-runtime.log"),

@@ -10,15 +10,15 @@ type OpenListener = DesiredListener & { readonly openPort: number | null };
 type NextSteps = {
   readonly control: string;
   readonly token: string;
-  /** ` --state DIR` if the state folder is not the default; otherwise empty. */
-  readonly stateFlag: string;
+  /** The waggle command for this mesh: `bin/waggle --state DIR`, without the flag for the default folder. */
+  readonly command: string;
   readonly listeners: readonly OpenListener[];
   /** A one-time sign-in link of the dashboard. */
   readonly dashboard: string;
 };
 
 /** The lines after the first start. Ports that are not open are left out: their error has been printed. */
-export function nextSteps({ control, token, stateFlag, listeners, dashboard }: NextSteps): readonly string[] {
+export function nextSteps({ control, token, command, listeners, dashboard }: NextSteps): readonly string[] {
   const open = listeners.filter(({ openPort }) => openPort !== null);
   const nodes = open.filter(({ identity }) => identity.role === "ingress");
   const balancer = open.filter(({ identity }) => identity.role === "edge");
@@ -39,14 +39,14 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
     ]),
     ...section("The dashboard", [
       dashboard + hostHint(dashboard, hostname === "[::1]" ? hostname : "127.0.0.1"),
-      `bin/waggle${stateFlag} dashboard   # prints another link; each works once, within 15 minutes`,
+      `${command} dashboard   # prints another link; each works once, within 15 minutes`,
     ]),
     ...section("The Docker CLI", [
       `export DOCKER_HOST=tcp://${host}`,
       `export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${token}"`,
       "docker service ls",
     ]),
-    ...section("The waggle command", [`bin/waggle${stateFlag} status`, `bin/waggle${stateFlag} events -f`]),
+    ...section("The waggle command", [`${command} status`, `${command} events -f`]),
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start restores its services.",
   ];
@@ -54,7 +54,7 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
 
 /** The lines after a later start, without commands to try. */
 export function restartSummary(
-  { control, token, stateFlag, listeners, dashboard }: NextSteps,
+  { control, token, command, listeners, dashboard }: NextSteps,
   origin: Exclude<MeshOrigin, { kind: "new" }>,
 ): readonly string[] {
   const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
@@ -63,8 +63,8 @@ export function restartSummary(
   const published = ports.length === 0 ? "nothing is published" : `published: ${ports.join(", ")}`;
   const state =
     origin.kind === "restored"
-      ? [`The mesh is restored, ${published}; details: bin/waggle${stateFlag} status`]
-      : [...lossReport(origin), `This mesh: ${published}; details: bin/waggle${stateFlag} status`];
+      ? [`The mesh is restored, ${published}; details: ${command} status`]
+      : [...lossReport(origin), `This mesh: ${published}; details: ${command} status`];
   return [
     ...state,
     `Dashboard: ${dashboard}`,

@@ -1,16 +1,17 @@
 // Starts the ingress of a machine for its agent, in a supervised process.
 
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { IngressContext, NodeIngress, RunningIngress } from "../agent/ingress.ts";
 import { listenHost } from "../agent/runtimes/ports.ts";
 import { dialedHost, isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
+import { layout } from "../package/program-files.ts";
 import { ListenersReport } from "../protocol/agent.ts";
 import type { IngressInput } from "./ingress-child.ts";
 import { removeSavedTable } from "./router-link.ts";
 import { logFolder, makePrivateFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
+import { workerdProgram } from "./workerd.ts";
 
 export type NodeIngressOptions = {
   /** The address to listen on; null: the machine's own, as for its gateway. */
@@ -31,7 +32,7 @@ export type NodeIngressOptions = {
  */
 export function nodeIngress(url: string, options: NodeIngressOptions): NodeIngress {
   requirePrivateUrl(url, options.insecure);
-  requirePackages();
+  requireWorkerd();
   return { start: (context) => startIngress(options, context), forget: removeSavedTable };
 }
 
@@ -50,14 +51,21 @@ function requirePrivateUrl(url: string, insecure: boolean): void {
   );
 }
 
-function requirePackages(): void {
-  try {
-    const { resolve } = createRequire(import.meta.url);
-    for (const name of ["miniflare", "esbuild"]) resolve(name);
-  } catch (cause) {
+/** @throws MeshError package/not-found without a workerd for this machine */
+function requireWorkerd(): void {
+  if (layout === "agent") {
     throw fatalError(
       "package/not-found",
-      "the ingress runs the Workers runtime, whose packages are missing: install with npm ci, without --omit=dev",
+      "an ingress runs the data plane in workerd, which is not a part of this file: use `waggle agent --ingress` or `waggle edge` of the installed package",
+    );
+  }
+  try {
+    workerdProgram();
+  } catch (cause) {
+    const how = layout === "sources" ? "npm ci, without --omit=dev" : "npm install, without --omit=optional";
+    throw fatalError(
+      "package/not-found",
+      `an ingress runs the data plane in workerd, which is missing: install with ${how}, on Linux with glibc or on macOS, x64 or arm64`,
       cause,
     );
   }
@@ -78,7 +86,7 @@ async function startIngress(
   };
   makePrivateFolder(logFolder(stateDir));
   const program = {
-    module: "./ingress-child.ts",
+    module: "ingress-child" as const,
     name: `${stateDir}:ingress`,
     input,
     logFile: join(logFolder(stateDir), "ingress.log"),

@@ -8,13 +8,7 @@ import { join } from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions, Response as MiniflareResponse } from "miniflare";
 import { wait } from "../agent/wait.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
-import {
-  meshEntry,
-  nodePlaneEntry,
-  platformIsolateEntry,
-  platformMeshEntry,
-  type WorkerBundle,
-} from "./bundle.ts";
+import type { WorkerBundle } from "./bundle.ts";
 import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
 import { readClosedPorts } from "./closed-ports.ts";
@@ -22,6 +16,7 @@ import type { PlatformSettings } from "./platform/platform-settings.ts";
 import type { NetworkAccess } from "./platform-network.ts";
 import { PlatformWatch } from "./platform-watch.ts";
 import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
+import { meshEntry, nodePlaneEntry, platformIsolateEntry, platformMeshEntry } from "./worker-entries.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
 
 export type RuntimeInput = MeshRuntimeInput | NodeRuntimeInput;

@@ -79,7 +79,7 @@ export async function startRuntimes(
       ownSockets,
     };
     const program = {
-      module: "./runtime-child.ts",
+      module: "runtime-child" as const,
       name: `${stateDir}:${name}`,
       input,
       logFile: join(logDir, `${name}.log`),

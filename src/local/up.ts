@@ -10,6 +10,7 @@ import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { readProgress } from "../cli/service/wait-on-service.ts";
 import { printable, printableLines } from "../domain/model/printable.ts";
+import { commandLine } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
@@ -99,7 +100,8 @@ async function waitUntilUp(
   );
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
   const dashboard = await signInUrl(client, mesh.control);
-  const summary = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
+  const command = commandLine(process.env) + stateFlag;
+  const summary = { ...mesh, command, dashboard, listeners: mesh.listeners() };
   const lines =
     mesh.origin.kind === "new" ? ["", ...nextSteps(summary)] : restartSummary(summary, mesh.origin);
   for (const line of lines) print(line);

@@ -4,10 +4,10 @@
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { workerdLauncher, workerdModule } from "../package/program-files.ts";
 import { databaseLockFile } from "./state-folder.ts";
 
-const launcher = fileURLToPath(new URL("workerd.sh", import.meta.url));
+const launcher = workerdLauncher();
 
 /** The exit status by which workerd.sh says that another workerd has the database open. */
 export const databaseInUseCode = 75;
@@ -28,7 +28,7 @@ type WorkerdObserver = {
 export function launchWorkerd(stateDir: string | null, observer: WorkerdObserver): void {
   Object.assign(process.env, {
     MINIFLARE_WORKERD_PATH: launcher,
-    WAGGLE_WORKERD: workerdOfMiniflare(),
+    WAGGLE_WORKERD: workerdProgram(),
     WAGGLE_WORKERD_PARENT: String(process.pid),
     WAGGLE_DATABASE_LOCK: stateDir === null ? "" : databaseLockFile(stateDir),
   });
@@ -43,9 +43,12 @@ export function launchWorkerd(stateDir: string | null, observer: WorkerdObserver
   });
 }
 
-/** The path of the workerd that Miniflare depends on; other packages may bring another version. */
-function workerdOfMiniflare(): string {
-  const fromHere = createRequire(import.meta.url);
-  const workerd: { default: string } = createRequire(fromHere.resolve("miniflare"))("workerd");
-  return workerd.default;
+/**
+ * The path of the workerd that Miniflare is made for; other packages of the repository bring other versions.
+ *
+ * @throws Error if it is not installed, or does not exist for this machine
+ */
+export function workerdProgram(): string {
+  const require = createRequire(import.meta.url);
+  return (require(workerdModule()) as { default: string }).default;
 }

@@ -30,7 +30,7 @@ export async function benchRegistry(): Promise<void> {
     ownSockets: [],
   };
   const runtime = startChild<RuntimeReady>(
-    { module: "./runtime-child.ts", name: "bench:runtime", input, logFile: join(stateDir, "log") },
+    { module: "runtime-child", name: "bench:runtime", input, logFile: join(stateDir, "log") },
     { onEvent: console.error, onProcess: () => {} },
   );
   try {

@@ -36,17 +36,18 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   proxy: { folders: ["domain", "gateway", "telemetry"], packages: [] },
   ingress: { folders: ["domain", "gateway", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
+  package: { folders: [], packages: ["node:*"] },
   net: { folders: ["gateway"], packages: ["node:*", "ws"] },
   agent: {
-    folders: ["domain", "gateway", "protocol", "net"],
+    folders: ["domain", "gateway", "protocol", "net", "package"],
     packages: ["node:*", "dns-packet", "dockerode", "ws", "zod"],
   },
   cli: {
-    folders: ["domain", "protocol", "telemetry", "haproxy", "net"],
+    folders: ["domain", "protocol", "telemetry", "haproxy", "net", "package"],
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "net", "agent", "cli"],
+    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "net", "package", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };

@@ -16,10 +16,10 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { constants as systemConstants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
 import type { ProbeSpec } from "../../domain/model/service.ts";
+import { whoamiCommand } from "../../package/program-files.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import { nginxFiles } from "./nginx.ts";
 
@@ -145,7 +145,7 @@ const ImageEntry = z.strictObject({
 const ImagesFile = z.record(z.string().min(1), ImageEntry);
 
 const whoamiImage: ProcessImage = {
-  entrypoint: [process.execPath, fileURLToPath(new URL("../whoami.ts", import.meta.url))],
+  entrypoint: whoamiCommand(),
   cmd: () => [],
   env: [],
   probe: { kind: "http", path: "/healthz" },

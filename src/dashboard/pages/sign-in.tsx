@@ -38,7 +38,7 @@ export function SignInForm({ to, notice }: SignInFormProps) {
       </form>
       <p class="hint">
         The operator token allows changes; the viewer token is read-only. On the machine that runs the mesh,{" "}
-        <code>bin/waggle dashboard</code> prints a link that signs you in.
+        <code>waggle dashboard</code> prints a link that signs you in.
       </p>
     </section>
   );

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { cliVersion } from "../../../src/cli/version.ts";
+import { programVersion, versionText } from "../../../src/package/program-files.ts";
 import { everyCommand, fakeMesh, runCli, runOn } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
@@ -52,7 +52,7 @@ describe("[L14] help", () => {
 
 describe("[L14] versions", () => {
   test("[L14] --version prints the version of the command", async () => {
-    expect(await runCli(["--version"])).toEqual({ code: 0, out: `${cliVersion()}\n`, err: "" });
+    expect(await runCli(["--version"])).toEqual({ code: 0, out: `${versionText()}\n`, err: "" });
   });
 
   test("[L14] version prints the version of the mesh, or why it is unreachable", async () => {
@@ -74,7 +74,7 @@ describe("[L15] bin/waggle", () => {
     });
     await rm(dir, { recursive: true });
     expect(JSON.parse(stdout)).toMatchObject({
-      client: { version: cliVersion(), node: process.versions.node },
+      client: { version: programVersion(), node: process.versions.node },
       server: null,
     });
   });

@@ -20,7 +20,7 @@ const summary = {
   control: "http://127.0.0.1:8787",
   token: "t",
   dashboard: "http://control.localhost:8787/dashboard/sign-in?code=c",
-  stateFlag: " --state s",
+  command: "bin/waggle --state s",
   listeners: [
     listener("balancer", "edge", null, 8000),
     listener("balancer", "edge", 9090, 9090),

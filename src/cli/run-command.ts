@@ -1,0 +1,65 @@
+// Runs a command tree: its output, its errors and its exit code.
+
+import { Command, CommanderError } from "commander";
+import { MeshError } from "../domain/model/error.ts";
+import { versionText } from "../package/program-files.ts";
+import type { Cli } from "./cli.ts";
+import { CliError, errorText, exitCodes, refused } from "./errors.ts";
+import { printableSink } from "./output.ts";
+
+/**
+ * Runs one command line.
+ *
+ * @param args without the interpreter and the script
+ * @param build makes the command tree
+ * @returns the exit code; see errors.ts
+ */
+export async function runCommand(
+  args: readonly string[],
+  { out, err, ...rest }: Cli,
+  build: (cli: Cli) => Command,
+): Promise<number> {
+  const cli: Cli = { ...rest, out: printableSink(out), err: printableSink(err) };
+  const program = build(cli);
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    return handleError(cli, error);
+  }
+}
+
+/** A command whose errors are thrown and whose texts go to the sinks. Its subcommands take over both. */
+export function rootCommand(name: string, cli: Cli): Command {
+  return new Command(name)
+    .option("-V, --version", "print the version of this command")
+    .on("option:version", () => printVersion(cli))
+    .helpOption("-h, --help", "print help")
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => cli.out.write(text),
+      writeErr: (text) => cli.err.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "waggle: ")),
+      getOutHelpWidth: () => cli.out.columns ?? 100,
+      getErrHelpWidth: () => cli.err.columns ?? 100,
+    });
+}
+
+/** Not by commander, which would need the version, and with it the commit, at each start. */
+function printVersion(cli: Cli): never {
+  const text = versionText();
+  cli.out.write(`${text}\n`);
+  throw new CommanderError(exitCodes.ok, "commander.version", text);
+}
+
+function handleError(cli: Cli, error: unknown): number {
+  // Commander prints its own errors; it also throws after --help and --version.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof MeshError) return handleError(cli, refused(error.message));
+  if (!(error instanceof CliError)) throw error;
+  const text = errorText(error);
+  if (text !== "") cli.err.write(`${text}\n`);
+  return error.exitCode;
+}
