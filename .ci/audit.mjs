@@ -1,19 +1,20 @@
-// Reads the output of `npm audit --json` from stdin. Fails on vulnerabilities of high or critical severity, and
-// on output that it cannot read. A registry without the audit endpoint is reported and does not fail.
+// Reads the output of `npm audit --json` from stdin. Fails on vulnerabilities of high or critical severity in the
+// packages that a JSON file names, those whose code users install, and on output that it cannot read. A registry without the audit endpoint is reported and does not fail.
 
 import { readFileSync } from "node:fs";
 
+const installed = new Set(JSON.parse(readFileSync(process.argv[2], "utf8")));
 const text = readFileSync(0, "utf8");
 const report = parse(text);
 if (report?.metadata !== undefined) {
-  const severe = Object.values(report.vulnerabilities ?? {}).filter(({ severity }) =>
-    ["high", "critical"].includes(severity),
+  const severe = Object.values(report.vulnerabilities ?? {}).filter(
+    ({ name, severity }) => installed.has(name) && ["high", "critical"].includes(severity),
   );
   for (const { name, severity, range, via } of severe) {
     const titles = via.flatMap((cause) => (typeof cause === "string" ? [] : `${cause.title} (${cause.url})`));
     console.log(`${severity}: ${name} ${range}${titles.length === 0 ? "" : `: ${titles.join("; ")}`}`);
   }
-  console.log(`${report.metadata.dependencies?.prod ?? "all"} production dependencies checked`);
+  console.log(`${installed.size} packages that users install were checked`);
   process.exitCode = severe.length === 0 ? 0 : 1;
 } else if (report?.error !== undefined) {
   const reason = report.message || report.error.summary || report.error.code || "no reason given";

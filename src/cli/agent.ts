@@ -43,13 +43,17 @@ On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, fi
 requests, and stop. On SIGINT (Ctrl-C) it stops at once.`;
 
 export function registerAgent(program: Command, cli: Cli): void {
-  const command = program
-    .command("agent")
+  defineAgent(program.command("agent"), cli);
+}
+
+/** Makes a command the agent. */
+export function defineAgent(command: Command, cli: Cli): Command {
+  command
     .argument("<url>", "control URL of the mesh")
     .summary("join a mesh as a node")
     .description("Run the agent: join a mesh as a node, run the tasks it assigns, and report their state.")
     .option("--join <token>", "join token, needed once (else WAGGLE_JOIN_TOKEN, which `ps` does not show)");
-  addAgentFlags(command)
+  return addAgentFlags(command)
     .addHelpText("after", agentHelp)
     .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
 }

@@ -4,7 +4,8 @@
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
+// A named import does not see what src/package/older-node.ts adds.
+import tls from "node:tls";
 import { usageError } from "./errors.ts";
 
 export const caFlag = [
@@ -26,7 +27,7 @@ const pemEnd = "-----END CERTIFICATE-----";
 export function trustCertificates(file: string | undefined, stateDir: string): void {
   if (file === undefined) return;
   const certificates = readCertificates("--ca", file);
-  setDefaultCACertificates([...getCACertificates("default"), ...certificates]);
+  tls.setDefaultCACertificates([...tls.getCACertificates("default"), ...certificates]);
   const before = process.env.NODE_EXTRA_CA_CERTS;
   if (before === undefined) {
     process.env.NODE_EXTRA_CA_CERTS = resolve(file);

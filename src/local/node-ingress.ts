@@ -56,7 +56,7 @@ function requireWorkerd(): void {
   if (layout === "agent") {
     throw fatalError(
       "package/not-found",
-      "an ingress runs the data plane in workerd, which is not a part of this file: use `waggle agent --ingress` or `waggle edge` of the installed package",
+      "an ingress runs the data plane in workerd, which is not a part of this file: use `waggle agent --ingress` or `waggle edge` of the installed package (docs/install.md)",
     );
   }
   try {

@@ -1,5 +1,5 @@
 // Where the files of this program are. Node runs its sources in the repository, the bundles of an installed
-// package, or one file that is the agent alone.
+// package, or one file that is the agent alone; infra/package/ builds the last two.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";

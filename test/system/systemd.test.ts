@@ -1,17 +1,23 @@
 // The systemd units of infra/, read by systemd itself.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { versionText } from "../../src/package/program-files.ts";
+import { buildAgent, userEnvironment } from "../support/installed-package.ts";
 import { missingPrograms } from "../support/program.ts";
 
 const infra = fileURLToPath(new URL("../../infra/", import.meta.url));
 const units = readdirSync(infra, { recursive: true, encoding: "utf8" }).filter((name) =>
   name.endsWith(".service"),
 );
+const dropIns = readdirSync(`${infra}agent/waggle-agent.service.d`).sort();
+const folder = mkdtempSync(join(tmpdir(), "waggle-units-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
 const isMissing = missingPrograms(["systemd-analyze"]).length > 0;
 const reason = isMissing ? " (skipped: no systemd-analyze; apt-get install systemd)" : "";
 
@@ -32,14 +38,8 @@ describe.skipIf(isMissing)(`systemd units${reason}`, () => {
     expect(level, report).toBeLessThan(3);
   });
 
-  test("[U140] with an ingress the agent has one capability, and its exposure is below 3.0", () => {
-    const folder = mkdtempSync(join(tmpdir(), "waggle-unit-"));
-    const unit = join(folder, "waggle-agent.service");
-    const parts = ["agent/waggle-agent.service", "agent/waggle-agent.service.d/ingress.conf"];
-    // As systemd reads a unit with a drop-in: the later setting counts, or adds to a list.
-    writeFileSync(unit, parts.map((name) => readFileSync(infra + name, "utf8")).join("\n"));
-    const options = ["security", "--offline=true", "--no-pager", "--json=short", unit];
-    const { stdout } = spawnSync("systemd-analyze", options, { encoding: "utf8" });
+  test("[U140] with an ingress the agent has one capability", () => {
+    const { stdout } = analyze(agentWith(["ingress.conf"]), "security", "--offline=true", "--json=short");
     const findings = JSON.parse(stdout) as { json_field: string; set: boolean | null }[];
     const granted = findings.filter(
       ({ json_field, set }) => json_field.startsWith("CapabilityBoundingSet_") && !set,
@@ -47,25 +47,73 @@ describe.skipIf(isMissing)(`systemd units${reason}`, () => {
     expect(granted.map(({ json_field }) => json_field)).toEqual([
       expect.stringMatching(/^CapabilityBoundingSet_CAP_NET_BIND_SERVICE/),
     ]);
-    const report = spawnSync("systemd-analyze", ["security", "--offline=true", "--no-pager", unit], {
-      encoding: "utf8",
-    }).stdout;
-    expect(Number(/Overall exposure level for \S+: ([\d.]+)/.exec(report)?.[1]), report).toBeLessThan(3);
-    const { stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", unit], { encoding: "utf8" });
-    expect(stderr.split("\n").filter((line) => line !== "" && !line.includes("is not executable"))).toEqual(
-      [],
-    );
-    rmSync(folder, { recursive: true });
+  });
+
+  test.each([...dropIns, dropIns.join(" and ")])(
+    "[U140][U480] with %s the exposure of the agent is below 3.0",
+    (names) => {
+      const unit = agentWith(names.split(" and "));
+      const report = analyze(unit, "security", "--offline=true").stdout;
+      expect(Number(/Overall exposure level for \S+: ([\d.]+)/.exec(report)?.[1]), report).toBeLessThan(3);
+      expect(complaintsOf(analyze(unit, "verify", "--man=no").stderr)).toEqual([]);
+    },
+  );
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "[U480] the lines of docs/install.md install the unit (as root)",
+    () => {
+      const place = mkdtempSync(join(folder, "install-"));
+      buildAgent(place);
+      copyFileSync(`${infra}agent/waggle-agent.service`, join(place, "waggle-agent.service"));
+      writeFileSync(join(place, "agent.env"), "WAGGLE_CONTROL=https://mesh.example.com\n");
+      // In a mount namespace, whose /etc and /opt end with it.
+      const apart = [
+        "mount -t tmpfs tmpfs /opt && mkdir layers && mount -t tmpfs tmpfs layers && mkdir layers/upper layers/work",
+        "mount -t overlay overlay -o lowerdir=/etc,upperdir=layers/upper,workdir=layers/work /etc",
+      ];
+      const lines = [
+        "useradd --system --shell /usr/sbin/nologin waggle",
+        "install -D -m 644 waggle-agent.mjs /opt/waggle/waggle-agent.mjs",
+        "install -D -m 644 waggle-agent.service /etc/systemd/system/waggle-agent.service",
+        "install -D -m 600 agent.env /etc/waggle/agent.env",
+        "systemd-analyze verify --man=no /etc/systemd/system/waggle-agent.service",
+        "setpriv --reuid=waggle --clear-groups node /opt/waggle/waggle-agent.mjs --version",
+        "stat -c '%a %U' /etc/waggle/agent.env",
+      ];
+      const script = ["set -e", ...apart, ...lines].join("\n");
+      const { stdout, stderr } = spawnSync("unshare", ["--mount", "sh", "-c", script], {
+        cwd: place,
+        env: userEnvironment(place),
+        encoding: "utf8",
+      });
+      expect({ stdout, stderr }).toEqual({ stdout: `${versionText()}\n600 root\n`, stderr: "" });
+    },
+  );
+
+  test("[U480] docker.conf lets the agent use Docker's socket, and changes nothing it runs", () => {
+    const text = readFileSync(`${infra}agent/waggle-agent.service.d/docker.conf`, "utf8");
+    expect(text).toMatch(/^SupplementaryGroups=docker$/m);
+    expect(text).not.toMatch(/^ExecStart/m);
   });
 
   test.each(units)("[U110] %s has only settings that systemd knows", (unit) => {
-    const { stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", infra + unit], {
-      encoding: "utf8",
-    });
-    // The programs are not installed where the tests run.
-    const complaints = stderr
-      .split("\n")
-      .filter((line) => line !== "" && !line.includes("is not executable"));
-    expect(complaints).toEqual([]);
+    expect(complaintsOf(analyze(infra + unit, "verify", "--man=no").stderr)).toEqual([]);
   });
 });
+
+function analyze(unit: string, verb: "security" | "verify", ...flags: readonly string[]) {
+  return spawnSync("systemd-analyze", [verb, ...flags, "--no-pager", unit], { encoding: "utf8" });
+}
+
+/** The programs are not installed where the tests run. */
+function complaintsOf(text: string): readonly string[] {
+  return text.split("\n").filter((line) => line !== "" && !line.includes("is not executable"));
+}
+
+/** The agent's unit as systemd reads it with drop-ins: the later setting counts, or adds to a list. */
+function agentWith(names: readonly string[]): string {
+  const unit = join(mkdtempSync(join(folder, "unit-")), "waggle-agent.service");
+  const parts = ["waggle-agent.service", ...names.map((name) => `waggle-agent.service.d/${name}`)];
+  writeFileSync(unit, parts.map((part) => readFileSync(`${infra}agent/${part}`, "utf8")).join("\n"));
+  return unit;
+}

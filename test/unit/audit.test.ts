@@ -1,33 +1,43 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "waggle-audit-"));
+const installed = join(folder, "packages.json");
+writeFileSync(installed, JSON.stringify(["ws", "zod"]));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const script = fileURLToPath(new URL("../../.ci/audit.mjs", import.meta.url));
 
 function audit(output: unknown): { readonly status: number | null; readonly text: string } {
   const input = typeof output === "string" ? output : JSON.stringify(output);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { input, encoding: "utf8" });
+  const args = [script, installed];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { input, encoding: "utf8" });
   return { status, text: stdout + stderr };
 }
 
 /** The form of npm 11. */
-const reportOf = (severity: string) => ({
+const reportOf = (severity: string, name = "ws") => ({
   auditReportVersion: 2,
   vulnerabilities: {
-    ws: { name: "ws", severity, range: "<8.17.1", via: [{ title: "DoS", url: "https://example.com/a" }] },
+    ws: { name, severity, range: "<8.17.1", via: [{ title: "DoS", url: "https://example.com/a" }] },
   },
   metadata: { vulnerabilities: { total: 1 }, dependencies: { prod: 8 } },
 });
 
-test.each(["high", "critical"])("[U111] a %s vulnerability of a production dependency fails", (severity) => {
+test.each(["high", "critical"])("[U111] a %s vulnerability of an installed package fails", (severity) => {
   expect(audit(reportOf(severity))).toEqual({
     status: 1,
-    text: `${severity}: ws <8.17.1: DoS (https://example.com/a)\n8 production dependencies checked\n`,
+    text: `${severity}: ws <8.17.1: DoS (https://example.com/a)\n2 packages that users install were checked\n`,
   });
 });
 
-test("[U111] a lower severity passes", () => {
+test("[U111] a lower severity passes, and so does a package that only builds or tests use", () => {
   expect(audit(reportOf("moderate"))).toMatchObject({ status: 0 });
+  expect(audit(reportOf("high", "vitest"))).toMatchObject({ status: 0 });
 });
 
 test("[U111] a registry without the audit endpoint is reported and passes", () => {

@@ -72,6 +72,7 @@ const commandImports = new Set([
   "src/cli/up-edge.ts -> local",
   "src/cli/agent.ts -> agent",
   "src/cli/agent.ts -> local",
+  "src/cli/agent-main.ts -> agent",
 ]);
 
 type Import = { readonly file: string; readonly from: string; readonly target: string };

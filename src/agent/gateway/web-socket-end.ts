@@ -1,7 +1,8 @@
 // The gateway's end of a WebSocket that carries the bytes of a TCP connection to a task.
 
 import type { IncomingMessage } from "node:http";
-import { type Duplex, duplexPair } from "node:stream";
+// A named import does not see what src/package/older-node.ts adds.
+import stream, { type Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { ByteSocket, byteSocketOptions } from "../../net/byte-socket.ts";
 import { joinStreams } from "../../net/join-streams.ts";
@@ -22,7 +23,7 @@ export function acceptWebSocket(
   task: Duplex,
   onReady: (end: WebSocketEnd | null) => void,
 ): void {
-  const [own, connection] = duplexPair();
+  const [own, connection] = stream.duplexPair();
   own.once("close", () => connection.destroy());
   connection.once("close", () => own.destroy());
   connection.once("data", (bytes: Buffer) => {

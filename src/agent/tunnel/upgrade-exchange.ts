@@ -1,7 +1,8 @@
 // A WebSocket that came through the tunnel. The tunnel carries its messages, because the router's runtime has
 // no others; the task gets a WebSocket of its own, whose client is here.
 
-import { type Duplex, duplexPair, Readable } from "node:stream";
+// A named import does not see what src/package/older-node.ts adds.
+import stream, { type Duplex, Readable } from "node:stream";
 import { WebSocket } from "ws";
 import { readClose, writeClose } from "../../gateway/tunnel/close.ts";
 import { headerValues } from "../../gateway/tunnel/heads.ts";
@@ -28,7 +29,7 @@ const closeTimeoutMs = 5_000;
 export function openUpgrade(request: TunnelledRequest, handle: (exchange: TunnelUpgrade) => void): boolean {
   const { lines } = request.head;
   if (headerValues(lines, "upgrade")[0]?.toLowerCase() !== "websocket") return false;
-  const [clientEnd, gatewayEnd] = duplexPair();
+  const [clientEnd, gatewayEnd] = stream.duplexPair();
   const protocols = headerValues(lines, "sec-websocket-protocol").flatMap((value) => value.split(","));
   const client = new WebSocket(
     "ws://gateway",
