@@ -27,7 +27,7 @@ export function ServiceForm({
       <input id="image" name="image" value={image} required autocomplete="off" spellcheck={false} />
       {replicas !== "" && (
         <>
-          <label for="form-replicas">Replicas</label>
+          <label for="form-replicas">Number of tasks</label>
           <input
             id="form-replicas"
             name="replicas"
