@@ -231,7 +231,10 @@ test("[N17] a task whose port was taken is restarted once; the second time it fa
   expect(run.report).toMatchObject({ state: "starting", pid: 2 });
   runtime.processes[1]?.end({ code: 1, isPortTaken: true });
   await time.pass(100);
-  expect(run.report).toMatchObject({ state: "failed", err: "task: non-zero exit (1)" });
+  expect(run.report).toMatchObject({
+    state: "failed",
+    err: "task: non-zero exit (1): another program holds its port",
+  });
   expect(runtime.processes).toHaveLength(2);
 });
 
