@@ -255,7 +255,7 @@ describe.skipIf(chromiumPath === null)(
       "[G18] axe finds no fault on any page in the %s theme",
       async (colorScheme) => {
         const page = await signedIn(mesh.token, { colorScheme, viewport: { width: 1280, height: 800 } });
-        for (const path of [...pagePaths(), "nodes/node1/availability?to=drain", "nowhere", "sign-in"]) {
+        for (const path of [...pagePaths(), ...formPaths, "nowhere", "sign-in"]) {
           await page.goto(`${mesh.control}/dashboard/${path}`);
           // Injected by the debugger, which the page's policy does not restrict.
           await page.evaluate(axe);
@@ -272,7 +272,7 @@ describe.skipIf(chromiumPath === null)(
       "[G18] at %i pixels no page is wider than the window, and the keyboard reaches the content",
       async (width) => {
         const page = await signedIn(mesh.token, { viewport: { width, height: 800 } });
-        for (const path of pagePaths()) {
+        for (const path of [...pagePaths(), ...formPaths]) {
           await page.goto(`${mesh.control}/dashboard/${path}`);
           expect(await page.evaluate("document.documentElement.scrollWidth"), path).toBeLessThanOrEqual(
             width,
@@ -390,6 +390,9 @@ async function request(path: string): Promise<void> {
   await response.arrayBuffer();
 }
 
+/** Pages that do not refresh themselves. */
+const formPaths = ["create-service", "services/my-web/remove", "nodes/node1/availability?to=drain"];
+
 function pagePaths(): readonly string[] {
   const url = `http://127.0.0.2:${published}/`;
   return [
@@ -401,8 +404,6 @@ function pagePaths(): readonly string[] {
     "nodes/node1",
     "routing",
     `routing?${new URLSearchParams({ url })}`,
-    "create-service",
-    "services/my-web/remove",
     "events",
   ];
 }
