@@ -185,6 +185,15 @@ test("[J400][J401] the report has what Cloudflare counts and limits, and the mes
   const report = await reported(mesh, ({ requests, heap }) => requests >= 20 && heap.isolate > 0);
   expect(report.objectRequests).toBeGreaterThan(0);
   expect(report.cpuMsPerRequest).toBeGreaterThan(0);
+  const { REGISTRY, TELEMETRY } = report.objects;
+  for (const counts of [REGISTRY, TELEMETRY]) {
+    expect(counts?.rows.written).toBeGreaterThan(0);
+    expect(counts?.starts.count).toBeGreaterThan(0);
+    expect(counts?.activeMs).toBeGreaterThan(0);
+    expect(counts?.storedBytes).toBeGreaterThan(4_096);
+  }
+  expect(REGISTRY?.events.webSocketMessage?.count).toBeGreaterThan(0);
+  expect(report.calls["isolate REGISTRY"]).toMatchObject({ replyBytes: expect.any(Number) });
   for (const bytes of Object.values(report.heap)) {
     expect(bytes).toBeGreaterThan(2 ** 20);
     expect(bytes).toBeLessThan(128 * 2 ** 20);

@@ -6,11 +6,16 @@
 import { WorkerEntrypoint, env as workerEnv } from "cloudflare:workers";
 import { equalsSecret } from "../../src/domain/model/mesh-token.ts";
 import { IsolatePool } from "../../src/local/platform/isolate-pool.ts";
-import type { PlatformCounts, PlatformSettings } from "../../src/local/platform/platform-settings.ts";
+import { ClassMeter } from "../../src/local/platform/object-counts.ts";
+import type {
+  CallCounts,
+  PlatformCounts,
+  PlatformSettings,
+} from "../../src/local/platform/platform-settings.ts";
 import { RowBudget } from "../../src/local/platform/row-budget.ts";
 import type { Env } from "../env.ts";
 import * as product from "../main.ts";
-import { farStub, type ObjectBinding, withObjects } from "./far-objects.ts";
+import { farStub, type ObjectBinding, type ObjectStub, objectBindings, withObjects } from "./far-objects.ts";
 import { type CacheBinding, type CachedEntry, entryOf, responseOf } from "./isolate-cache.ts";
 import { type ObjectsBinding, readBoundRequest } from "./isolate-objects.ts";
 import { type NetworkEnv, restrictFetch, runInvocation } from "./outbound-fetch.ts";
@@ -32,42 +37,76 @@ restrictFetch(ownEnv);
 const unlimited = { read: Number.POSITIVE_INFINITY, written: Number.POSITIVE_INFINITY };
 const rows = new RowBudget(settings.rowsPerDay ?? unlimited);
 const counts = { requests: 0, objectRequests: 0, overloads: 0 };
+const calls: Record<string, CallCounts> = {};
+const meters = Object.fromEntries(objectBindings.map((binding) => [binding, new ClassMeter()])) as Readonly<
+  Record<ObjectBinding, ClassMeter>
+>;
 const pool = new IsolatePool(settings, Date.now());
 /** Objects that were called, as `REGISTRY mesh`; they can be reset. */
 const knownObjects = new Set<string>();
 
-/** The environment of the control API and of the objects. */
-const farEnv = withObjects(ownEnv, connect);
+/** The environment of the control API. */
+const controlEnv = withObjects(ownEnv, connectFrom("control"));
 
-function connect(binding: ObjectBinding, name: string) {
-  knownObjects.add(`${binding} ${name}`);
-  return farStub(ownEnv, settings.rttMs, binding, name);
+/** Who calls an object. */
+type ObjectCaller = "control" | "isolate" | "object";
+
+function connectFrom(caller: ObjectCaller) {
+  return (binding: ObjectBinding, name: string): ObjectStub => {
+    knownObjects.add(`${binding} ${name}`);
+    const stub = farStub(ownEnv, settings.rttMs, binding, name);
+    const count = (bytes: number): void => {
+      const before = calls[`${caller} ${binding}`] ?? { count: 0, replyBytes: 0 };
+      calls[`${caller} ${binding}`] = { count: before.count + 1, replyBytes: before.replyBytes + bytes };
+    };
+    return {
+      fetch: (request) => {
+        count(0);
+        return stub.fetch(request);
+      },
+      call: async (method, args) => {
+        const reply = await stub.call(method, args);
+        count(replyBytes(reply));
+        return reply;
+      },
+    };
+  };
 }
+
+/** The size of the texts and bytes in a reply. */
+function replyBytes(reply: unknown): number {
+  if (typeof reply === "string") return reply.length;
+  if (ArrayBuffer.isView(reply)) return reply.byteLength;
+  if (typeof reply !== "object" || reply === null) return 0;
+  return Object.values(reply).reduce<number>((sum, value) => sum + replyBytes(value), 0);
+}
+
+const connectIsolate = connectFrom("isolate");
 
 const platform: ObjectPlatform = {
   requestsPerSecond: settings.requestsPerSecond,
   rows,
-  env: farEnv,
+  env: withObjects(ownEnv, connectFrom("object")),
   onRequest: (isRefused) => {
     counts.objectRequests += 1;
     if (isRefused) counts.overloads += 1;
   },
 };
 
-export const MeshProber = platformObject(product.MeshProber, platform);
-export const MeshRegistry = platformObject(product.MeshRegistry, platform);
-export const MeshTelemetry = platformObject(product.MeshTelemetry, platform);
-export const MeshTunnel = platformObject(product.MeshTunnel, platform);
+export const MeshProber = platformObject(product.MeshProber, platform, meters.PROBER);
+export const MeshRegistry = platformObject(product.MeshRegistry, platform, meters.REGISTRY);
+export const MeshTelemetry = platformObject(product.MeshTelemetry, platform, meters.TELEMETRY);
+export const MeshTunnel = platformObject(product.MeshTunnel, platform, meters.TUNNEL);
 
 /** The objects, as the isolates call them. */
 export class Objects extends WorkerEntrypoint implements ObjectsBinding {
   call(binding: ObjectBinding, name: string, method: string, args: readonly unknown[]): Promise<unknown> {
-    return connect(binding, name).call(method, args);
+    return connectIsolate(binding, name).call(method, args);
   }
 
   override fetch(request: Request): Promise<Response> {
     const { binding, name, request: sent } = readBoundRequest(request);
-    return connect(binding, name).fetch(sent);
+    return connectIsolate(binding, name).fetch(sent);
   }
 }
 
@@ -127,7 +166,7 @@ type MeshExports = {
 /** The control API's socket. */
 export const Control = {
   fetch(request) {
-    return runInvocation(() => product.Control.fetch(request, farEnv));
+    return runInvocation(() => product.Control.fetch(request, controlEnv));
   },
 } satisfies ExportedHandler;
 
@@ -146,7 +185,11 @@ export default {
 } satisfies ExportedHandler;
 
 function currentCounts(): PlatformCounts {
-  return { ...counts, evictions: pool.evictions, rows: rows.total };
+  const atMs = Date.now();
+  const objects = Object.fromEntries(
+    objectBindings.map((binding) => [binding, meters[binding].counts(atMs)]),
+  );
+  return { ...counts, atMs, evictions: pool.evictions, rows: rows.total, calls: { ...calls }, objects };
 }
 
 async function reset(object: string): Promise<void> {

@@ -1,5 +1,6 @@
 // The rules of a mesh under the platform's rules that have a size: what `waggle up --edge` sets, and its Worker reads.
 
+import type { ObjectCounts } from "./object-counts.ts";
 import type { RowCounts } from "./row-budget.ts";
 
 export type PlatformSettings = {
@@ -20,6 +21,8 @@ export type PlatformSettings = {
 
 /** What the Worker counts, since its start. */
 export type PlatformCounts = {
+  /** When they were read, epoch milliseconds. */
+  readonly atMs: number;
   /** Requests to isolates. */
   readonly requests: number;
   /** Isolates that were evicted. */
@@ -28,4 +31,15 @@ export type PlatformCounts = {
   readonly objectRequests: number;
   readonly overloads: number;
   readonly rows: RowCounts;
+  /** Requests to objects by caller and binding, such as `isolate REGISTRY`. */
+  readonly calls: Readonly<Record<string, CallCounts>>;
+  /** By binding, such as `REGISTRY`. */
+  readonly objects: Readonly<Record<string, ObjectCounts>>;
+};
+
+/** Calls that were answered. */
+export type CallCounts = {
+  readonly count: number;
+  /** Of the texts and bytes in replies to calls by RPC. */
+  readonly replyBytes: number;
 };
