@@ -1,6 +1,8 @@
-// The benchmarks: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of them.
-// docs/benchmarks.md has results. Absolute numbers of one machine say little; ratios say more.
+// The benchmarks: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of them. `--sizes
+// NODES/SERVICES/TASKS,…` and `--record` are for `scale`. docs/benchmarks.md has results. Absolute numbers of one
+// machine say little; ratios say more.
 
+import { parseArgs } from "node:util";
 import { benchGateway } from "./gateway.ts";
 import { benchListener } from "./listener.ts";
 import { profileRequests } from "./profile.ts";
@@ -14,6 +16,11 @@ import { benchCounting, benchTraffic } from "./traffic.ts";
 import { benchTransports } from "./transports.ts";
 import { benchWorld } from "./world.ts";
 
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { sizes: { type: "string" }, record: { type: "boolean" } },
+});
+
 const parts: Record<string, () => Promise<void>> = {
   traffic: () => benchTraffic({ starts: 6, rounds: 3, roundMs: 1_000, warmUpMs: 10_000, connections: 32 }),
   counting: () => benchCounting({ starts: 8, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
@@ -26,11 +33,10 @@ const parts: Record<string, () => Promise<void>> = {
   quiet: () => benchQuiet({ isolates: 10, rttMs: 150, quietRate: 0.1, busyRate: 1, seconds: 60 }),
   world: benchWorld,
   registry: benchRegistry,
-  scale: benchScale,
+  scale: () => benchScale({ sizes: flags.sizes?.split(",") ?? [], isRecorded: flags.record === true }),
   telemetry: benchTelemetry,
 };
 
-const names = process.argv.slice(2);
 for (const name of names.length > 0 ? names : Object.keys(parts)) {
   const part = parts[name];
   if (part === undefined) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(", ")}`);

@@ -2,6 +2,7 @@
 // with rows, as an earlier process wrote them; the registry starts on them and settles once. Then single events
 // are measured.
 
+import { writeFileSync } from "node:fs";
 import { jitteredBackoffMs } from "../../src/agent/backoff.ts";
 import type { MeshNode } from "../../src/domain/model/node.ts";
 import type { Service } from "../../src/domain/model/service.ts";
@@ -16,21 +17,34 @@ import { printRows } from "./report.ts";
 
 type MeshSize = { readonly nodes: number; readonly services: number; readonly tasks: number };
 
-const sizes: readonly MeshSize[] = [
+const usualSizes: readonly MeshSize[] = [
   { nodes: 100, services: 10, tasks: 1_000 },
   { nodes: 1_000, services: 100, tasks: 10_000 },
   { nodes: 10_000, services: 1_000, tasks: 100_000 },
 ];
+/** The results of `--record`, for the pictures of docs/scaling.md. */
+const recordFile = new URL("../../infra/cost/results/scale.json", import.meta.url);
 /** Runs of each event, after some that warm up. */
 const runs = 100;
 const warmUpRuns = 20;
+/** In the place of a time: a task fails only once. */
+const tooFewTasks = "–";
 /** What the platform takes for a request, a new socket or a frame besides the registry, an assumption. */
 const platformMs = 1;
 
-/** Measures the events in a mesh of each size and prints one column for each. */
-export async function benchScale(): Promise<void> {
+export type ScaleOptions = {
+  /** Sizes as `NODES/SERVICES/TASKS`; without any, those of docs/scaling.md. */
+  readonly sizes: readonly string[];
+  /** Writes the results to a file, too. */
+  readonly isRecorded: boolean;
+};
+
+/** Measures the events in a mesh of each size and prints one column for each. @throws Error for an unreadable size */
+export async function benchScale(options: ScaleOptions): Promise<void> {
+  const sizes = options.sizes.length === 0 ? usualSizes : options.sizes.map(readSize);
   const columns: { readonly size: MeshSize; readonly rows: readonly Row[] }[] = [];
   for (const size of sizes) columns.push({ size, rows: await measureMesh(size) });
+  if (options.isRecorded) record(columns);
   printRows(`Scale: CPU time, mean of ${runs} runs`, [
     [
       "nodes / services / tasks",
@@ -44,6 +58,29 @@ export async function benchScale(): Promise<void> {
 }
 
 type Row = { readonly name: string; readonly text: string };
+
+type Column = { readonly size: MeshSize; readonly rows: readonly Row[] };
+
+/** The tasks of a service spread evenly, so that their number is a multiple of the services'. */
+function readSize(text: string): MeshSize {
+  const [nodes = 0, services = 0, tasks = 0] = text.split("/").map(Number);
+  if (/^\d{1,5}\/\d{1,5}\/\d{1,6}$/.test(text) && nodes > 0 && services > 0 && tasks >= services)
+    if (tasks % services === 0) return { nodes, services, tasks };
+  throw new Error(
+    `cannot read --sizes "${text}": it is NODES/SERVICES/TASKS, such as 1000/100/10000, with as many tasks for each service`,
+  );
+}
+
+function record(columns: readonly Column[]): void {
+  const meshes = columns.map(({ size, rows }) => ({
+    ...size,
+    values: Object.fromEntries(
+      rows.filter(({ text }) => text !== tooFewTasks).map(({ name, text }) => [name, Number(text)]),
+    ),
+  }));
+  const recordedOn = new Date().toISOString().slice(0, 10);
+  writeFileSync(recordFile, `${JSON.stringify({ recordedOn, meshes }, null, 2)}\n`);
+}
 
 /** An event that is prepared first, and then takes place in the measured time. */
 type BenchEvent = (run: number) => () => unknown;
@@ -65,13 +102,17 @@ async function measureMesh(size: MeshSize): Promise<readonly Row[]> {
   const unhealthy = { ...healthy, verdict: "unhealthy" as const, sinceMs: mesh.nowMs };
   add("first change after the start, ms", elapsedMs(report(taskAt(0), { health: unhealthy })).toFixed(0));
   event("a report that changes nothing, ms", (run) => report(taskAt(run + 1), asKnown(taskAt(run + 1))));
+  const unhealthyTasks = new Set([taskAt(0).id]);
   event("a task turns unhealthy, ms", (run) => {
     const task = taskAt(run + 150);
-    return report(task, { ...asKnown(task), health: unhealthy });
+    // In a small mesh the same task is next again, and turns healthy.
+    const turnsBack = unhealthyTasks.delete(task.id);
+    if (!turnsBack) unhealthyTasks.add(task.id);
+    return report(task, { ...asKnown(task), health: turnsBack ? healthy : unhealthy });
   });
-  event("a task fails and is replaced, ms", (run) =>
-    report(taskAt(run + 300), { state: "failed", err: "exit 1" }),
-  );
+  const failure = "a task fails and is replaced, ms";
+  if (tasks.length < warmUpRuns + runs) add(failure, tooFewTasks);
+  else event(failure, (run) => report(taskAt(run + 300), { state: "failed", err: "exit 1" }));
   event("a hello that changes nothing, ms", (run) => {
     const node = nodes[run % nodes.length] as MeshNode;
     const own = mesh.registry.tasks({ nodes: [node.id] });
@@ -86,7 +127,12 @@ async function measureMesh(size: MeshSize): Promise<readonly Row[]> {
   for (const [name, text] of resetRows(mesh, nodes)) add(name, text);
   add("heap, MiB", (heapMiB() - emptyMiB).toFixed(0));
   event("the whole table as text, ms", () => () => mesh.registry.table(0));
+  add("the whole table, bytes", String(tableBytes(mesh)));
   return rows;
+}
+
+function tableBytes(mesh: TestMesh): number {
+  return Buffer.byteLength(mesh.registry.table(0).text ?? "");
 }
 
 /**
