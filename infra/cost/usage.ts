@@ -1,0 +1,220 @@
+// What a mesh uses of the platform, computed from rates of measured runs. Pure.
+//
+// Isolates call objects when a request comes and the interval since their last call is over: an isolate with r requests
+// a second whose calls are T seconds apart makes 1 / (T + 1/r) calls a second. What collects for a window of W seconds
+// does F / (1 + F W) of something that happens F times a second. An object whose events take L seconds of each second
+// in all is active for 1 - exp(-L) of the time, as in a queue with any number of servers.
+
+import type { BilledItem, Prices } from "./prices.ts";
+
+export type Transport = "direct" | "tunnel" | "vpc";
+
+/** A mesh and its traffic. */
+export type Scenario = {
+  readonly nodes: number;
+  readonly services: number;
+  readonly tasks: number;
+  /** Isolates of the data plane that get requests, in all data centers. */
+  readonly isolates: number;
+  /** Data centers with such isolates. */
+  readonly places: number;
+  /** All over the world. */
+  readonly requestsPerSecond: number;
+  readonly transport: Transport;
+  /** Tasks that are replaced, by updates or failures. */
+  readonly replacementsPerDay: number;
+};
+
+/** Means of a second; `storedGb` is what is stored. */
+export type Usage = Readonly<Record<BilledItem, number>>;
+
+/** Calls of isolates that get `requestsPerSecond` each. */
+export type CallPoint = {
+  readonly requestsPerSecond: number;
+  readonly intervalSeconds: number;
+  /** Time in which the object handles one, waits included. Milliseconds. */
+  readonly msPerCall: number;
+};
+
+/** A value that is proportional to the nodes and tasks of a mesh, and has a part that is not. */
+export type Linear = { readonly fixed: number; readonly perEntry: number };
+
+export type TelemetryRows = { readonly items: number; readonly written: number; readonly stored: number };
+
+/** What measured runs say about this release. Times are milliseconds. */
+export type Rates = {
+  readonly cpuMsPerRequest: number;
+  /** By ascending requests; at least one. */
+  readonly registryCalls: readonly CallPoint[];
+  /** Empty if the registry hands the counters of isolates on. */
+  readonly telemetryCalls: readonly CallPoint[];
+  /** How long the registry collects counters; null if isolates send them. Seconds. */
+  readonly relayWindowSeconds: number | null;
+  readonly telemetryMsPerCall: number;
+  readonly saveWindowSeconds: number;
+  /**
+   * Rows that a save writes for so many changed items, and that a start reads for so many in all. The object does not
+   * keep more than the last.
+   */
+  readonly telemetryRows: readonly TelemetryRows[];
+  /** Rows that the telemetry reads for each row that it writes. */
+  readonly telemetryRowsReadPerWritten: number;
+  readonly registry: {
+    readonly alarmsPerSecond: { readonly idle: number; readonly busy: number };
+    readonly msPerAlarm: number;
+    readonly rowsReadPerCall: number;
+    readonly rowsReadPerAlarm: number;
+    readonly rowsWrittenPerAlarm: number;
+    readonly rowsReadPerStart: Linear;
+  };
+  /** Of one request through the tunnel of a node. */
+  readonly tunnel: { readonly calls: number; readonly messages: number; readonly ms: number };
+  /** Of one task that is replaced. */
+  readonly replacement: {
+    readonly messages: number;
+    readonly rowsRead: number;
+    readonly rowsWritten: number;
+  };
+  readonly storedBytes: Linear;
+};
+
+/** Requests a second, to one object each. */
+export type ObjectLoads = { readonly registry: number; readonly telemetry: number; readonly tunnel: number };
+
+const daySeconds = 86_400;
+
+/** The usage of the platform, and the load of single objects. */
+export function usageOf(
+  scenario: Scenario,
+  rates: Rates,
+  { objects }: Pick<Prices, "objects">,
+): { readonly usage: Usage; readonly loads: ObjectLoads } {
+  const { nodes, tasks, requestsPerSecond, isolates, transport } = scenario;
+  const entries = nodes + tasks;
+  const registryCalls = callsOf(rates.registryCalls, requestsPerSecond, isolates);
+  const telemetryCalls =
+    rates.relayWindowSeconds === null
+      ? callsOf(rates.telemetryCalls, requestsPerSecond, isolates)
+      : { perSecond: collected(registryCalls.perSecond, rates.relayWindowSeconds), load: 0 };
+  const saves = collected(telemetryCalls.perSecond, rates.saveWindowSeconds);
+  const items = saves === 0 ? 0 : changedItems(scenario, requestsPerSecond / saves);
+  // The alarm of a save is a row.
+  const savedRows = saves * (rowsOf(rates.telemetryRows, "written", items) + 1);
+  const { registry, replacement, tunnel } = rates;
+  const alarms = requestsPerSecond > 0 ? registry.alarmsPerSecond.busy : registry.alarmsPerSecond.idle;
+  const replacements = scenario.replacementsPerDay / daySeconds;
+  const tunneled = transport === "tunnel" ? requestsPerSecond : 0;
+  const messages = replacements * replacement.messages + tunneled * tunnel.messages;
+  const idleGap = (perSecond: number): number => Math.exp(-perSecond * objects.hibernatesAfterSeconds);
+  const registryStarts = alarms * idleGap(registryCalls.perSecond);
+  const telemetryStarts = telemetryCalls.perSecond * idleGap(telemetryCalls.perSecond);
+  const activeSeconds =
+    activeShare(registryCalls.load + (alarms * registry.msPerAlarm) / 1_000) +
+    activeShare((telemetryCalls.perSecond * rates.telemetryMsPerCall) / 1_000) +
+    (nodes === 0 ? 0 : nodes * activeShare(((tunneled / nodes) * tunnel.ms) / 1_000));
+  const loads = {
+    registry: registryCalls.perSecond + alarms,
+    telemetry: telemetryCalls.perSecond + saves,
+    tunnel: nodes === 0 ? 0 : (tunneled / nodes) * tunnel.calls,
+  };
+  const usage = {
+    requests: requestsPerSecond,
+    cpuMs: requestsPerSecond * rates.cpuMsPerRequest,
+    objectRequests:
+      loads.registry + loads.telemetry + tunneled * tunnel.calls + messages / objects.messagesPerRequest,
+    gbSeconds: activeSeconds * objects.memoryGb,
+    rowsRead:
+      registryCalls.perSecond * registry.rowsReadPerCall +
+      alarms * registry.rowsReadPerAlarm +
+      registryStarts * linear(registry.rowsReadPerStart, entries) +
+      savedRows * rates.telemetryRowsReadPerWritten +
+      telemetryStarts * rowsOf(rates.telemetryRows, "stored", allItems(scenario)) +
+      replacements * replacement.rowsRead,
+    rowsWritten: alarms * registry.rowsWrittenPerAlarm + savedRows + replacements * replacement.rowsWritten,
+    storedGb: linear(rates.storedBytes, entries) / 1e9,
+  };
+  return { usage, loads };
+}
+
+/** Calls of all isolates a second, and the seconds that their object takes for them in each. */
+export function callsOf(
+  points: readonly CallPoint[],
+  requestsPerSecond: number,
+  isolates: number,
+): { readonly perSecond: number; readonly load: number } {
+  if (points.length === 0 || requestsPerSecond === 0 || isolates === 0) return { perSecond: 0, load: 0 };
+  const each = requestsPerSecond / isolates;
+  const { intervalSeconds, msPerCall } = pointAt(points, each);
+  const perSecond = isolates / (intervalSeconds + 1 / each);
+  return { perSecond, load: (perSecond * msPerCall) / 1_000 };
+}
+
+/** How often something happens that waits for `windowSeconds` after an event, with `perSecond` events. */
+export function collected(perSecond: number, windowSeconds: number): number {
+  return perSecond / (1 + perSecond * windowSeconds);
+}
+
+/**
+ * Items of the telemetry that `requests` requests change: they spread evenly over services, entry points, tasks and
+ * places. @see src/telemetry/telemetry-state.ts
+ */
+export function changedItems(scenario: ItemCounts, requests: number): number {
+  return itemKinds(scenario).reduce((sum, total) => sum + touched(total, requests), 0);
+}
+
+type ItemCounts = Pick<Scenario, "nodes" | "services" | "tasks" | "places">;
+
+function allItems(scenario: ItemCounts): number {
+  return itemKinds(scenario).reduce((sum, total) => sum + total, 0);
+}
+
+/** The number of items of each kind that a mesh can have. The balancer is an entry point as each node is. */
+function itemKinds({ nodes, services, tasks, places }: ItemCounts): readonly number[] {
+  return [services, nodes, services * (nodes + 1), tasks, tasks * places];
+}
+
+/** How many of `total` are chosen at least once in `times` random choices, mean. */
+function touched(total: number, times: number): number {
+  return total === 0 ? 0 : total * (1 - Math.exp(-times / total));
+}
+
+/** The rows of so many items, between measured numbers of items. */
+export function rowsOf(points: readonly TelemetryRows[], kind: "written" | "stored", items: number): number {
+  return interpolate(
+    points.map((point) => ({ x: point.items, y: point[kind] })),
+    items,
+  );
+}
+
+function linear({ fixed, perEntry }: Linear, entries: number): number {
+  return fixed + perEntry * entries;
+}
+
+/** The share of time in which an object is active whose events take `load` seconds of a second in all. */
+export function activeShare(load: number): number {
+  return 1 - Math.exp(-load);
+}
+
+/** The calls of an isolate with as many requests, between the measured ones on a logarithmic axis. */
+function pointAt(points: readonly CallPoint[], requestsPerSecond: number): CallPoint {
+  const at = (value: (point: CallPoint) => number): number =>
+    interpolate(
+      points.map((point) => ({ x: Math.log(point.requestsPerSecond), y: value(point) })),
+      Math.log(requestsPerSecond),
+    );
+  return {
+    requestsPerSecond,
+    intervalSeconds: at(({ intervalSeconds }) => intervalSeconds),
+    msPerCall: at(({ msPerCall }) => msPerCall),
+  };
+}
+
+/** The value at `x` on straight lines through points by ascending x; the nearest one's outside of them. */
+function interpolate(points: readonly { readonly x: number; readonly y: number }[], x: number): number {
+  const above = points.findIndex((point) => point.x >= x);
+  const next = points[above === -1 ? points.length - 1 : above];
+  const previous = points[above - 1];
+  if (next === undefined) return 0;
+  if (above <= 0 || previous === undefined) return next.y;
+  return previous.y + ((next.y - previous.y) * (x - previous.x)) / (next.x - previous.x);
+}
