@@ -4,6 +4,7 @@ import type { BilledItem, Prices } from "./prices.ts";
 import type { ObjectRecord, Recording, RunRecord } from "./recording.ts";
 import {
   type CallPoint,
+  callsOf,
   changedItems,
   collected,
   type Linear,
@@ -29,9 +30,10 @@ export function ratesOf({ runs, cpu, telemetryRows }: Measured): Rates {
   if (loaded.length === 0) throw missing("runs with requests");
   const relayed = loaded.some(({ calls }) => countOf(calls, "object TELEMETRY") > 0);
   const registry = registryRates(idle, loaded);
+  const registryCalls = loaded.map((run) => callPoint(run, "REGISTRY"));
   return {
     cpuMsPerRequest: cpu.cpuMs / cpu.requests,
-    registryCalls: loaded.map((run) => callPoint(run, "REGISTRY")),
+    registryCalls,
     telemetryCalls: relayed ? [] : loaded.map((run) => callPoint(run, "TELEMETRY")),
     relayWindowSeconds: relayed ? relayWindow(loaded) : null,
     telemetryMsPerCall: meanMs(pooledCalls(loaded, "TELEMETRY")),
@@ -46,6 +48,7 @@ export function ratesOf({ runs, cpu, telemetryRows }: Measured): Rates {
         "a run with replacements",
       ),
       registry,
+      registryCalls,
     ),
     storedBytes: linearOf(idle.map((run) => ({ entries: entriesOf(run), value: storedBytesOf(run) }))),
   };
@@ -222,13 +225,23 @@ function tunnelRates(run: RunRecord): Rates["tunnel"] {
   };
 }
 
+/** Fewer calls than this share of those without changes are chance. */
+const chance = 0.1;
+
 /** What replaced tasks add to the calls and alarms of the run. */
-function replacementRates(run: RunRecord, rates: Rates["registry"]): Rates["replacement"] {
+function replacementRates(
+  run: RunRecord,
+  rates: Rates["registry"],
+  points: Rates["registryCalls"],
+): Rates["replacement"] {
   const { rows, starts } = objectOf(run, "REGISTRY");
   const alarms = eventOf(run, "REGISTRY", "alarm").count;
   const calls = callEvents(run, "REGISTRY").count;
+  const usual = callsOf(points, run.requests / run.seconds, run.isolates).perSecond * run.seconds;
+  const more = countOf(run.calls, "isolate REGISTRY") - usual;
   const otherReads = starts.rowsRead + calls * rates.rowsReadPerCall + alarms * rates.rowsReadPerAlarm;
   return {
+    callsOfIsolate: more > chance * usual ? more / run.isolates / run.replacements : 0,
     messages: eventOf(run, "REGISTRY", "webSocketMessage").count / run.replacements,
     rowsRead: Math.max(0, rows.read - otherReads) / run.replacements,
     rowsWritten: Math.max(0, rows.written - alarms * rates.rowsWrittenPerAlarm) / run.replacements,

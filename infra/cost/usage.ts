@@ -71,6 +71,8 @@ export type Rates = {
   readonly tunnel: { readonly calls: number; readonly messages: number; readonly ms: number };
   /** Of one task that is replaced. */
   readonly replacement: {
+    /** Calls of each isolate that waits for the changed table, besides those that it makes anyway. */
+    readonly callsOfIsolate: number;
     readonly messages: number;
     readonly rowsRead: number;
     readonly rowsWritten: number;
@@ -91,7 +93,12 @@ export function usageOf(
 ): { readonly usage: Usage; readonly loads: ObjectLoads } {
   const { nodes, tasks, requestsPerSecond, isolates, transport } = scenario;
   const entries = nodes + tasks;
-  const registryCalls = callsOf(rates.registryCalls, requestsPerSecond, isolates);
+  const { registry, replacement, tunnel } = rates;
+  const replacements = scenario.replacementsPerDay / daySeconds;
+  const registryCalls = callsAtChanges(
+    callsOf(rates.registryCalls, requestsPerSecond, isolates),
+    isolates * replacements * replacement.callsOfIsolate,
+  );
   const telemetryCalls =
     rates.relayWindowSeconds === null
       ? callsOf(rates.telemetryCalls, requestsPerSecond, isolates)
@@ -100,9 +107,7 @@ export function usageOf(
   const items = saves === 0 ? 0 : changedItems(scenario, requestsPerSecond / saves);
   // The alarm of a save is a row.
   const savedRows = saves * (rowsOf(rates.telemetryRows, "written", items) + 1);
-  const { registry, replacement, tunnel } = rates;
   const alarms = requestsPerSecond > 0 ? registry.alarmsPerSecond.busy : registry.alarmsPerSecond.idle;
-  const replacements = scenario.replacementsPerDay / daySeconds;
   const tunneled = transport === "tunnel" ? requestsPerSecond : 0;
   const messages = replacements * replacement.messages + tunneled * tunnel.messages;
   const idleGap = (perSecond: number): number => Math.exp(-perSecond * objects.hibernatesAfterSeconds);
@@ -147,6 +152,11 @@ export function callsOf(
   const { intervalSeconds, msPerCall } = pointAt(points, each);
   const perSecond = isolates / (intervalSeconds + 1 / each);
   return { perSecond, load: (perSecond * msPerCall) / 1_000 };
+}
+
+/** A change ends the waits of isolates, which call again: the time in which they wait stays the same. */
+function callsAtChanges(calls: ReturnType<typeof callsOf>, more: number): ReturnType<typeof callsOf> {
+  return { ...calls, perSecond: calls.perSecond + more };
 }
 
 /** How often something happens that waits for `windowSeconds` after an event, with `perSecond` events. */

@@ -26,6 +26,6 @@ export const someRates: Rates = {
     rowsReadPerStart: { fixed: 10, perEntry: 1 },
   },
   tunnel: { calls: 1, messages: 2, ms: 5 },
-  replacement: { messages: 3, rowsRead: 10, rowsWritten: 8 },
+  replacement: { callsOfIsolate: 0.5, messages: 3, rowsRead: 10, rowsWritten: 8 },
   storedBytes: { fixed: 100_000, perEntry: 1_000 },
 };

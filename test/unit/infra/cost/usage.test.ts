@@ -83,6 +83,15 @@ test("a tunnel takes one request to an object and its messages for each request,
   expect(vpc.usage).toEqual(direct.usage);
 });
 
+test("a replaced task ends the wait of each isolate, and adds no time in which the registry is active", () => {
+  const scenario = scenarioOfSize({ nodes: 3, isolates: 50, requestsPerSecond: 100, transport: "direct" });
+  const calm = usageOf({ ...scenario, replacementsPerDay: 0 }, someRates, prices);
+  const changing = usageOf({ ...scenario, replacementsPerDay: 86_400 }, someRates, prices);
+  const more = 50 * someRates.replacement.callsOfIsolate;
+  expect(changing.loads.registry - calm.loads.registry).toBeCloseTo(more);
+  expect(changing.usage.gbSeconds).toBeCloseTo(calm.usage.gbSeconds);
+});
+
 test("if the registry hands counters on, the telemetry gets at most one call in each window", () => {
   const rates: Rates = { ...someRates, telemetryCalls: [], relayWindowSeconds: 2 };
   const scenario = scenarioOfSize({
