@@ -3,7 +3,8 @@
 // Isolates call objects when a request comes and the interval since their last call is over: an isolate with r requests
 // a second whose calls are T seconds apart makes 1 / (T + 1/r) calls a second. What collects for a window of W seconds
 // does F / (1 + F W) of something that happens F times a second. An object whose events take L seconds of each second
-// in all is active for 1 - exp(-L) of the time, as in a queue with any number of servers.
+// in all is active for 1 - exp(-L) of the time, as in a queue with any number of servers; one at which N isolates wait
+// for a share w of the time each, for 1 - (1 - w)^N.
 
 import type { BilledItem, Prices } from "./prices.ts";
 
@@ -114,7 +115,7 @@ export function usageOf(
   const registryStarts = alarms * idleGap(registryCalls.perSecond);
   const telemetryStarts = telemetryCalls.perSecond * idleGap(telemetryCalls.perSecond);
   const activeSeconds =
-    activeShare(registryCalls.load + (alarms * registry.msPerAlarm) / 1_000) +
+    activeShare((alarms * registry.msPerAlarm) / 1_000, { callers: isolates, load: registryCalls.load }) +
     activeShare((telemetryCalls.perSecond * rates.telemetryMsPerCall) / 1_000) +
     (nodes === 0 ? 0 : nodes * activeShare(((tunneled / nodes) * tunnel.ms) / 1_000));
   const loads = {
@@ -200,9 +201,13 @@ function linear({ fixed, perEntry }: Linear, entries: number): number {
   return fixed + perEntry * entries;
 }
 
-/** The share of time in which an object is active whose events take `load` seconds of a second in all. */
-export function activeShare(load: number): number {
-  return 1 - Math.exp(-load);
+/**
+ * The share of time in which an object is active whose events take `load` seconds of a second in all. Events of one
+ * caller do not overlap, those of different ones do.
+ */
+export function activeShare(load: number, calls = { callers: 0, load: 0 }): number {
+  const shareOfCaller = calls.callers === 0 ? 0 : Math.min(1, calls.load / calls.callers);
+  return 1 - Math.exp(-load) * (1 - shareOfCaller) ** calls.callers;
 }
 
 /** The calls of an isolate with as many requests, between the measured ones on a logarithmic axis. */

@@ -44,6 +44,12 @@ test("an object is active for the time of its events, and never longer than alwa
   expect(activeShare(100)).toBe(1);
 });
 
+test("one waiting isolate keeps an object active for its wait, and several that wait often for nearly always", () => {
+  expect(activeShare(0, { callers: 1, load: 0.9 })).toBeCloseTo(0.9);
+  expect(activeShare(0, { callers: 2, load: 1.8 })).toBeCloseTo(0.99);
+  expect(activeShare(0, { callers: 500, load: 0.05 })).toBeCloseTo(0.05, 2);
+});
+
 test("few requests change few items, and many change all of them once", () => {
   const sizes = { nodes: 3, services: 1, tasks: 6, places: 4 };
   expect(changedItems(sizes, 0.01)).toBeCloseTo(5 * 0.01, 3);
