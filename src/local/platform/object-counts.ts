@@ -27,6 +27,12 @@ export type ObjectCounts = {
   readonly storedBytes: number;
 };
 
+/**
+ * An event that takes longer counts as over: its caller has gone, and the runtime has dropped it without a sign. Above
+ * the longest wait of a call, which is 25 s.
+ */
+const maxEventMs = 30_000;
+
 /** Counts for all objects of a class. */
 export class ClassMeter {
   readonly #events: Record<string, { count: number; ms: number }> = {};
@@ -34,11 +40,13 @@ export class ClassMeter {
   readonly #rows = { read: 0, written: 0 };
   readonly #storedBytes = new Map<string, number>();
   readonly #running = new Set<ObjectMeter>();
+  readonly #newest = new Map<string, ObjectMeter>();
   #activeMs = 0;
 
   /** An object starts. @param id of the object, the same after each start */
   start(id: string, nowMs: number): ObjectMeter {
-    return new ObjectMeter(
+    this.#newest.get(id)?.end(nowMs);
+    const started = new ObjectMeter(
       {
         onActive: (object) => this.#running.add(object),
         onInactive: (object, ms) => {
@@ -63,10 +71,13 @@ export class ClassMeter {
       },
       nowMs,
     );
+    this.#newest.set(id, started);
+    return started;
   }
 
   /** The counts so far. Events in progress count in the active time only. */
   counts(nowMs: number): ObjectCounts {
+    for (const object of [...this.#running]) object.expire(nowMs);
     const runningMs = [...this.#running].reduce((sum, object) => sum + object.activeForMs(nowMs), 0);
     return {
       events: structuredClone(this.#events),
@@ -92,7 +103,9 @@ class ObjectMeter {
   readonly #receiver: Receiver;
   readonly #startedMs: number;
   #rowsReadAtStart: number | null = 0;
-  #open = 0;
+  /** Start times of the events in progress, by number. */
+  readonly #open = new Map<number, number>();
+  #events = 0;
   #activeSinceMs = 0;
   #hasEnded = false;
 
@@ -107,18 +120,33 @@ class ObjectMeter {
       this.#receiver.onStarted(nowMs - this.#startedMs, this.#rowsReadAtStart);
       this.#rowsReadAtStart = null;
     }
-    if (this.#open === 0) {
+    this.expire(nowMs);
+    if (this.#open.size === 0) {
       this.#activeSinceMs = nowMs;
       this.#receiver.onActive(this);
     }
-    this.#open += 1;
+    this.#events += 1;
+    const number = this.#events;
+    this.#open.set(number, nowMs);
     return (endMs, storedBytes) => {
       if (this.#hasEnded) return;
-      this.#open -= 1;
       this.#receiver.onHandled(name, endMs - nowMs);
       this.#receiver.onStored(storedBytes);
-      if (this.#open === 0) this.#receiver.onInactive(this, this.activeForMs(endMs));
+      this.expire(endMs);
+      this.#close(number, endMs);
     };
+  }
+
+  /** Ends events that nothing waits for any more. */
+  expire(nowMs: number): void {
+    for (const [number, startedMs] of [...this.#open])
+      if (nowMs - startedMs > maxEventMs) this.#close(number, startedMs + maxEventMs);
+  }
+
+  /** The object is active until the last event ends; they are closed in the order of their starts. */
+  #close(number: number, endMs: number): void {
+    if (this.#open.delete(number) && this.#open.size === 0)
+      this.#receiver.onInactive(this, this.activeForMs(endMs));
   }
 
   countRows(rows: RowCounts): void {
@@ -126,10 +154,10 @@ class ObjectMeter {
     this.#receiver.onRows(rows);
   }
 
-  /** The object is reset: its events end without a result. */
+  /** The object is reset, or was evicted: its events end without a result. */
   end(nowMs: number): void {
-    if (this.#open > 0) this.#receiver.onInactive(this, this.activeForMs(nowMs));
-    this.#open = 0;
+    this.expire(nowMs);
+    for (const number of [...this.#open.keys()]) this.#close(number, nowMs);
     this.#hasEnded = true;
   }
 

@@ -52,3 +52,24 @@ test("a reset ends the active time, and events that end later are not counted", 
   end(1_000, 0);
   expect(meter.counts(2_000)).toMatchObject({ activeMs: 40, events: {} });
 });
+
+test("an event whose caller has gone counts for 30 s at most, and an object that starts again ends earlier ones", () => {
+  const meter = new ClassMeter();
+  meter.start("a", 0).begin("exchange", 1_000);
+  expect(meter.counts(21_000).activeMs).toBe(20_000);
+  expect(meter.counts(600_000).activeMs).toBe(30_000);
+  const second = meter.start("b", 600_000);
+  second.begin("exchange", 600_000);
+  meter.start("b", 605_000).begin("table", 605_000)(605_001, 0);
+  expect(meter.counts(700_000).activeMs).toBe(35_001);
+});
+
+test("an event in progress keeps an object active when an earlier one was dropped", () => {
+  const meter = new ClassMeter();
+  const object = meter.start("a", 0);
+  object.begin("exchange", 0);
+  const end = object.begin("exchange", 25_000);
+  expect(meter.counts(40_000).activeMs).toBe(40_000);
+  end(45_000, 0);
+  expect(meter.counts(100_000).activeMs).toBe(45_000);
+});
