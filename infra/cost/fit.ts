@@ -35,7 +35,7 @@ export function ratesOf({ runs, cpu, telemetryRows }: Measured): Rates {
     cpuMsPerRequest: cpu.cpuMs / cpu.requests,
     registryCalls,
     telemetryCalls: relayed ? [] : loaded.map((run) => callPoint(run, "TELEMETRY")),
-    relayWindowSeconds: relayed ? relayWindow(loaded) : null,
+    relayWindows: relayed ? loaded.map(relayWindow) : [],
     telemetryMsPerCall: meanMs(pooledCalls(loaded, "TELEMETRY")),
     saveWindowSeconds: saveWindow(loaded, telemetryRows),
     telemetryRows,
@@ -132,16 +132,12 @@ function eventOf(run: RunRecord, object: string, name: string) {
 }
 
 /** How long the registry collects counters before it hands them on. */
-function relayWindow(runs: readonly RunRecord[]): number {
-  const handedOn = sumOf(runs, ({ calls }) => countOf(calls, "object TELEMETRY"));
-  return windowFor(
-    (window) =>
-      sumOf(
-        runs,
-        ({ calls, seconds }) => seconds * collected(countOf(calls, "isolate REGISTRY") / seconds, window),
-      ),
-    handedOn,
-  );
+function relayWindow(run: RunRecord): Rates["relayWindows"][number] {
+  const between = (key: string): number => run.seconds / Math.max(1, countOf(run.calls, key));
+  return {
+    requestsPerSecond: requestsOfIsolate(run),
+    windowSeconds: Math.max(0, between("object TELEMETRY") - between("isolate REGISTRY")),
+  };
 }
 
 /** How long the telemetry collects changes before it saves them, by the rows that it wrote. */

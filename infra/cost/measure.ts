@@ -36,6 +36,7 @@ const plans: readonly RunPlan[] = [
   { ...mesh, name: "idle, 12 nodes", nodes: 12, services: 3, tasks: 24, isolates: 1, requestsPerSecond: 0 },
   { ...mesh, name: "8 requests/s for each isolate", isolates: 2, requestsPerSecond: 16 },
   { ...mesh, name: "1 request/s for each isolate", isolates: 12, requestsPerSecond: 12 },
+  { ...mesh, name: "0.5 requests/s for each isolate", isolates: 16, requestsPerSecond: 8 },
   { ...mesh, name: "0.2 requests/s for each isolate", isolates: 40, requestsPerSecond: 8 },
   { ...mesh, name: "0.02 requests/s for each isolate", isolates: 50, requestsPerSecond: 1 },
   { ...mesh, name: "tunnels", transport: "tunnel", isolates: 4, requestsPerSecond: 12 },

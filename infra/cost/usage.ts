@@ -37,6 +37,8 @@ export type CallPoint = {
   readonly msPerCall: number;
 };
 
+type WindowPoint = Pick<CallPoint, "requestsPerSecond"> & { readonly windowSeconds: number };
+
 /** A value that is proportional to the nodes and tasks of a mesh, and has a part that is not. */
 export type Linear = { readonly fixed: number; readonly perEntry: number };
 
@@ -49,8 +51,8 @@ export type Rates = {
   readonly registryCalls: readonly CallPoint[];
   /** Empty if the registry hands the counters of isolates on. */
   readonly telemetryCalls: readonly CallPoint[];
-  /** How long the registry collects counters; null if isolates send them. Seconds. */
-  readonly relayWindowSeconds: number | null;
+  /** How long the registry collects counters, by the requests of an isolate; empty if isolates send them. */
+  readonly relayWindows: readonly WindowPoint[];
   readonly telemetryMsPerCall: number;
   readonly saveWindowSeconds: number;
   /**
@@ -101,10 +103,10 @@ export function usageOf(
     isolates * replacements * replacement.callsOfIsolate,
   );
   const telemetryCalls =
-    rates.relayWindowSeconds === null
-      ? callsOf(rates.telemetryCalls, requestsPerSecond, isolates)
-      : { perSecond: collected(registryCalls.perSecond, rates.relayWindowSeconds), load: 0 };
-  const saves = collected(telemetryCalls.perSecond, rates.saveWindowSeconds);
+    rates.relayWindows.length === 0
+      ? callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond
+      : relayedCalls(rates.relayWindows, requestsPerSecond / Math.max(1, isolates), registryCalls.perSecond);
+  const saves = collected(telemetryCalls, rates.saveWindowSeconds);
   const items = saves === 0 ? 0 : changedItems(scenario, requestsPerSecond / saves);
   // The alarm of a save is a row.
   const savedRows = saves * (rowsOf(rates.telemetryRows, "written", items) + 1);
@@ -113,14 +115,14 @@ export function usageOf(
   const messages = replacements * replacement.messages + tunneled * tunnel.messages;
   const idleGap = (perSecond: number): number => Math.exp(-perSecond * objects.hibernatesAfterSeconds);
   const registryStarts = alarms * idleGap(registryCalls.perSecond);
-  const telemetryStarts = telemetryCalls.perSecond * idleGap(telemetryCalls.perSecond);
+  const telemetryStarts = telemetryCalls * idleGap(telemetryCalls);
   const activeSeconds =
     activeShare((alarms * registry.msPerAlarm) / 1_000, { callers: isolates, load: registryCalls.load }) +
-    activeShare((telemetryCalls.perSecond * rates.telemetryMsPerCall) / 1_000) +
+    activeShare((telemetryCalls * rates.telemetryMsPerCall) / 1_000) +
     (nodes === 0 ? 0 : nodes * activeShare(((tunneled / nodes) * tunnel.ms) / 1_000));
   const loads = {
     registry: registryCalls.perSecond + alarms,
-    telemetry: telemetryCalls.perSecond + saves,
+    telemetry: telemetryCalls + saves,
     tunnel: nodes === 0 ? 0 : (tunneled / nodes) * tunnel.calls,
   };
   const usage = {
@@ -158,6 +160,23 @@ export function callsOf(
 /** A change ends the waits of isolates, which call again: the time in which they wait stays the same. */
 function callsAtChanges(calls: ReturnType<typeof callsOf>, more: number): ReturnType<typeof callsOf> {
   return { ...calls, perSecond: calls.perSecond + more };
+}
+
+/** Calls by which the registry hands on what isolates sent in `perSecond` calls. */
+export function relayedCalls(
+  points: readonly WindowPoint[],
+  requestsOfIsolate: number,
+  perSecond: number,
+): number {
+  if (requestsOfIsolate === 0) return 0;
+  const window = interpolate(
+    points.map(({ requestsPerSecond, windowSeconds }) => ({
+      x: Math.log(requestsPerSecond),
+      y: windowSeconds,
+    })),
+    Math.log(requestsOfIsolate),
+  );
+  return collected(perSecond, window);
 }
 
 /** How often something happens that waits for `windowSeconds` after an event, with `perSecond` events. */

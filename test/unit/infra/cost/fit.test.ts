@@ -5,7 +5,14 @@ import { expect, test } from "vitest";
 import { checkRun, predict, ratesOf, replacementRun } from "../../../../infra/cost/fit.ts";
 import { readPrices } from "../../../../infra/cost/prices.ts";
 import { findRecording, type RunRecord, recordingNames } from "../../../../infra/cost/recording.ts";
-import { callsOf, changedItems, collected, type Rates, rowsOf } from "../../../../infra/cost/usage.ts";
+import {
+  callsOf,
+  changedItems,
+  collected,
+  type Rates,
+  relayedCalls,
+  rowsOf,
+} from "../../../../infra/cost/usage.ts";
 import { someRates } from "./rates.ts";
 
 const prices = readPrices();
@@ -22,9 +29,9 @@ function runOf(rates: Rates, size: RunSize): RunRecord {
   const run = { ...size, transport, services: 1, places: isolates, seconds, replacements: 0, failed: 0 };
   const requests = requestsPerSecond * seconds;
   const registryCalls = callsOf(rates.registryCalls, requestsPerSecond, isolates);
-  const isRelayed = rates.relayWindowSeconds !== null;
+  const isRelayed = rates.relayWindows.length > 0;
   const telemetryCalls = isRelayed
-    ? collected(registryCalls.perSecond, rates.relayWindowSeconds ?? 0)
+    ? relayedCalls(rates.relayWindows, requestsPerSecond / isolates, registryCalls.perSecond)
     : callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond;
   const saves = collected(telemetryCalls, rates.saveWindowSeconds);
   const items = saves === 0 ? 0 : changedItems(run, requestsPerSecond / saves);
@@ -129,7 +136,7 @@ const others = { cpu: { requests: 1_000, cpuMs: 500 }, telemetryRows: [...rates.
 test("runs of a model give its rates back", () => {
   const found = ratesOf({ runs: [...runsOf(rates)], ...others });
   expect(found.cpuMsPerRequest).toBeCloseTo(rates.cpuMsPerRequest);
-  expect(found.relayWindowSeconds).toBeNull();
+  expect(found.relayWindows).toEqual([]);
   expect(found.saveWindowSeconds).toBeCloseTo(rates.saveWindowSeconds, 1);
   expect(found.telemetryRowsReadPerWritten).toBeCloseTo(1);
   expect(found.registryCalls.map(({ intervalSeconds }) => intervalSeconds)).toEqual([
@@ -140,11 +147,18 @@ test("runs of a model give its rates back", () => {
     expect(rounded(found[part])).toEqual(rounded(rates[part]));
 });
 
-test("runs of a model whose registry hands counters on give its window back", () => {
-  const relayed: Rates = { ...rates, telemetryCalls: [], relayWindowSeconds: 2.5 };
+test("runs of a model whose registry hands counters on give its windows back", () => {
+  const relayWindows = [
+    { requestsPerSecond: 0.2, windowSeconds: 1 },
+    { requestsPerSecond: 10, windowSeconds: 10 },
+  ];
+  const relayed: Rates = { ...rates, telemetryCalls: [], relayWindows };
   const found = ratesOf({ runs: [...runsOf(relayed)], ...others });
   expect(found.telemetryCalls).toEqual([]);
-  expect(found.relayWindowSeconds).toBeCloseTo(2.5, 1);
+  expect(found.relayWindows.map(({ windowSeconds }) => windowSeconds)).toEqual([
+    expect.closeTo(1),
+    expect.closeTo(10),
+  ]);
 });
 
 test("a missing kind of run is named", () => {

@@ -9,7 +9,7 @@ export const someRates: Rates = {
     { requestsPerSecond: 10, intervalSeconds: 1, msPerCall: 0.5 },
   ],
   telemetryCalls: [{ requestsPerSecond: 1, intervalSeconds: 3, msPerCall: 1 }],
-  relayWindowSeconds: null,
+  relayWindows: [],
   telemetryMsPerCall: 1,
   saveWindowSeconds: 5,
   telemetryRows: [

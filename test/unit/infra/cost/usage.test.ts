@@ -99,7 +99,11 @@ test("a replaced task ends the wait of each isolate, and adds no time in which t
 });
 
 test("if the registry hands counters on, the telemetry gets at most one call in each window", () => {
-  const rates: Rates = { ...someRates, telemetryCalls: [], relayWindowSeconds: 2 };
+  const rates: Rates = {
+    ...someRates,
+    telemetryCalls: [],
+    relayWindows: [{ requestsPerSecond: 1, windowSeconds: 2 }],
+  };
   const scenario = scenarioOfSize({
     nodes: 3,
     isolates: 5_000,
