@@ -1,8 +1,8 @@
 // The HTTP client of a mesh's control API: the Engine API and the native routes under /mesh/.
 
-import type { MeshTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
+import type { MeshTarget } from "./mesh-target.ts";
 
 /** The version that the control API advertises; see docs/cli.md. */
 const engineApiVersion = "v1.44";

@@ -3,8 +3,8 @@
 import { Argument, type Command, Option } from "commander";
 import type { Cli } from "./cli.ts";
 import { createClient, type MeshClient } from "./client.ts";
-import { findTarget, type TargetFlags } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
+import { findTarget, type TargetFlags } from "./mesh-target.ts";
 
 /** Heading of the connection flags in help texts. */
 const meshGroup = "Connection:";

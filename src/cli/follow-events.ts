@@ -4,9 +4,9 @@ import type { WebSocket } from "ws";
 import type { WatchFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
 import { authorizationHeaders, tokenRefused, unreachable } from "./client.ts";
-import type { MeshTarget } from "./context.ts";
 import { type CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
+import type { MeshTarget } from "./mesh-target.ts";
 
 type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 

@@ -6,8 +6,8 @@ import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
 import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
 import { authorizationHeaders } from "./client.ts";
-import type { MeshTarget } from "./context.ts";
 import { refused } from "./errors.ts";
+import type { MeshTarget } from "./mesh-target.ts";
 
 /** A connection that takes longer is given up, milliseconds: the mesh may try several tasks. */
 const meshConnectMs = 20_000;

@@ -3,9 +3,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { OperatorListen } from "../local/operator-listener.ts";
-import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
+import { defaultStateDir } from "./mesh-target.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "./up-edge.ts";
 import { addVariableFlags, variablesOf } from "./up-variables.ts";

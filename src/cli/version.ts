@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import { programCommit, programVersion, versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
 import { createClient } from "./client.ts";
-import { findTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
+import { findTarget } from "./mesh-target.ts";
 import { printLines } from "./output.ts";
 
 /** Short, because the version of the mesh is optional here. Milliseconds. */

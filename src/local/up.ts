@@ -2,9 +2,9 @@
 
 import { wait } from "../agent/wait.ts";
 import { createClient, type MeshClient } from "../cli/client.ts";
-import { defaultStateDir } from "../cli/context.ts";
 import { signInUrl } from "../cli/dashboard.ts";
 import type { EngineNode, EngineService } from "../cli/engine.ts";
+import { defaultStateDir } from "../cli/mesh-target.ts";
 import { printableSink } from "../cli/output.ts";
 import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";

@@ -5,9 +5,9 @@ import { printable } from "../../domain/model/printable.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
-import { findTarget, type TargetFlags } from "../context.ts";
 import type { EngineNode, EngineService } from "../engine.ts";
 import { choiceArgument } from "../flags.ts";
+import { findTarget, type TargetFlags } from "../mesh-target.ts";
 import { type CompletionCandidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
 

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../../src/cli/client.ts";
-import { findTarget, parseHost } from "../../../src/cli/context.ts";
 import { signInUrl } from "../../../src/cli/dashboard.ts";
+import { findTarget, parseHost } from "../../../src/cli/mesh-target.ts";
 import { fakeMesh, runCli, runOn } from "./support.ts";
 
 let dir = "";
