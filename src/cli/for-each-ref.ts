@@ -66,8 +66,9 @@ export async function inspectEach<T>(
   const failure = await forEachRef(cli, refs, async (ref) => {
     objects.push(await fetch(ref));
   });
-  if (format !== undefined) printFormatted(cli.out, format, objects);
-  else if (pretty && !json) for (const object of objects) printLines(cli.out, prettyLines(object));
+  if (format !== undefined && format.kind !== "pretty") printFormatted(cli.out, format, objects);
+  else if ((pretty || format?.kind === "pretty") && !json)
+    for (const object of objects) printLines(cli.out, prettyLines(object));
   else printJson(cli.out, objects);
   if (failure !== null) throw failure;
 }

@@ -1,18 +1,16 @@
-// `--format`: prints lists and objects by a template, for scripts. Supports a subset of Docker's Go
-// templates: fields (`{{.Name}}`, `{{.Spec.Name}}`), `{{json .Spec}}`, text between them with \t and \n, and
-// the word `json`.
+// `--format`: prints lists and objects by a template in Docker's syntax, as a table of such columns, or as JSON.
 
 import type { Option } from "commander";
-import { printable, printableJson } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
-import { refused, usageError } from "./errors.ts";
 import { valueFlag } from "./flags.ts";
 import { formatTable } from "./output.ts";
+import { executeTemplate } from "./template/execute.ts";
+import { parseTemplate, type Template } from "./template/parse.ts";
 
-type FormatPart = string | { readonly path: readonly string[]; readonly json: boolean };
-
-/** A parsed template. */
-export type Format = readonly FormatPart[];
+/** A parsed `--format`. `pretty` is the readable form of `inspect`, and the table of a list. */
+export type Format =
+  | { readonly kind: "template" | "table"; readonly template: Template }
+  | { readonly kind: "pretty" };
 
 /** The columns of a list: the heading, and the name of the field in templates. */
 export type ListColumns = readonly (readonly [heading: string, field: string])[];
@@ -20,7 +18,7 @@ export type ListColumns = readonly (readonly [heading: string, field: string])[]
 export function formatFlag(): Option {
   return valueFlag(
     "--format <template>",
-    "format output with a template: 'json', or fields such as '{{.Name}}'",
+    "format output: json, a Go template such as '{{.Name}}', or 'table {{.Name}}\\t{{.ID}}'",
     readFormat,
   );
 }
@@ -32,67 +30,42 @@ export function printRows(
   columns: ListColumns,
   rows: readonly (readonly string[])[],
 ): void {
-  if (format === undefined) {
+  if (format === undefined || format.kind === "pretty") {
     const headings = columns.map(([heading]) => heading);
     return void out.write(formatTable(headings, rows));
   }
-  const objects = rows.map((cells) => {
-    return Object.fromEntries(columns.map(([, field], index) => [field, (cells[index] ?? "").trim()]));
-  });
-  printFormatted(out, format, objects);
+  const fields = columns.map(([, field]) => field);
+  const objects = rows.map((cells) =>
+    Object.fromEntries(fields.map((field, index) => [field, (cells[index] ?? "").trim()])),
+  );
+  const headings = Object.fromEntries(columns.map(([heading, field]) => [field, heading]));
+  printFormatted(out, format, objects, headings);
 }
 
-/** Prints each object on its own line by the format. */
-export function printFormatted(out: TextSink, format: Format, objects: readonly unknown[]): void {
-  for (const object of objects) out.write(`${format.map((part) => partText(part, object)).join("")}\n`);
+/**
+ * Prints each object on its own line by the format.
+ *
+ * @param headings the object of a table's first line; absent: the table has no such line
+ */
+export function printFormatted(
+  out: TextSink,
+  format: Exclude<Format, { kind: "pretty" }>,
+  objects: readonly unknown[],
+  headings?: Readonly<Record<string, string>>,
+): void {
+  const lines = objects.map((object) => executeTemplate(format.template, object));
+  if (format.kind === "template") return void out.write(lines.map((line) => `${line}\n`).join(""));
+  const [first, ...rest] = (
+    headings === undefined ? lines : [executeTemplate(format.template, headings), ...lines]
+  ).map((line) => line.split("\t"));
+  if (first !== undefined) out.write(formatTable(first, rest));
 }
 
-/** Parses a template. @throws a usage error with the unsupported part and the supported syntax */
+/** Parses a format. @throws a usage error with the part that cannot be read, and what would work */
 function readFormat(text: string): Format {
-  if (text === "json") return [{ path: [], json: true }];
-  return piecesOf(text).flatMap((piece): FormatPart[] => {
-    if (!piece.startsWith("{{")) return piece === "" ? [] : [unescaped(piece)];
-    const [, json, path] = /^\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}$/.exec(piece) ?? [];
-    if (path === undefined) {
-      throw usageError(
-        `cannot read ${piece}`,
-        "write fields as {{.Name}} or {{.Spec.Name}}, {{json .Spec}}, or json alone",
-      );
-    }
-    return [{ path: path.split(".").filter((key) => key !== ""), json: json !== undefined }];
-  });
-}
-
-/** Splits a template before and after each `{{…}}`. */
-function piecesOf(text: string): readonly string[] {
-  const pieces: string[] = [];
-  let end = 0;
-  while (end < text.length) {
-    const open = text.indexOf("{{", end);
-    if (open < 0) return [...pieces, text.slice(end)];
-    const close = text.indexOf("}}", open);
-    pieces.push(text.slice(end, open));
-    end = close < 0 ? text.length : close + 2;
-    pieces.push(text.slice(open, end));
-  }
-  return pieces;
-}
-
-function partText(part: FormatPart, object: unknown): string {
-  if (typeof part === "string") return part;
-  const value = part.path.reduce((inner, key) => fieldOf(inner, key, part.path), object);
-  if (part.json || typeof value === "object") return printableJson(JSON.stringify(value));
-  return printable(String(value));
-}
-
-function fieldOf(value: unknown, key: string, path: readonly string[]): unknown {
-  if (typeof value === "object" && value !== null && Object.hasOwn(value, key)) {
-    return (value as Record<string, unknown>)[key];
-  }
-  const knownFields = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "none";
-  throw refused(`no field .${path.join(".")}`, `known fields: ${knownFields}`);
-}
-
-function unescaped(text: string): string {
-  return text.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+  if (text === "json") return { kind: "template", template: parseTemplate("{{json .}}") };
+  if (text === "pretty" || text === "table") return { kind: "pretty" };
+  const [, isTable, body] = /^(table\s+)?(.*)$/s.exec(text) ?? [];
+  const template = parseTemplate(body ?? "");
+  return { kind: isTable === undefined ? "template" : "table", template };
 }

@@ -60,12 +60,69 @@ test("[L22] --format json prints one object of the columns per line, like Docker
   ]);
 });
 
-test("[L22] an unsupported template is refused before anything is sent", async () => {
+test.each([
+  ["table {{.Name}}\\t{{.Image}}", "NAME      IMAGE\nmy-web    waggle/whoami:latest\n"],
+  ["table {{upper .Name}}\\t{{.Mode}}", "NAME      MODE\nMY-WEB    replicated\n"],
+  ['{{range split .Image "/"}}[{{.}}]{{end}}', "[waggle][whoami:latest]\n"],
+  [
+    '{{range $i, $part := split .Image "/"}}{{if $i}}, {{end}}{{$i}}={{$part}}{{end}}',
+    "0=waggle, 1=whoami:latest\n",
+  ],
+  ['{{join (split .Image "/") " / "}}', "waggle / whoami:latest\n"],
+  ['{{if eq .Mode "global"}}g{{else if eq .Mode "replicated"}}r{{else}}?{{end}}', "r\n"],
+  ["{{with .Ports}}{{.}}{{else}}no ports{{end}}", "*:8080->80/tcp\n"],
+  ['{{.Name | upper | printf "%-8s|%q" "a"}}', 'a       |"MY-WEB"\n'],
+  ["{{pad .Name 1 2}}|{{truncate .Name 2}}|{{title .Name}}|{{len .Name}}", " my-web  |my|My-web|6\n"],
+  ["{{if and .Ports (not .Missing)}}open{{end}}", "open\n"],
+  ["{{$n := lower .Name -}}  {{- $n}}{{/* a comment */}}", "my-web\n"],
+  ['{{or .Missing .Name}} {{slice .Name 3}} {{index (split .Name "-") 1}}', "my-web web web\n"],
+  ["{{println .Name}}", "my-web\n\n"],
+])("[L106] service ls --format %j prints %j", async (template, expected) => {
   await using mesh = await fakeMesh(routes);
-  const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{range .}}x{{end}}"]);
+  expect(await runOn(mesh, ["service", "ls", "--format", template])).toEqual({
+    code: 0,
+    out: expected,
+    err: "",
+  });
+});
+
+test("[L106] inspect has the same templates, also for labels whose names have dots", async () => {
+  await using mesh = await fakeMesh({
+    "GET /services/my-web": { json: { ...web, Spec: { ...web.Spec, Labels: { "waggle.host": "a.test" } } } },
+  });
+  const template =
+    '{{index .Spec.Labels "waggle.host"}} {{range $k, $v := .Spec.Labels}}{{$k}}={{$v}}{{end}} {{len .Endpoint.Ports}} {{(index .Endpoint.Ports 0).PublishedPort}}';
+  expect((await runOn(mesh, ["service", "inspect", "--format", template, "my-web"])).out).toBe(
+    "a.test waggle.host=a.test 1 8080\n",
+  );
+});
+
+test("[L106] what a function makes of a text of the mesh cannot act on the terminal, and JSON reads back", async () => {
+  const hostile = "a\u001b[2J\nb";
+  await using mesh = await fakeMesh({
+    "GET /services/my-web": { json: { ...web, Spec: { ...web.Spec, Labels: { x: hostile } } } },
+  });
+  const printed = async (template: string) =>
+    (await runOn(mesh, ["service", "inspect", "--format", template, "my-web"])).out;
+  for (const text of ["{{.Spec.Labels.x}}", "{{upper .Spec.Labels.x}}", "{{range .Spec.Labels}}{{.}}{{end}}"])
+    expect(await printed(text)).toMatch(/^[\x20-\x7e]+\n$/);
+  expect(JSON.parse(await printed("{{json .Spec.Labels.x}}"))).toBe(hostile);
+});
+
+test.each([
+  ["{{range .}}x", "cannot read {{range .}}", "close it with {{end}}"],
+  ["{{end}}", "cannot read {{end}}", "no if, range or with"],
+  ["{{shout .Name}}", "cannot read {{shout .Name}}", "functions: and, eq"],
+  ['{{define "a"}}x{{end}}', 'cannot read {{define "a"}}', "functions: "],
+  ["{{.Name .ID}}", "cannot read {{.Name .ID}}", "only functions take arguments"],
+  ["{{(.Name}}", "cannot read {{(.Name}}", 'close it with ")"'],
+  ["{{.Name &}}", "cannot read {{.Name &}}", "write fields as {{.Name}}"],
+])("[L22] %j is refused before anything is sent", async (template, message, hint) => {
+  await using mesh = await fakeMesh(routes);
+  const { code, err } = await runOn(mesh, ["service", "ls", "--format", template]);
   expect(code).toBe(2);
-  expect(err).toContain('for "--format" flag: cannot read {{range .}}');
-  expect(err).toContain("write fields as {{.Name}}");
+  expect(err).toContain(`for "--format" flag: ${message}`);
+  expect(err).toContain(hint);
   expect(mesh.calls).toEqual([]);
 });
 
