@@ -47,8 +47,8 @@ export function registerConnect(program: Command, cli: Cli): void {
 
 async function run(cli: Cli, command: Command, text: string, { listen }: Flags): Promise<void> {
   const mesh = await connect(command, cli);
-  const { readTable } = await import("../domain/table/text.ts");
-  const table = readTable(await mesh.getNativeText("/table", { after: -1 }));
+  const { readMeshTable } = await import("./read-mesh-table.ts");
+  const { table } = await readMeshTable(mesh);
   const { service, port } = findPort(table, text);
   const candidates = candidatesFor(table, service, port, new URL(mesh.target.url).hostname);
   const reached = await firstReached(candidates);

@@ -33,7 +33,7 @@ export function registerDashboard(program: Command, cli: Cli): void {
 
 /** Creates a sign-in link to the dashboard of the mesh whose control API is at the URL `control`. */
 export async function signInUrl(client: Pick<MeshClient, "postNative">, control: string): Promise<string> {
-  const { path } = SignInLink.parse(await client.postNative("/dashboard/sign-in-link", {}));
+  const { path } = await client.postNative("/dashboard/sign-in-link", {}, SignInLink);
   return dashboardUrl(control) + path;
 }
 

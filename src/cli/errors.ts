@@ -13,6 +13,8 @@ export const exitCodes = {
   unreachable: 3,
   /** The token is missing, wrong, or not permitted to do this. */
   token: 4,
+  /** A fault of the command itself; EX_SOFTWARE of sysexits. */
+  internal: 70,
   interrupted: 130,
 } as const;
 

@@ -3,10 +3,12 @@
 import type { Command } from "commander";
 import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import { printable, printableJson } from "../domain/model/printable.ts";
+import { EventFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "./flags.ts";
+import { listOf } from "./shapes.ts";
 import { readCountArgument } from "./values.ts";
 
 /** Number of events per request. */
@@ -70,11 +72,13 @@ function eventLine(event: MeshEvent): string {
   return cells.join("  ").trimEnd();
 }
 
+const meshEvents = listOf(EventFrame.shape.event);
+
 type PrintEvent = (event: MeshEvent) => void;
 
 /** Prints the newest events. @returns the number of the last event */
 async function printTail(mesh: MeshClient, limit: number, print: PrintEvent): Promise<number> {
-  const newest = await mesh.getNative<MeshEvent[]>("/events", { limit: Math.max(1, limit) });
+  const newest = await mesh.getNative("/events", meshEvents, { limit: Math.max(1, limit) });
   for (const event of limit === 0 ? [] : newest) print(event);
   return newest.at(-1)?.seq ?? 0;
 }
@@ -83,7 +87,7 @@ async function printTail(mesh: MeshClient, limit: number, print: PrintEvent): Pr
 async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent): Promise<number> {
   let since = sinceSeq;
   for (;;) {
-    const page = await mesh.getNative<MeshEvent[]>("/events", { since, limit: eventPageSize });
+    const page = await mesh.getNative("/events", meshEvents, { since, limit: eventPageSize });
     for (const event of page) print(event);
     const last = page.at(-1);
     // A response may have fewer events than the limit. Only an empty one is the end.

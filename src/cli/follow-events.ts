@@ -3,9 +3,11 @@
 import type { WebSocket } from "ws";
 import type { WatchFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
-import { authorizationHeaders, tokenRefused, unreachable } from "./client.ts";
+import { authorizationHeaders } from "./client.ts";
+import { connectionFailure } from "./connection-failure.ts";
 import { type CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
+import { tokenRefused, unreachable } from "./mesh-refusal.ts";
 import type { MeshTarget } from "./mesh-target.ts";
 
 type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
@@ -104,7 +106,8 @@ function waitForClose(socket: WebSocket, target: MeshTarget): Promise<WatchEnd> 
     socket.terminate();
   });
   socket.on("error", (error: NodeJS.ErrnoException) => {
-    failure ??= unreachable(target, error.message || String(error.code), error);
+    const { reason, advice } = connectionFailure(error, watchOpenTimeoutMs);
+    failure ??= unreachable(target, reason, error, advice);
   });
   socket.on("close", () => resolve({ wasOpened, error: failure }));
   return promise;

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { usageError } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
+import { emptyBody } from "./shapes.ts";
 
 type Flags = MeshFlags & { readonly rotate?: boolean };
 
@@ -23,6 +24,6 @@ export function registerGatewayKey(program: Command, cli: Cli): void {
 async function rotate(cli: Cli, command: Command, { rotate: isAsked }: Flags): Promise<void> {
   if (isAsked !== true) throw usageError("the key itself is secret; --rotate replaces it");
   const mesh = await connect(command, cli);
-  await mesh.postNative("/mesh/gateway-key/rotate", {});
+  await mesh.postNative("/mesh/gateway-key/rotate", {}, emptyBody);
   cli.out.write("The gateway key is being replaced; `waggle table` names the key that routers sign with.\n");
 }

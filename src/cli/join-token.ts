@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
-import type { EngineSwarm } from "./engine.ts";
 import { choiceArgument, connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
+import { emptyBody, engineSwarm } from "./shapes.ts";
 
 type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
 
@@ -30,12 +30,12 @@ type TokenRole = "worker" | "manager";
 
 async function joinToken(cli: Cli, command: Command, role: TokenRole, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
-  let swarm = await mesh.get<EngineSwarm>("/swarm");
+  let swarm = await mesh.get("/swarm", engineSwarm);
   if (flags.rotate) {
     const rotated = role === "worker" ? { rotateWorkerToken: true } : { rotateManagerToken: true };
     const query = { version: swarm.Version?.Index ?? 0, ...rotated };
-    await mesh.post("/swarm/update", swarm.Spec ?? {}, query);
-    swarm = await mesh.get<EngineSwarm>("/swarm");
+    await mesh.post("/swarm/update", swarm.Spec ?? {}, emptyBody, query);
+    swarm = await mesh.get("/swarm", engineSwarm);
   }
   const token = role === "worker" ? swarm.JoinTokens.Worker : swarm.JoinTokens.Manager;
   if (flags.json) return printJson(cli.out, swarm);

@@ -41,6 +41,7 @@ Exit codes:
   2    invalid command line
   3    mesh unreachable
   4    token missing, wrong, or not permitted to do this
+  70   a fault of waggle itself
   130  interrupted`;
 
 /** Runs one command line of `waggle`. @returns the exit code; see errors.ts */

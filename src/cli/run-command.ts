@@ -58,8 +58,26 @@ function handleError(cli: Cli, error: unknown): number {
   // Commander prints its own errors; it also throws after --help and --version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof MeshError) return handleError(cli, refused(error.message));
-  if (!(error instanceof CliError)) throw error;
+  if (!(error instanceof CliError)) return handleError(cli, internalError(error, cli.env));
   const text = errorText(error);
   if (text !== "") cli.err.write(`${text}\n`);
   return error.exitCode;
+}
+
+/** The error of a fault in the command itself; its stack trace helps those who fix it, and only them. */
+function internalError(error: unknown, { WAGGLE_DEBUG: isDebug = "" }: Cli["env"]): CliError {
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ERR_MODULE_NOT_FOUND")
+    return new CliError(
+      exitCodes.internal,
+      `a package is missing: ${message}`,
+      'run "npm ci" in the folder of waggle',
+    );
+  return new CliError(
+    exitCodes.internal,
+    `internal error: ${message}`,
+    isDebug === "" ? "this is a fault of waggle; with WAGGLE_DEBUG=1 it prints where it happened" : stack,
+    error,
+  );
 }

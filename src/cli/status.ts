@@ -1,11 +1,11 @@
 // `waggle status`: nodes, services, tasks and problems on one screen.
 
 import type { Command } from "commander";
-import type { MeshStatus } from "../protocol/status.ts";
 import type { Cli } from "./cli.ts";
 import { refused } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
+import { meshStatus } from "./shapes.ts";
 
 type Flags = MeshFlags & { check?: boolean };
 
@@ -33,7 +33,7 @@ export function registerStatus(program: Command, cli: Cli): void {
 
 async function status(cli: Cli, command: Command, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
-  const current = await mesh.getNative<MeshStatus>("/status");
+  const current = await mesh.getNative("/status", meshStatus);
   if (flags.json) printJson(cli.out, current);
   else {
     const { statusScreen } = await import("./status-view.ts");

@@ -19,9 +19,9 @@ export function registerTable(program: Command, cli: Cli): void {
     )
     .action(async (flags: MeshFlags) => {
       const mesh = await connect(command, cli);
-      const text = await mesh.getNativeText("/table", { after: -1 });
-      if (!flags.json) return void cli.out.write(text);
-      const { readTable } = await import("../domain/table/text.ts");
-      printJson(cli.out, readTable(text));
+      const { readMeshTable } = await import("./read-mesh-table.ts");
+      const { table, text } = await readMeshTable(mesh);
+      if (flags.json) printJson(cli.out, table);
+      else cli.out.write(text);
     });
 }

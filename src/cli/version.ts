@@ -9,11 +9,12 @@ import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { findTarget } from "./mesh-target.ts";
 import { printLines } from "./output.ts";
+import { engineVersion } from "./shapes.ts";
 
 /** Short, because the version of the mesh is optional here. Milliseconds. */
 const versionTimeoutMs = 2_000;
 
-type MeshVersion = { readonly Version?: string; readonly ApiVersion?: string };
+type MeshVersion = { readonly Version: string; readonly ApiVersion: string };
 
 export function registerVersion(program: Command, cli: Cli): void {
   const command = program
@@ -27,9 +28,7 @@ export function registerVersion(program: Command, cli: Cli): void {
     if (flags.json) return printJson(cli.out, { client, server });
     printLines(cli.out, [
       `waggle ${versionText()}, Node ${client.node}`,
-      typeof mesh === "string"
-        ? `mesh: ${mesh}`
-        : `mesh ${mesh.Version ?? "?"} (Engine API ${mesh.ApiVersion ?? "?"})`,
+      typeof mesh === "string" ? `mesh: ${mesh}` : `mesh ${mesh.Version} (Engine API ${mesh.ApiVersion})`,
     ]);
   });
 }
@@ -38,7 +37,7 @@ export function registerVersion(program: Command, cli: Cli): void {
 async function fetchMeshVersion(command: Command, cli: Cli): Promise<MeshVersion | string> {
   try {
     const target = await findTarget(readTargetFlags(command), cli.env);
-    return await createClient(target, versionTimeoutMs).get<MeshVersion>("/version");
+    return await createClient(target, versionTimeoutMs).get("/version", engineVersion);
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode === exitCodes.usage) throw error;
     return error.message;

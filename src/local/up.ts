@@ -3,12 +3,13 @@
 import { wait } from "../agent/wait.ts";
 import { createClient, type MeshClient } from "../cli/client.ts";
 import { signInUrl } from "../cli/dashboard.ts";
-import type { EngineNode, EngineService } from "../cli/engine.ts";
+import type { EngineService } from "../cli/engine.ts";
 import { defaultStateDir } from "../cli/mesh-target.ts";
 import { printableSink } from "../cli/output.ts";
 import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { readProgress } from "../cli/service/wait-on-service.ts";
+import { engineChange, engineNode, engineService, listOf } from "../cli/shapes.ts";
 import { printable, printableLines } from "../domain/model/printable.ts";
 import { commandLine } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
@@ -87,8 +88,8 @@ async function waitUntilUp(
   const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
   await waitForNodes(client, options.nodes, createProgressWriter(options.out), stop);
   if (mesh.origin.kind === "new" && !options.empty && options.nodes > 0)
-    await client.post("/services/create", firstService);
-  for (const service of await client.get<EngineService[]>("/services")) {
+    await client.post("/services/create", firstService, engineChange);
+  for (const service of await client.get("/services", listOf(engineService))) {
     if (stop.aborted) return;
     // Scaled to 0, or static servers only: the service has no tasks to wait for.
     if (service.Spec.Mode?.Replicated?.Replicas === 0) continue;
@@ -114,7 +115,7 @@ async function waitForNodes(
   stop: AbortSignal,
 ): Promise<void> {
   const done = await pollUntil(stop, async () => {
-    const nodes = await client.get<EngineNode[]>("/nodes");
+    const nodes = await client.get("/nodes", listOf(engineNode));
     const ready = nodes.filter(
       (node) => node.Status?.State === "ready" && node.ManagerStatus?.Leader !== true,
     );

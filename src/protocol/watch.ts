@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 
-const EventFrame = z.object({
+export const EventFrame = z.object({
   type: z.literal("event"),
   event: z.object({
     seq: z.number().int(),

@@ -2,12 +2,11 @@
 
 import type { Command } from "commander";
 import { printable } from "../../domain/model/printable.ts";
-import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
-import type { EngineNode, EngineService } from "../engine.ts";
 import { choiceArgument } from "../flags.ts";
 import { findTarget, type TargetFlags } from "../mesh-target.ts";
+import { engineNode, engineService, listOf, serverStatus } from "../shapes.ts";
 import { type CompletionCandidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
 
@@ -98,12 +97,12 @@ async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<s
   try {
     const mesh = createClient(await findTarget(target, cli.env), namesTimeoutMs);
     if (kind === "service")
-      return (await mesh.get<EngineService[]>("/services")).map((service) => service.Spec.Name);
+      return (await mesh.get("/services", listOf(engineService))).map((service) => service.Spec.Name);
     if (kind === "server") {
-      const servers = await mesh.getNative<ServerStatus[]>("/servers");
+      const servers = await mesh.getNative("/servers", listOf(serverStatus));
       return servers.map(({ service, spec }) => `${service}/${spec.name}`);
     }
-    const nodes = await mesh.get<EngineNode[]>("/nodes");
+    const nodes = await mesh.get("/nodes", listOf(engineNode));
     // The leader is the mesh itself, which no command changes.
     return nodes
       .filter((node) => node.ManagerStatus?.Leader !== true)

@@ -2,11 +2,11 @@
 // step fails, the steps before it are taken back.
 
 import type { ImportedService } from "../../haproxy/import.ts";
-import type { ServerStatus } from "../../protocol/server.ts";
 import type { MeshClient } from "../client.ts";
 import type { EngineService } from "../engine.ts";
 import { CliError, refused } from "../errors.ts";
 import { staticImage } from "../service/static-spec.ts";
+import { engineService, listOf, serverStatus } from "../shapes.ts";
 import { hostsIn, type ImportStep, planImport } from "./plan.ts";
 
 /**
@@ -21,8 +21,8 @@ export async function applyImport(
   imported: readonly ImportedService[],
   onStep: (step: string) => void,
 ): Promise<void> {
-  const services = await mesh.get<EngineService[]>("/services");
-  const servers = await mesh.getNative<ServerStatus[]>("/servers");
+  const services = await mesh.get("/services", listOf(engineService));
+  const servers = await mesh.getNative("/servers", listOf(serverStatus));
   checkNames(imported, services);
   checkPorts(imported, services);
   checkHosts(imported, services);

@@ -8,6 +8,7 @@ import type { MeshClient } from "../client.ts";
 import type { EngineService, EngineSpec } from "../engine.ts";
 import { readService, writeSpec } from "../service/api.ts";
 import { staticSpec } from "../service/static-spec.ts";
+import { anyResponse, engineChange } from "../shapes.ts";
 
 /** One change of the mesh. `text`: what it did, once it has run. */
 export type ImportStep = {
@@ -62,7 +63,7 @@ class ServiceWriter {
     this.planned.set(spec.Name, spec);
     return {
       text,
-      run: () => this.#mesh.post("/services/create", spec),
+      run: () => this.#mesh.post("/services/create", spec, engineChange),
       undo: () => this.#mesh.delete(`/services/${encodeURIComponent(spec.Name)}`),
     };
   }
@@ -160,7 +161,7 @@ function addStep(
 ): ImportStep {
   return {
     text,
-    run: () => mesh.postNative("/mesh/servers", { service, server: spec, admin }),
+    run: () => mesh.postNative("/mesh/servers", { service, server: spec, admin }, anyResponse),
     undo: () => mesh.deleteNative(serverPath(service, spec.name)),
   };
 }
@@ -170,8 +171,8 @@ function updateStep(mesh: MeshClient, existing: ServerStatus, { spec }: Imported
   const path = `${serverPath(existing.service, spec.name)}/update`;
   return {
     text: `updated server ${existing.service}/${spec.name}`,
-    run: () => mesh.postNative(`${path}?version=${existing.version}`, spec),
-    undo: () => mesh.postNative(path, existing.spec),
+    run: () => mesh.postNative(`${path}?version=${existing.version}`, spec, anyResponse),
+    undo: () => mesh.postNative(path, existing.spec, anyResponse),
   };
 }
 

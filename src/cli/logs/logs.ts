@@ -5,11 +5,12 @@ import { printable, printableJson } from "../../domain/model/printable.ts";
 import type { Cli, TextSink } from "../cli.ts";
 import { filterQuery, type MeshClient } from "../client.ts";
 import { parseDurationMs } from "../duration.ts";
-import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
+import type { EngineService } from "../engine.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { writeRaw } from "../output.ts";
 import { engineTaskName } from "../service/view.ts";
+import { engineNode, engineService, engineTask, listOf } from "../shapes.ts";
 import { readCountArgument } from "../values.ts";
 import { type PrintedLine, readDockerStream } from "./docker-stream.ts";
 
@@ -84,11 +85,11 @@ async function findLogs(
   ref: string,
 ): Promise<{ readonly path: string; readonly service: EngineService; readonly isRaw: boolean }> {
   const name = encodeURIComponent(ref);
-  const found = await mesh.get<EngineService>(`/services/${name}`).catch(refusedAsNull);
-  const task = found === null ? await mesh.get<EngineTask>(`/tasks/${name}`).catch(refusedAsNull) : null;
+  const found = await mesh.get(`/services/${name}`, engineService).catch(refusedAsNull);
+  const task = found === null ? await mesh.get(`/tasks/${name}`, engineTask).catch(refusedAsNull) : null;
   if (found === null && task === null)
     throw new CliError(exitCodes.refused, `no such task or service: ${ref}`, 'see "waggle service ls"');
-  const service = found ?? (await mesh.get<EngineService>(`/services/${task?.ServiceID}`));
+  const service = found ?? (await mesh.get(`/services/${task?.ServiceID}`, engineService));
   const path = task === null ? `/services/${service.ID}` : `/tasks/${task.ID}`;
   return { path, service, isRaw: service.Spec.TaskTemplate.ContainerSpec.TTY === true };
 }
@@ -116,8 +117,8 @@ class TaskLabels {
 
   async #read(): Promise<void> {
     const [tasks, nodes] = await Promise.all([
-      this.#mesh.get<EngineTask[]>("/tasks", filterQuery({ service: [this.#service.ID] })),
-      this.#mesh.get<EngineNode[]>("/nodes"),
+      this.#mesh.get("/tasks", listOf(engineTask), filterQuery({ service: [this.#service.ID] })),
+      this.#mesh.get("/nodes", listOf(engineNode)),
     ]);
     const hostnames = new Map(nodes.map(({ ID, Description }) => [ID, Description?.Hostname ?? ID]));
     this.#labels = new Map(

@@ -7,6 +7,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
 import { formatFlag } from "../format.ts";
 import { capitalize } from "../output.ts";
+import { engineNode } from "../shapes.ts";
 
 export function registerNodeInspect(parent: Command, cli: Cli): void {
   const command = parent
@@ -20,7 +21,7 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {
       const mesh = await connect(command, cli);
       const fetch = (ref: string) =>
-        mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`, { gateway: "true" });
+        mesh.get(`/nodes/${encodeURIComponent(ref)}`, engineNode, { gateway: "true" });
       await inspectEach(cli, refs, flags, fetch, prettyNode);
     });
 }

@@ -10,6 +10,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { capitalize, compareNaturally, printLines } from "../output.ts";
+import { engineNode, listOf } from "../shapes.ts";
 
 type Flags = MeshFlags &
   FilterFlags & {
@@ -34,7 +35,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const nodes = await mesh.get<EngineNode[]>("/nodes", {
+      const nodes = await mesh.get("/nodes", listOf(engineNode), {
         ...filterQuery(groupFilters(flags)),
         gateway: "true",
       });

@@ -11,6 +11,7 @@ import type { EngineNode } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
+import { emptyBody, engineNode } from "../shapes.ts";
 import { readLabel } from "../values.ts";
 
 type NodeUpdateFlags = {
@@ -79,15 +80,15 @@ async function update(cli: Cli, command: Command, ref: string, flags: Flags): Pr
     );
   }
   const mesh = await connect(command, cli);
-  const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+  const node = await mesh.get(`/nodes/${encodeURIComponent(ref)}`, engineNode);
   if (changesSpec) {
     const query = { version: node.Version.Index };
-    await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), query);
+    await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), emptyBody, query);
   }
   if (admin !== undefined) {
-    await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: admin });
+    await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: admin }, emptyBody);
   }
-  if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
+  if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`, engineNode));
   else cli.out.write(`${ref}\n`);
   const warning = advertiseWarning(node, advertiseAddr);
   if (warning !== null) cli.err.write(`warning: ${printable(warning)}\n`);

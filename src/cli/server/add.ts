@@ -1,14 +1,13 @@
 // `waggle server add`: adds a static server to a service, and can create the service.
 
 import type { Command } from "commander";
-import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
-import type { EngineService } from "../engine.ts";
 import { refused } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { type PublishSpec, parsePublish } from "../publish.ts";
 import { staticSpec } from "../service/static-spec.ts";
+import { engineChange, engineService, listOf, serverStatus } from "../shapes.ts";
 import { readLabel } from "../values.ts";
 import { adminFlag, readAddress, type ServerFlags, serverFlags, withFlags } from "./flags.ts";
 
@@ -67,14 +66,14 @@ async function add(cli: Cli, command: Command, { service, name, address, flags }
   const server = withFlags({ name, ...readAddress(address) }, flags);
   const mesh = await connect(command, cli);
   if (publish !== undefined || label !== undefined) {
-    const services = await mesh.get<EngineService[]>("/services");
+    const services = await mesh.get("/services", listOf(engineService));
     if (services.some(({ ID, Spec }) => Spec.Name === service || ID === service)) {
       throw refused(`service ${service} already exists`, "omit --publish and --label to add a server to it");
     }
-    await mesh.post("/services/create", staticSpec(service, publish ?? [], label ?? []));
+    await mesh.post("/services/create", staticSpec(service, publish ?? [], label ?? []), engineChange);
   }
   const body = { service, server, ...(admin !== undefined && { admin }) };
-  const added = await mesh.postNative<ServerStatus>("/mesh/servers", body);
+  const added = await mesh.postNative("/mesh/servers", body, serverStatus);
   if (flags.json) printJson(cli.out, added);
   else cli.out.write(`${service}/${name}\n`);
 }

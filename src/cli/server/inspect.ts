@@ -8,6 +8,7 @@ import { refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
 import { formatFlag } from "../format.ts";
+import { listOf, serverStatus } from "../shapes.ts";
 import { readServerRef } from "./flags.ts";
 
 export function registerServerInspect(parent: Command, cli: Cli): void {
@@ -29,7 +30,7 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
 /** Fetches the server `SERVICE/SERVER`. */
 export async function fetchServer(mesh: MeshClient, ref: string): Promise<ServerStatus> {
   const { service, name } = readServerRef(ref);
-  const servers = await mesh.getNative<ServerStatus[]>("/servers", { service });
+  const servers = await mesh.getNative("/servers", listOf(serverStatus), { service });
   const server = servers.find(({ spec }) => spec.name === name);
   if (server !== undefined) return server;
   const names = servers.map(({ spec }) => spec.name).join(", ");

@@ -9,6 +9,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { printLines } from "../output.ts";
+import { listOf, serverStatus } from "../shapes.ts";
 
 type Flags = MeshFlags & { readonly format?: Format; readonly quiet?: boolean };
 
@@ -29,8 +30,9 @@ export function registerServerLs(parent: Command, cli: Cli): void {
     )
     .action(async (service: string | undefined, flags: Flags) => {
       const mesh = await connect(command, cli);
-      const servers = await mesh.getNative<ServerStatus[]>(
+      const servers = await mesh.getNative(
         "/servers",
+        listOf(serverStatus),
         service === undefined ? {} : { service },
       );
       if (flags.json) return printJson(cli.out, servers);

@@ -1,11 +1,12 @@
 // `waggle server set`: changes a static server: admin state, weight, checks, address.
 
 import type { Command } from "commander";
-import type { ServerBody, ServerStatus } from "../../protocol/server.ts";
+import type { ServerBody } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
+import { anyResponse, emptyBody } from "../shapes.ts";
 import { adminFlag, readAddress, type ServerFlags, serverFlags, serverPath, withFlags } from "./flags.ts";
 import { fetchServer } from "./inspect.ts";
 
@@ -47,9 +48,9 @@ async function set(cli: Cli, command: Command, ref: string, flags: Flags): Promi
   if (!hasChanged && flags.admin === undefined && !Object.keys(flags).some((flag) => specFlags.has(flag))) {
     throw usageError("nothing to change", "name what to set, such as --admin drain or --weight 5");
   }
-  if (hasChanged) await mesh.postNative<ServerStatus>(`${path}?version=${version}`, after);
+  if (hasChanged) await mesh.postNative(`${path}?version=${version}`, after, anyResponse);
   if (flags.admin !== undefined) {
-    await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.admin });
+    await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.admin }, emptyBody);
   }
   if (flags.json) printJson(cli.out, await fetchServer(mesh, ref));
   else cli.out.write(`${ref}\n`);

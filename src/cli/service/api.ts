@@ -4,6 +4,7 @@ import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
+import { engineChange, engineService } from "../shapes.ts";
 
 /** The service of a name or id. Its spec is as stored unless the mesh inserts defaults. */
 export function readService(
@@ -11,7 +12,7 @@ export function readService(
   ref: string,
   { insertDefaults = false } = {},
 ): Promise<EngineService> {
-  return mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, { insertDefaults });
+  return mesh.get(`/services/${encodeURIComponent(ref)}`, engineService, { insertDefaults });
 }
 
 /** Writes an edited spec back. The mesh refuses it if the service has changed since it was read. */
@@ -21,7 +22,7 @@ export function writeSpec(
   spec: EngineSpec,
   isRollback = false,
 ): Promise<EngineChangeResponse | null> {
-  return mesh.post<EngineChangeResponse>(`/services/${service.ID}/update`, spec, {
+  return mesh.post(`/services/${service.ID}/update`, spec, engineChange, {
     version: service.Version.Index,
     ...(isRollback && { rollback: "previous" }),
   });

@@ -2,11 +2,12 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import type { EngineChangeResponse, EngineSpec } from "../engine.ts";
+import type { EngineSpec } from "../engine.ts";
 import { refused, usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { parsePublish } from "../publish.ts";
+import { engineChange } from "../shapes.ts";
 import { readEnv, readLabel } from "../values.ts";
 import { printWarnings } from "./api.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
@@ -83,8 +84,8 @@ function specOf(flags: Flags, image: string | undefined, args: string[]): Engine
 
 async function create(cli: Cli, command: Command, flags: Flags, spec: EngineSpec): Promise<void> {
   const mesh = await connect(command, cli);
-  const created = await mesh.post<EngineChangeResponse>("/services/create", spec);
-  const id = created?.ID;
+  const created = await mesh.post("/services/create", spec, engineChange);
+  const { ID: id } = created;
   if (id === undefined) throw refused("the mesh created the service but returned no ID");
   printWarnings(cli, created);
   if (flags.json) printJson(cli.out, created);

@@ -9,6 +9,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { compareNaturally, printLines } from "../output.ts";
+import { engineService, listOf } from "../shapes.ts";
 import { imageText, ingressPorts, modeName, replicasText } from "./view.ts";
 
 type Flags = MeshFlags &
@@ -32,7 +33,7 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
     )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const services = await mesh.get<EngineService[]>("/services", {
+      const services = await mesh.get("/services", listOf(engineService), {
         status: true,
         ...filterQuery(groupFilters(flags)),
       });

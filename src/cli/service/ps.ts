@@ -11,6 +11,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { capitalize, compareNaturally, ellipsis, printLines } from "../output.ts";
+import { engineNode, engineTask, listOf } from "../shapes.ts";
 import { readService } from "./api.ts";
 import { engineTaskName, imageText, taskPorts } from "./view.ts";
 
@@ -121,11 +122,12 @@ async function readTasks(
 ): Promise<TaskListing> {
   const services = await Promise.all(refs.map((ref) => readService(mesh, ref)));
   const [tasks, nodes] = await Promise.all([
-    mesh.get<EngineTask[]>(
+    mesh.get(
       "/tasks",
+      listOf(engineTask),
       filterQuery({ ...filters, service: services.map((service) => service.ID) }),
     ),
-    mesh.get<EngineNode[]>("/nodes"),
+    mesh.get("/nodes", listOf(engineNode)),
   ]);
   return { tasks, services, nodes };
 }

@@ -3,10 +3,11 @@
 import type { Cli } from "../cli.ts";
 import { filterQuery, type MeshClient } from "../client.ts";
 import { printDurationNs } from "../duration.ts";
-import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
+import type { EngineService } from "../engine.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "../progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../progress-writer.ts";
+import { engineNode, engineTask, listOf } from "../shapes.ts";
 import { readService } from "./api.ts";
 import type { WaitFlags } from "./run-flags.ts";
 
@@ -55,8 +56,8 @@ const silentWriter: ProgressWriter = { columns: null, show: () => {} };
 /** Reads the progress of a service. */
 export async function readProgress(mesh: MeshClient, service: EngineService): Promise<ServiceProgress> {
   const [tasks, nodes] = await Promise.all([
-    mesh.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
-    mesh.get<EngineNode[]>("/nodes"),
+    mesh.get("/tasks", listOf(engineTask), filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
+    mesh.get("/nodes", listOf(engineNode)),
   ]);
   return serviceProgress(service, tasks, nodes);
 }

@@ -6,6 +6,7 @@ import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { adminFlag } from "../server/flags.ts";
+import { emptyBody } from "../shapes.ts";
 
 const taskSetHelp = `
 Examples:
@@ -32,7 +33,7 @@ export function registerTask(program: Command, cli: Cli): void {
     .action(async (ref: string, flags: MeshFlags & { readonly admin?: string }) => {
       if (flags.admin === undefined) throw usageError("nothing to change", "name a state: --admin drain");
       const mesh = await connect(command, cli);
-      await mesh.postNative("/mesh/admin", { kind: "task", ref, state: flags.admin });
+      await mesh.postNative("/mesh/admin", { kind: "task", ref, state: flags.admin }, emptyBody);
       if (flags.json) printJson(cli.out, { task: ref, state: flags.admin });
       else cli.out.write(`${ref}\n`);
     });

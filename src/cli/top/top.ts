@@ -1,14 +1,14 @@
 // `waggle top`: services, nodes and tasks with their traffic, live.
 
 import type { Command } from "commander";
-import type { MeshStatus } from "../../protocol/status.ts";
-import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
+import { MeshTrafficReport } from "../../protocol/telemetry.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { parseDurationMs } from "../duration.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { choiceFlag, connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
+import { meshStatus } from "../shapes.ts";
 import { initialState, showsTasks, type TopState, type TopView } from "./keys.ts";
 import type { AttemptCounts } from "./reading.ts";
 import { type SortColumn, sortColumns, type TopReading } from "./rows.ts";
@@ -86,7 +86,7 @@ function createTopReader(mesh: MeshClient): TopReader {
   return async (withTasks) => {
     const { attemptCountsOf, buildReading } = await import("./reading.ts");
     const [status, traffic] = await Promise.all([
-      mesh.getNative<MeshStatus>("/status"),
+      mesh.getNative("/status", meshStatus),
       readTraffic(mesh, withTasks),
     ]);
     const reading = buildReading(status, traffic, attempts[0] ?? null, mesh.target.url);
@@ -101,7 +101,7 @@ function createTopReader(mesh: MeshClient): TopReader {
 /** The traffic report; null if telemetry is unavailable. The status is shown without it. */
 async function readTraffic(mesh: MeshClient, withTasks: boolean): Promise<MeshTrafficReport | null> {
   try {
-    return await mesh.getNative<MeshTrafficReport>("/telemetry", { trend: true, tasks: withTasks });
+    return await mesh.getNative("/telemetry", MeshTrafficReport, { trend: true, tasks: withTasks });
   } catch (error) {
     if (error instanceof CliError && error.exitCode === exitCodes.refused) return null;
     throw error;

@@ -1,12 +1,14 @@
 // `waggle trace`: sends requests and shows their routes, or explains the route of a hypothetical request.
 
 import type { Command } from "commander";
-import type { RouteExplanation } from "../../protocol/route.ts";
+import { RouteExplanation } from "../../protocol/route.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
+import { connectionFailure } from "../connection-failure.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
+import type { Shape } from "../shapes.ts";
 import { readCountArgument } from "../values.ts";
 import type { TraceRequest } from "./request.ts";
 import { readTracedRoute } from "./traced-route.ts";
@@ -159,8 +161,8 @@ function noResponseError(
   explanation: RouteExplanation | null,
 ): CliError {
   const hint = explanation?.match.by === "nothing" ? "the mesh publishes nothing there" : "";
-  const reason = error.message || String(error.code);
-  return new CliError(exitCodes.unreachable, `cannot reach ${url.host}: ${reason}`, hint, error);
+  const { reason, advice } = connectionFailure(error, 0);
+  return new CliError(exitCodes.unreachable, `cannot reach ${url.host}: ${reason}`, hint || advice, error);
 }
 
 async function printExplanation(cli: Cli, flags: Flags, explanation: RouteExplanation): Promise<void> {
@@ -175,7 +177,7 @@ function explain(
   node?: string,
 ): Promise<RouteExplanation> {
   const { host } = headers;
-  return mesh.getNative<RouteExplanation>("/route", {
+  return mesh.getNative("/route", RouteExplanation as unknown as Shape<RouteExplanation>, {
     url: url.href,
     method,
     ...(host !== undefined && { host }),

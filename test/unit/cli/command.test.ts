@@ -64,6 +64,24 @@ describe("[L14] versions", () => {
   });
 });
 
+test("[L102] a fault of the command is one sentence, and a stack trace on demand", async () => {
+  const broken = () => {
+    throw new TypeError("cannot read x");
+  };
+  await using mesh = await fakeMesh({ "GET /nodes": { json: [] } });
+  const faulty = async (env: Record<string, string>) => {
+    const out = { write: broken };
+    return runOn(mesh, ["node", "ls"], { out, env });
+  };
+  expect(await faulty({})).toMatchObject({
+    code: 70,
+    err: "waggle: internal error: cannot read x\nthis is a fault of waggle; with WAGGLE_DEBUG=1 it prints where it happened\n",
+  });
+  expect((await faulty({ WAGGLE_DEBUG: "1" })).err).toMatch(
+    /internal error: cannot read x\nTypeError: cannot read x\n +at /,
+  );
+});
+
 describe("[L15] bin/waggle", () => {
   test("[L15] runs from any folder and through symbolic links, with the Node of its package", async () => {
     const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));

@@ -5,13 +5,13 @@ import { describe, expect, test } from "vitest";
 import { joinAtEquals } from "../../../src/cli/completion/completion.ts";
 import { completionScript, shells } from "../../../src/cli/completion/scripts.ts";
 import { node, service } from "./engine-objects.ts";
-import { everyCommand, type FakeMesh, fakeMesh, runCli, runOn } from "./support.ts";
+import { everyCommand, type FakeMesh, fakeMesh, runCli, runOn, serverStatus } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
 const routes = {
   "GET /services": { json: [service("my-web"), service("api")] },
   "GET /nodes": { json: [node("node1"), node("node2")] },
-  "GET /mesh/servers": { json: [{ service: "my-web", spec: { name: "a" } }] },
+  "GET /mesh/servers": { json: [{ ...serverStatus("a", "UP"), service: "my-web" }] },
 };
 
 async function complete(mesh: FakeMesh, words: string[], shell = "fish"): Promise<string[]> {

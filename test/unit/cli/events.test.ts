@@ -55,6 +55,7 @@ describe("[L12] stored events", () => {
 async function watched(serve: (socket: WebSocket, since: number) => void): Promise<string> {
   const server = createServer((request, response) => {
     response.setHeader("content-type", "application/json");
+    response.setHeader("x-request-id", "request-1");
     const isAllowed = request.headers.authorization === "Bearer secret";
     response.statusCode = isAllowed ? 200 : 401;
     response.end(isAllowed ? "[]" : '{"message":"no"}');

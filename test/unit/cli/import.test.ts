@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { checkImport } from "../../../src/cli/import/check.ts";
 import { importConfig } from "../../../src/haproxy/import.ts";
-import { fakeMesh, type Routes, runCli, runOn } from "./support.ts";
+import { fakeMesh, type Routes, runCli, runOn, serverStatus } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waggle-import-"));
 const file = join(folder, "haproxy.cfg");
@@ -58,6 +58,7 @@ async function runImport(services: object[], servers: object[], more: Routes = {
 
 const { servers: present = [], labels = {} } = importConfig(config, {}).services[0] ?? {};
 const presentServer = (index: number, change: object = {}) => ({
+  ...serverStatus("", "UP"),
   service: "web",
   version: 3,
   spec: { ...present[index]?.spec, ...change },
@@ -79,7 +80,7 @@ test("[I11] equal services and servers stay, different ones are updated, servers
   const servers = [
     presentServer(0, { weight: 9 }),
     presentServer(1),
-    { service: "web", spec: { name: "old" } },
+    { ...serverStatus("old", "UP"), service: "web" },
   ];
   const { lines, calls } = await runImport([old], servers);
   expect(lines).toEqual([

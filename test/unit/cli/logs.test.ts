@@ -22,15 +22,27 @@ function frame(kind: number, text: string, task = longId): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-const service = { ID: "s1", Spec: { Name: "web", TaskTemplate: { ContainerSpec: { Image: "app" } } } };
-const task = { ID: longId, ServiceID: "s1", NodeID: "n1", Slot: 1, Status: { State: "running" } };
+const service = {
+  ID: "s1",
+  Version: { Index: 1 },
+  Spec: { Name: "web", TaskTemplate: { ContainerSpec: { Image: "app" } } },
+};
+const task = {
+  ID: longId,
+  ServiceID: "s1",
+  NodeID: "n1",
+  Slot: 1,
+  Spec: {},
+  DesiredState: "running",
+  Status: { State: "running" },
+};
 
 const objects: Routes = {
   "GET /services/web": { json: service },
   "GET /services/s1": { json: service },
   [`GET /tasks/${longId}`]: { json: task },
   "GET /tasks": { json: [task] },
-  "GET /nodes": { json: [{ ID: "n1", Description: { Hostname: "node1" } }] },
+  "GET /nodes": { json: [{ ID: "n1", Version: { Index: 1 }, Spec: {}, Description: { Hostname: "node1" } }] },
 };
 
 /** Runs `waggle logs` on a mesh whose service has these frames. */
@@ -126,6 +138,7 @@ async function meshThatFollows() {
   const { promise: opened, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((request, response) => {
     const path = (request.url ?? "").replace(/^\/v[\d.]+/, "").split("?")[0];
+    response.setHeader("x-request-id", "request-1");
     if (path === "/services/s1/logs") {
       response.flushHeaders();
       return resolve(response);

@@ -52,7 +52,8 @@ export async function fakeMesh(routes: Routes): Promise<FakeMesh> {
         ? route(call)
         : (route ?? { status: 404, json: { message: "page not found" } });
     const type = reply.text === undefined ? "application/json" : "text/plain";
-    response.writeHead(reply.status ?? 200, { "content-type": type, ...reply.headers });
+    const marks = { "content-type": type, "x-request-id": "request-1" };
+    response.writeHead(reply.status ?? 200, { ...marks, ...reply.headers });
     response.end(reply.text ?? (reply.json === undefined ? "" : JSON.stringify(reply.json)));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -390,7 +390,13 @@ describe("on a terminal", () => {
   }
 
   test("[L33] it uses the alternate screen, shows each reading, and restores the terminal", async () => {
-    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [] };
+    const status = {
+      mesh: { id: "m", name: "waggle", createdAtMs: 1, tableVersion: 1 },
+      nowMs: atMs,
+      nodes: [],
+      services: [],
+      problems: [],
+    };
     let reads = 0;
     await using mesh = await fakeMesh({
       "GET /mesh/status": () => {
@@ -415,7 +421,13 @@ describe("on a terminal", () => {
 
   test("[L73] a line as wide as the terminal keeps its last column", async () => {
     const long = { what: "service my-web", why: "x".repeat(200), next: "", sinceMs: null };
-    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [long] };
+    const status = {
+      mesh: { id: "m", name: "waggle", createdAtMs: 1, tableVersion: 1 },
+      nowMs: atMs,
+      nodes: [],
+      services: [],
+      problems: [long],
+    };
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
     const { out, keys, type, written } = terminal(40, 12);
     await runOn(mesh, ["top"], { out, keys, sleep: async () => type("q"), env: { NO_COLOR: "1" } });
@@ -425,7 +437,13 @@ describe("on a terminal", () => {
   });
 
   test("[L33] Ctrl-C ends with 130", async () => {
-    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [] };
+    const status = {
+      mesh: { id: "m", name: "waggle", createdAtMs: 1, tableVersion: 1 },
+      nowMs: atMs,
+      nodes: [],
+      services: [],
+      problems: [],
+    };
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
     const { out, keys, type, written } = terminal(70, 12);
     const ran = await runOn(mesh, ["top"], { out, keys, sleep: async () => type("\x03") });

@@ -251,7 +251,7 @@ test("[L20] an unreachable URL is explained, and ends with 3", async () => {
   const { code, out, err } = await runOn(mesh, ["trace", "http://127.0.0.1:1/"]);
   expect(code).toBe(3);
   expect(out).toContain(" 8  response the one task that can\n");
-  expect(err).toContain("waggle: cannot reach 127.0.0.1:1: connect ECONNREFUSED");
+  expect(err).toContain("waggle: cannot reach 127.0.0.1:1: connection refused");
 });
 
 test("[L20] --json prints the explanation and every response with its route", async () => {
