@@ -7,7 +7,10 @@ import { EventFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
+import { type EventPoint, eventFilter, eventFilterKeys, isAfter, readEventPoint } from "./event-filter.ts";
+import { type FilterFlags, filterFlag, groupFilters } from "./filter.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "./flags.ts";
+import { type Format, formatFlag, printFormatted } from "./format.ts";
 import { listOf } from "./shapes.ts";
 import { readCountArgument } from "./values.ts";
 
@@ -17,38 +20,71 @@ const eventPageSize = 500;
 /** Number of events shown without --tail and --since. */
 const defaultTail = 100;
 
-type Flags = MeshFlags & { follow?: boolean; since?: number; tail: number };
+type Flags = MeshFlags &
+  FilterFlags & { format?: Format; follow?: boolean; since?: EventPoint; until?: EventPoint; tail?: number };
+
+const eventsHelp = `
+Examples:
+  waggle events -f
+  waggle events --since 10m --filter type=service
+  waggle events --filter service=my-web --filter action=update
+  waggle events -f --format '{{.action}} {{.subject.name}}: {{.why}}'
+  waggle events --json --since 0 | jq 'select(.action == "task.failed")'
+
+Filters: values of one key are alternatives, and every key must match. action=create matches service.create and
+the others; service=NAME, node=NAME and the like match what the event is about; actor= is operator, registry or
+the name of a node.`;
 
 export function registerEvents(program: Command, cli: Cli): void {
+  const readPoint = (text: string) => readEventPoint(text, cli.nowMs());
   const command = program
     .command("events")
     .summary("get events of the mesh: who did what, and why")
     .description("Print the events that the mesh keeps, oldest first; with --json one JSON object per line.")
     .option("-f, --follow", "follow new events; reconnects without gaps or repeats")
     .addOption(
-      valueFlag("-n, --tail <count>", "number of newest events to show", readTail).default(defaultTail),
+      valueFlag(
+        "-n, --tail <count>",
+        `number of newest events to show (default: ${defaultTail}, or all with --since)`,
+        readTail,
+      ),
     )
-    .addOption(valueFlag("--since <number>", "show all events after this number", readCountArgument));
-  meshFlags(command)
-    .addHelpText(
-      "after",
-      "\nExamples:\n  waggle events -f\n  waggle events --json --since 0 | jq 'select(.action == \"task.failed\")'",
+    .addOption(
+      valueFlag("--since <when>", "show events since a time or duration (10m), or after a number", readPoint),
     )
+    .addOption(
+      valueFlag("--until <when>", "show events until a time, a duration ago, or a number", readPoint),
+    )
+    .addOption(filterFlag(eventFilterKeys.join(", "), null));
+  meshFlags(command.addOption(formatFlag()))
+    .addHelpText("after", eventsHelp)
     .action((flags: Flags) => events(cli, command, flags));
 }
 
 async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
+  const { since, until } = flags;
+  if (flags.follow && until !== undefined) throw usageError("--until and --follow exclude each other");
+  const isWanted = eventFilter(groupFilters(flags));
   const mesh = await connect(command, cli);
   const print = (event: MeshEvent) => {
+    if (flags.format !== undefined && flags.format.kind !== "pretty")
+      return printFormatted(cli.out, flags.format, [event]);
     cli.out.write(`${flags.json ? printableJson(JSON.stringify(event)) : printable(eventLine(event))}\n`);
   };
-  const lastSeq =
-    flags.since === undefined
-      ? await printTail(mesh, flags.tail, print)
-      : await printSince(mesh, flags.since, print);
+  const stored = since?.kind === "number" ? await eventsSince(mesh, since.seq) : await newestEvents(mesh);
+  const chosen = stored.filter(
+    (event) =>
+      isWanted(event) &&
+      (since === undefined || isAfter(since, event)) &&
+      (until === undefined || !isAfter(until, event)),
+  );
+  const tail = flags.tail ?? (since === undefined ? defaultTail : chosen.length);
+  for (const event of tail === 0 ? [] : chosen.slice(-tail)) print(event);
   if (!flags.follow) return;
+  const lastSeq = stored.at(-1)?.seq ?? (since?.kind === "number" ? since.seq : 0);
   const { followEvents } = await import("./follow-events.ts");
-  await followEvents(cli, mesh.target, lastSeq, print, cli.onInterrupt());
+  const printWanted = (event: MeshEvent) => void (isWanted(event) && print(event));
+  await followEvents(cli, mesh.target, lastSeq, printWanted, cli.onInterrupt());
   throw new CliError(exitCodes.interrupted, "");
 }
 
@@ -74,24 +110,19 @@ function eventLine(event: MeshEvent): string {
 
 const meshEvents = listOf(EventFrame.shape.event);
 
-type PrintEvent = (event: MeshEvent) => void;
-
-/** Prints the newest events. @returns the number of the last event */
-async function printTail(mesh: MeshClient, limit: number, print: PrintEvent): Promise<number> {
-  const newest = await mesh.getNative("/events", meshEvents, { limit: Math.max(1, limit) });
-  for (const event of limit === 0 ? [] : newest) print(event);
-  return newest.at(-1)?.seq ?? 0;
+function newestEvents(mesh: MeshClient): Promise<readonly MeshEvent[]> {
+  return mesh.getNative("/events", meshEvents, { limit: maxEventsKept });
 }
 
-/** Prints all events after a number. @returns the number of the last event */
-async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent): Promise<number> {
-  let since = sinceSeq;
-  for (;;) {
+/** All events after a number. */
+async function eventsSince(mesh: MeshClient, sinceSeq: number): Promise<readonly MeshEvent[]> {
+  const found: MeshEvent[] = [];
+  for (let since = sinceSeq; ; ) {
     const page = await mesh.getNative("/events", meshEvents, { since, limit: eventPageSize });
-    for (const event of page) print(event);
+    found.push(...page);
     const last = page.at(-1);
     // A response may have fewer events than the limit. Only an empty one is the end.
-    if (last === undefined || last.seq <= since) return since;
+    if (last === undefined || last.seq <= since) return found;
     since = last.seq;
   }
 }

@@ -10,9 +10,18 @@ type FilterArgument = readonly [key: string, value: string];
 /** The parsed `--filter` arguments of a verb. */
 export type FilterFlags = { readonly filter?: readonly FilterArgument[] };
 
-/** The `--filter` flag. @param keys that the list can filter by, for the help text */
-export function filterFlag(keys: string): Option {
-  return listFlag("-f, --filter <key=value>", `filter output by ${keys}`, (text) => [readFilter(text)]);
+/**
+ * The `--filter` flag.
+ *
+ * @param keys that the list can filter by, for the help text
+ * @param letter null if it has another meaning for this verb
+ */
+export function filterFlag(keys: string, letter: "-f" | null = "-f"): Option {
+  return listFlag(
+    `${letter === null ? "" : "-f, "}--filter <key=value>`,
+    `filter output by ${keys}`,
+    (text) => [readFilter(text)],
+  );
 }
 
 /** Values by key; the mesh ORs the values of one key. */

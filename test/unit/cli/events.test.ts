@@ -51,6 +51,118 @@ describe("[L12] stored events", () => {
   });
 });
 
+describe("[L103] --since, --until and --filter", () => {
+  const event = (seq: number, minutesAgo: number, type: "service" | "node", action: string, name: string) =>
+    ({
+      seq,
+      atMs: nowMs - minutesAgo * 60_000,
+      actor: type === "node" ? "node node1" : "operator",
+      action: `${type}.${action}`,
+      subject: { type, id: `id${name}0000`, name },
+      why: "",
+    }) satisfies MeshEvent;
+  const kept = [
+    event(1, 60, "service", "create", "web"),
+    event(2, 20, "node", "down", "node1"),
+    event(3, 9, "service", "update", "web"),
+    event(4, 5, "service", "create", "api"),
+    event(5, 1, "node", "ready", "node1"),
+  ];
+  const seqsOf = async (...args: string[]) => {
+    await using mesh = await fakeMesh({
+      "GET /mesh/events": ({ query }) => {
+        const since = Number(query.get("since") ?? 0);
+        return { json: kept.filter(({ seq }) => seq > since) };
+      },
+    });
+    const { code, out, err } = await runOn(mesh, ["events", "--format", "{{.seq}}", ...args]);
+    return code === 0 ? out.trim().split("\n").map(Number) : [code, err];
+  };
+
+  test.each<[readonly string[], readonly number[]]>([
+    [
+      ["--since", "10m"],
+      [3, 4, 5],
+    ],
+    [
+      ["--since", "1h"],
+      [1, 2, 3, 4, 5],
+    ],
+    [
+      ["--since", "2026-11-24T11:51:00Z"],
+      [3, 4, 5],
+    ],
+    [
+      ["--since", "3"],
+      [4, 5],
+    ],
+    [
+      ["--since", "30m", "--until", "5m"],
+      [2, 3],
+    ],
+    [["--since", "0", "--tail", "1"], [5]],
+    [
+      ["--filter", "type=service"],
+      [1, 3, 4],
+    ],
+    [
+      ["--filter", "type=service", "--filter", "type=node"],
+      [1, 2, 3, 4, 5],
+    ],
+    [
+      ["--filter", "type=service", "--filter", "name=web"],
+      [1, 3],
+    ],
+    [["--filter", "service=web", "--since", "10m"], [3]],
+    [
+      ["--filter", "action=create"],
+      [1, 4],
+    ],
+    [["--filter", "event=node.down"], [2]],
+    [
+      ["--filter", "actor=node1"],
+      [2, 5],
+    ],
+    [
+      ["--filter", "node=idnode10000"],
+      [2, 5],
+    ],
+    [["--filter", "type=service", "--tail", "1"], [4]],
+  ])("[L103] %j prints the events %j", async (args, expected) => {
+    expect(await seqsOf(...args)).toEqual(expected);
+  });
+
+  test.each([
+    [["--filter", "colour=red"], 'cannot filter events by "colour"'],
+    [["--filter", "type=colour"], 'no events of type "colour"'],
+    [["--since", "soon"], "must be the number of an event, a duration or a time"],
+    [["--until", "1m", "-f"], "--until and --follow exclude each other"],
+  ])("[L103] %j is refused", async (args, message) => {
+    expect(await seqsOf(...args)).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  test("[L103] a filter holds for followed events", async () => {
+    const interrupt = new AbortController();
+    const url = await watched((socket) => {
+      for (const one of kept) socket.send(frame(one));
+    });
+    let out = "";
+    const write = (text: string) => {
+      out += text;
+      if (text.includes("api")) interrupt.abort();
+    };
+    await runCli(
+      ["events", "-f", "--filter", "type=service", "--format", "{{.subject.name}}", "--host", url],
+      {
+        env: { WAGGLE_TOKEN: "secret" },
+        out: { write },
+        onInterrupt: () => interrupt.signal,
+      },
+    );
+    expect(out).toBe("web\nweb\napi\n");
+  });
+});
+
 /** A mesh with a watch socket that a test serves: `serve` gets each socket and its `since` number. */
 async function watched(serve: (socket: WebSocket, since: number) => void): Promise<string> {
   const server = createServer((request, response) => {

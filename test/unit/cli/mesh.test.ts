@@ -241,7 +241,7 @@ describe("[L1] exit codes", () => {
     [["completion", "tcsh"], 'invalid argument "tcsh" for "shell": must be one of bash, zsh, fish'],
     [
       ["events", "--since", "yesterday"],
-      `invalid argument "yesterday" for "--since" flag: must be a whole number, 0 or more`,
+      `invalid argument "yesterday" for "--since" flag: must be the number of an event, a duration or a time`,
     ],
   ])("[L1] 2 for an invalid command line: %j", async (args, message) => {
     const { code, out, err } = await runCli(args);
