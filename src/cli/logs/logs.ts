@@ -27,8 +27,9 @@ type Flags = MeshFlags & {
 /** What the prefix of a line says about its task. */
 type TaskLabel = { readonly name: string; readonly node: string };
 
-export function registerLogs(program: Command, cli: Cli): void {
-  const command = program
+/** `waggle logs`, and `waggle service logs`. @param parent the program, or `service` */
+export function registerLogs(parent: Command, cli: Cli): void {
+  const command = parent
     .command("logs")
     .argument("<service|task>", "name or ID of a service, or ID of a task")
     .summary("fetch the logs of a service or task")
@@ -42,11 +43,9 @@ export function registerLogs(program: Command, cli: Cli): void {
     .option("--raw", "print the lines as the tasks wrote them")
     .option("--no-trunc", "do not truncate IDs of tasks")
     .option("--no-task-ids", "do not print IDs of tasks");
+  const verb = parent.parent === null ? "waggle logs" : "waggle service logs";
   meshFlags(command)
-    .addHelpText(
-      "after",
-      "\nExamples:\n  waggle logs -f --tail 100 my-web\n  waggle logs --since 10m --json my-web",
-    )
+    .addHelpText("after", `\nExamples:\n  ${verb} -f --tail 100 my-web\n  ${verb} --since 10m --json my-web`)
     .action((ref: string, flags: Flags) => logs(cli, command, ref, flags));
 }
 

@@ -2,11 +2,13 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
+import { registerLogs } from "../logs/logs.ts";
 import { registerServiceCreate } from "./create.ts";
 import { registerServiceInspect } from "./inspect.ts";
 import { registerServiceLs } from "./ls.ts";
 import { registerServicePs } from "./ps.ts";
 import { registerServiceRm } from "./rm.ts";
+import { registerServiceRollback } from "./rollback.ts";
 import { registerServiceScale } from "./scale.ts";
 import { registerServiceUpdate } from "./update.ts";
 
@@ -24,5 +26,7 @@ export function registerService(program: Command, cli: Cli): void {
   registerServiceInspect(service, cli);
   registerServiceUpdate(service, cli);
   registerServiceScale(service, cli);
+  registerServiceRollback(service, cli);
+  registerLogs(service, cli);
   registerServiceRm(service, cli);
 }

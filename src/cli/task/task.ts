@@ -1,4 +1,4 @@
-// `waggle task`: the admin state of a task.
+// `waggle task`: lists tasks, and sets the admin state of one.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -7,6 +7,7 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { adminFlag } from "../server/flags.ts";
 import { emptyBody } from "../shapes.ts";
+import { registerTaskLs } from "./ls.ts";
 
 const taskSetHelp = `
 Examples:
@@ -20,8 +21,9 @@ export function registerTask(program: Command, cli: Cli): void {
   const task = program
     .command("task")
     .enablePositionalOptions()
-    .summary("set the admin state of a task")
-    .description("Manage tasks: single runs of a service. `waggle service ps` lists them.");
+    .summary("manage tasks")
+    .description("Manage tasks: single runs of a service.");
+  registerTaskLs(task, cli);
   const command = task
     .command("set")
     .argument("<task>", "name (my-web.1) or ID")
