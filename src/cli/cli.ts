@@ -29,6 +29,8 @@ export type Cli = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absent if standard input is not a terminal. */
   readonly keys?: KeySource;
+  /** Standard input; absent: empty. */
+  readonly input?: AsyncIterable<Uint8Array>;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   /** A number from 0 up to 1; jitters retries. */

@@ -1,10 +1,11 @@
 // Builds flags with validated values, and the flags of every verb that talks to a mesh.
 
 import { Argument, type Command, Option } from "commander";
+import { printable } from "../domain/model/printable.ts";
 import type { Cli } from "./cli.ts";
 import { createClient, type MeshClient } from "./client.ts";
 import { CliError, usageError } from "./errors.ts";
-import { findTarget, type TargetFlags } from "./mesh-target.ts";
+import { findTarget, type MeshTarget, type TargetFlags } from "./mesh-target.ts";
 
 /** Heading of the connection flags in help texts. */
 const meshGroup = "Connection:";
@@ -25,9 +26,10 @@ export function targetFlags(command: Command, hostLetter = true): Command {
   const flags = [
     new Option(
       `${hostLetter ? "-H, " : ""}--host <url>`,
-      "control URL of the mesh (else WAGGLE_HOST, else mesh.json)",
+      "control URL of the mesh (else WAGGLE_URL, else the context)",
     ),
-    new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else mesh.json)"),
+    new Option("--context <name>", "context of the mesh (else WAGGLE_CONTEXT, else the one in use)"),
+    new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else the context's)"),
     new Option("--state <dir>", "state folder of `waggle up`, with mesh.json (default: .waggle)"),
   ];
   for (const flag of flags) command.addOption(flag.helpGroup(meshGroup));
@@ -42,8 +44,18 @@ export function readTargetFlags(command: Command): TargetFlags {
 }
 
 /** Creates a client of the mesh that the connection flags name. */
-export async function connect(command: Command, cli: Cli): Promise<MeshClient> {
-  return createClient(await findTarget(readTargetFlags(command), cli.env));
+export async function connect(command: Command, cli: Cli, timeoutMs?: number): Promise<MeshClient> {
+  return connectTo(await findTarget(readTargetFlags(command), cli.env, warnings(cli)), timeoutMs);
+}
+
+/** Creates a client of a mesh. */
+export function connectTo(target: MeshTarget, timeoutMs?: number): MeshClient {
+  return createClient(target, timeoutMs);
+}
+
+/** Prints warnings on standard error. */
+export function warnings({ err }: Cli): (text: string) => void {
+  return (text) => void err.write(`warning: ${printable(text)}\n`);
 }
 
 /** A flag with one value. Errors of `read` are reported as Docker does, with the name of the flag. */

@@ -22,10 +22,12 @@ export function unreachable(target: MeshTarget, reason: string, cause?: unknown,
 export function tokenRefused(target: MeshTarget, message: string): CliError {
   const details = message === "" ? "" : ` (${message})`;
   const problem = target.token === null ? "requires a token" : "refuses the token";
+  const renewal =
+    target.context === undefined ? "" : `; "waggle login" stores another in context ${target.context}`;
   return new CliError(
     exitCodes.token,
     `the mesh at ${target.url} ${problem}${details}`,
-    "give the operator token with WAGGLE_TOKEN=… or --token-file FILE",
+    `give the operator token with WAGGLE_TOKEN=… or --token-file FILE${renewal}`,
   );
 }
 
@@ -90,9 +92,11 @@ function errorMessage(text: string): string | null {
   return body.message.replace(/^rpc error: code = \w+ desc = /, "");
 }
 
-function sourceHint({ source, stateDir }: MeshTarget): string {
+function sourceHint({ source, stateDir, context }: MeshTarget): string {
   if (stateDir === undefined) return `the URL is from ${source}; is the mesh deployed there?`;
+  if (context !== undefined)
+    return `the URL is from ${source}; is it running? "waggle up --state ${stateDir}" starts it`;
   return source.endsWith("mesh.json")
-    ? `is it running? "waggle up" starts it; --host URL selects another mesh`
+    ? `is it running? "waggle up" starts it; --host URL or --context NAME selects another mesh`
     : `the URL is from ${source}; is it running? "waggle up" starts it`;
 }

@@ -9,7 +9,7 @@ export const processCli: Cli = {
   out: process.stdout,
   err: process.stderr,
   env: process.env,
-  ...(process.stdin.isTTY && { keys: process.stdin }),
+  ...(process.stdin.isTTY ? { keys: process.stdin } : { input: process.stdin }),
   nowMs: () => Date.now(),
   random: () => Math.random(),
   sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),

@@ -5,6 +5,7 @@ import { registerAgent, registerSwarm } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
+import { registerContext } from "./context/verbs.ts";
 import { registerDashboard } from "./dashboard.ts";
 import { registerEdge } from "./edge.ts";
 import { registerEvents } from "./events.ts";
@@ -12,6 +13,7 @@ import { targetFlags } from "./flags.ts";
 import { registerGatewayKey } from "./gateway-key.ts";
 import { registerImport } from "./import/import.ts";
 import { registerJoinToken } from "./join-token.ts";
+import { registerLogin } from "./login.ts";
 import { registerLogs } from "./logs/logs.ts";
 import { registerNode } from "./node/node.ts";
 import { rootCommand, runCommand } from "./run-command.ts";
@@ -32,7 +34,8 @@ Getting started:
   waggle service create --name my-web --publish published=8080,target=80 waggle/whoami
 
 Environment:
-  WAGGLE_HOST     control URL of the mesh, like --host
+  WAGGLE_URL      control URL of the mesh, like --host (WAGGLE_HOST means the same)
+  WAGGLE_CONTEXT  context of the mesh, like --context
   WAGGLE_TOKEN    operator token, like --token-file
 
 Exit codes:
@@ -80,6 +83,8 @@ export function buildProgram(cli: Cli): Command {
   registerTable(program, cli);
   program.commandsGroup("Other commands:");
   program.addHelpCommand(new Command("help").argument("[command]").summary("print help for a command"));
+  registerContext(program, cli);
+  registerLogin(program, cli);
   registerCompletion(program, cli);
   registerVersion(program, cli);
   return program;

@@ -3,11 +3,9 @@
 import type { Command } from "commander";
 import { programCommit, programVersion, versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
-import { createClient } from "./client.ts";
 import { CliError, exitCodes } from "./errors.ts";
-import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
+import { connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
-import { findTarget } from "./mesh-target.ts";
 import { printLines } from "./output.ts";
 import { engineVersion } from "./shapes.ts";
 
@@ -36,8 +34,7 @@ export function registerVersion(program: Command, cli: Cli): void {
 /** The mesh's version, or why it is unknown. */
 async function fetchMeshVersion(command: Command, cli: Cli): Promise<MeshVersion | string> {
   try {
-    const target = await findTarget(readTargetFlags(command), cli.env);
-    return await createClient(target, versionTimeoutMs).get("/version", engineVersion);
+    return await (await connect(command, cli, versionTimeoutMs)).get("/version", engineVersion);
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode === exitCodes.usage) throw error;
     return error.message;

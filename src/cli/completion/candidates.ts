@@ -2,8 +2,9 @@
 
 import type { Argument, Command, Option } from "commander";
 
-/** Kinds of names to fetch from the mesh. */
-export type NameKind = "service" | "node" | "server";
+/** Kinds of names to fetch from the mesh; contexts are stored here. */
+export type NameKind = (typeof nameKinds)[number];
+const nameKinds = ["service", "node", "server", "context"] as const;
 
 /** A word, and its help text. */
 type CompletionCandidate = { readonly word: string; readonly help: string };
@@ -87,13 +88,14 @@ function operandsOf(command: Command, index: number): CompletionCandidates {
 function namesOf(argument: Argument): { names: NameKind | null; suffix: string } {
   const [kinds = "", value] = argument.name().split("=");
   const [kind] = kinds.split("|");
-  const names = kind === "service" || kind === "node" || kind === "server" ? kind : null;
+  const names = nameKinds.find((name) => name === kind) ?? null;
   return { names, suffix: value === undefined ? "" : "=" };
 }
 
 function valuesOf(option: Option, prefix: string): CompletionCandidates {
   const words = (option.argChoices ?? []).map((word) => ({ word, help: "" }));
-  return { ...noCandidates, words, files: pathFlag.test(option.flags), prefix };
+  const names = option.long === "--context" ? "context" : null;
+  return { ...noCandidates, words, names, files: pathFlag.test(option.flags), prefix };
 }
 
 function takesValue(option: Option | undefined): Option | null {

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
+import { loadContexts } from "../context/store.ts";
 import { choiceArgument } from "../flags.ts";
 import { findTarget, type TargetFlags } from "../mesh-target.ts";
 import { engineNode, engineService, listOf, serverStatus } from "../shapes.ts";
@@ -87,14 +88,16 @@ function targetFlagsIn(words: readonly string[]): TargetFlags {
   };
   return {
     host: valueAfter("-H", "--host"),
+    context: valueAfter("--context"),
     tokenFile: valueAfter("--token-file"),
     state: valueAfter("--state"),
   };
 }
 
-/** Names from the mesh; none after an error or a timeout, which must not disturb the prompt. */
+/** Names from the mesh, or of contexts; none after an error or a timeout, which must not disturb the prompt. */
 async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<string[]> {
   try {
+    if (kind === "context") return Object.keys((await loadContexts(cli.env, () => {})).contexts).sort();
     const mesh = createClient(await findTarget(target, cli.env), namesTimeoutMs);
     if (kind === "service")
       return (await mesh.get("/services", listOf(engineService))).map((service) => service.Spec.Name);
