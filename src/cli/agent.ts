@@ -10,6 +10,7 @@ import { parseDurationMs } from "./duration.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
 import { parseHost } from "./mesh-target.ts";
+import { directNotice } from "./proxy.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { variablesOf } from "./up-variables.ts";
 import { readListenPort } from "./values.ts";
@@ -158,6 +159,8 @@ export async function runMachine(cli: Cli, url: string, machine: MachineOptions)
   const control = parseHost(url);
   const { runAgent } = await import("../agent/agent.ts");
   const { defaultAgentOptions } = await import("../agent/options.ts");
+  const notice = directNotice(control, cli.env);
+  if (notice !== null) cli.err.write(`${notice}\n`);
   const { token = cli.env.WAGGLE_JOIN_TOKEN, ingress, ...options } = machine;
   const code = await runAgent({
     ...defaultAgentOptions,

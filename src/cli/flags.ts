@@ -6,6 +6,7 @@ import type { Cli } from "./cli.ts";
 import { createClient, type MeshClient } from "./client.ts";
 import { CliError, usageError } from "./errors.ts";
 import { findTarget, type MeshTarget, type TargetFlags } from "./mesh-target.ts";
+import { proxyAdvice, useProxy } from "./proxy.ts";
 
 /** Heading of the connection flags in help texts. */
 const meshGroup = "Connection:";
@@ -45,12 +46,13 @@ export function readTargetFlags(command: Command): TargetFlags {
 
 /** Creates a client of the mesh that the connection flags name. */
 export async function connect(command: Command, cli: Cli, timeoutMs?: number): Promise<MeshClient> {
-  return connectTo(await findTarget(readTargetFlags(command), cli.env, warnings(cli)), timeoutMs);
+  return connectTo(await findTarget(readTargetFlags(command), cli.env, warnings(cli)), cli, timeoutMs);
 }
 
-/** Creates a client of a mesh. */
-export function connectTo(target: MeshTarget, timeoutMs?: number): MeshClient {
-  return createClient(target, timeoutMs);
+/** Creates a client of a mesh, through the proxy of the environment if the mesh is on another machine. */
+export function connectTo(target: MeshTarget, cli: Cli, timeoutMs?: number): MeshClient {
+  const isProxied = useProxy(target.url, cli.env);
+  return createClient({ ...target, isProxied, advice: proxyAdvice(target.url, cli.env) }, timeoutMs);
 }
 
 /** Prints warnings on standard error. */

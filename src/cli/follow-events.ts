@@ -9,6 +9,7 @@ import { type CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
 import { tokenRefused, unreachable } from "./mesh-refusal.ts";
 import type { MeshTarget } from "./mesh-target.ts";
+import { proxyAgent } from "./proxy.ts";
 
 type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 
@@ -74,6 +75,7 @@ async function watchOnce(
   const socket = new WebSocket(url, {
     headers: authorizationHeaders(target),
     handshakeTimeout: watchOpenTimeoutMs,
+    ...proxyAgent(url, target.isProxied),
   });
   // No closing handshake: the user is waiting for the command to end.
   const close = () => socket.terminate();

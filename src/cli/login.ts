@@ -38,11 +38,10 @@ export function registerLogin(program: Command, cli: Cli): void {
 async function login(cli: Cli, urlText: string | undefined, flags: Flags): Promise<void> {
   const { name, url } = await destination(cli, urlText, flags.name);
   const token = await tokenOf(cli, url, flags);
-  const mesh = connectTo({
-    url,
-    token,
-    source: urlText === undefined ? `context ${name}` : "the command line",
-  });
+  const mesh = connectTo(
+    { url, token, source: urlText === undefined ? `context ${name}` : "the command line" },
+    cli,
+  );
   const { Version } = await mesh.get("/version", engineVersion);
   const role = await roleOf(mesh);
   await changeContexts(cli.env, warnings(cli), (all) => {

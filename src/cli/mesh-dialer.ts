@@ -8,6 +8,7 @@ import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
 import { authorizationHeaders } from "./client.ts";
 import { refused } from "./errors.ts";
 import type { MeshTarget } from "./mesh-target.ts";
+import { proxyAgent } from "./proxy.ts";
 
 /** A connection that takes longer is given up, milliseconds: the mesh may try several tasks. */
 const meshConnectMs = 20_000;
@@ -18,7 +19,11 @@ export function meshDialer(target: MeshTarget, service: string, port: number): (
   const url = `${target.url.replace(/^http/, "ws")}/mesh/connect?${query}`;
   return () =>
     new Promise((resolve, reject) => {
-      const options = { ...byteSocketOptions, handshakeTimeout: meshConnectMs };
+      const options = {
+        ...byteSocketOptions,
+        handshakeTimeout: meshConnectMs,
+        ...proxyAgent(url, target.isProxied),
+      };
       const ws = new WebSocket(url, { ...options, headers: authorizationHeaders(target) });
       ws.once("open", () => resolve(new ByteSocket(ws)));
       ws.once("unexpected-response", (request, response: IncomingMessage) => {

@@ -13,7 +13,7 @@ export function unreachable(target: MeshTarget, reason: string, cause?: unknown,
   return new CliError(
     exitCodes.unreachable,
     `cannot reach the mesh at ${target.url}: ${reason}`,
-    [advice, sourceHint(target)].filter((part) => part !== "").join("; "),
+    [advice, target.advice ?? "", sourceHint(target)].filter((part) => part !== "").join("; "),
     cause,
   );
 }

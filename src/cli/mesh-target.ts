@@ -19,6 +19,10 @@ export type MeshTarget = {
   readonly stateDir?: string;
   /** The name of the context that it is from. */
   readonly context?: string;
+  /** True if requests go through a proxy. */
+  readonly isProxied?: boolean;
+  /** What to say when it is unreachable: that a proxy was used; else empty. */
+  readonly advice?: string;
 };
 
 export type TargetFlags = {

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Cli, KeySource } from "../../../src/cli/cli.ts";
 import { findTarget } from "../../../src/cli/mesh-target.ts";
+import { directNotice, proxyAdvice, proxySettings } from "../../../src/cli/proxy.ts";
 import { type FakeMesh, fakeMesh, type Routes, runCli } from "./support.ts";
 
 let home = "";
@@ -291,5 +292,36 @@ describe("[L109] login", () => {
       token: "right-token",
       description: "mine",
     });
+  });
+});
+
+describe("[L110] the proxy of the environment", () => {
+  const proxy = { HTTP_PROXY: "http://user:secret@proxy:3128", https_proxy: "http://proxy:3129" };
+
+  test.each([
+    ["http://mesh.example.com", {}, "http://user:secret@proxy:3128"],
+    ["https://mesh.example.com", {}, "http://proxy:3129"],
+    ["http://127.0.0.1:8787", {}, null],
+    ["http://127.9.9.9", {}, null],
+    ["http://localhost:1", {}, null],
+    ["http://control.localhost:1", {}, null],
+    ["http://[::1]:1", {}, null],
+    ["http://mesh.example.com", { NO_PROXY: "other, .example.com" }, null],
+    ["http://mesh.example.com", { no_proxy: "example.com" }, null],
+    ["http://mesh.example.com:81", { NO_PROXY: "mesh.example.com:80" }, "http://user:secret@proxy:3128"],
+    ["http://notexample.com", { NO_PROXY: "example.com" }, "http://user:secret@proxy:3128"],
+    ["http://mesh.example.com", { NO_PROXY: "*" }, null],
+  ])("[L110] of %s with %j is %s", (url, more, expected) => {
+    const settings = proxySettings(url, { ...proxy, ...more });
+    expect(settings === null ? null : Object.values(settings)[0]).toBe(expected);
+  });
+
+  test("[L110] is named in a failure, without its password", () => {
+    const advice = proxyAdvice("http://mesh.example.com", proxy);
+    expect(advice).toContain("HTTP_PROXY=proxy:3128");
+    expect(advice).not.toContain("secret");
+    expect(proxyAdvice("http://127.0.0.1:1", proxy)).toBe("");
+    expect(directNotice("https://mesh.example.com", proxy)).toContain("HTTPS_PROXY is ignored");
+    expect(directNotice("http://127.0.0.1:8787", proxy)).toBeNull();
   });
 });
