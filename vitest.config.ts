@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -6,6 +8,9 @@ import { LongestFirst } from "./test/support/longest-first.ts";
 
 // wrangler.toml requires this secret; its value does not matter here.
 process.env.OPERATOR_TOKEN = "test-operator-token";
+
+// `waggle up` registers a context: that of the user who runs the tests stays as it is.
+process.env.XDG_CONFIG_HOME = join(tmpdir(), `waggle-test-config-${process.getuid?.() ?? ""}`);
 
 // The Worker imports these files. Vitest does not run the build command of wrangler.toml that makes them.
 await buildDashboardAssets();

@@ -27,6 +27,8 @@ export type Cli = {
   readonly out: TextSink;
   readonly err: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How to call this command again; absent: `waggle`. */
+  readonly command?: string;
   /** Absent if standard input is not a terminal. */
   readonly keys?: KeySource;
   /** Standard input; absent: empty. */

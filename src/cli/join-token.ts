@@ -39,10 +39,28 @@ async function joinToken(cli: Cli, command: Command, role: TokenRole, flags: Fla
   }
   const token = role === "worker" ? swarm.JoinTokens.Worker : swarm.JoinTokens.Manager;
   if (flags.json) return printJson(cli.out, swarm);
-  cli.out.write(flags.quiet ? `${token}\n` : joinText(role, token, mesh.target.url, flags.rotate === true));
+  cli.out.write(
+    flags.quiet
+      ? `${token}\n`
+      : joinText({
+          role,
+          token,
+          url: mesh.target.url,
+          isRotated: flags.rotate === true,
+          command: cli.command,
+        }),
+  );
 }
 
-function joinText(role: TokenRole, token: string, url: string, isRotated: boolean): string {
+type JoinText = {
+  readonly role: TokenRole;
+  readonly token: string;
+  readonly url: string;
+  readonly isRotated: boolean;
+  readonly command: string | undefined;
+};
+
+function joinText({ role, token, url, isRotated, command = "waggle" }: JoinText): string {
   const notice = isRotated ? `Successfully rotated ${role} join token.\n\n` : "";
-  return `${notice}To add a ${role === "worker" ? "node" : "manager"} to this mesh, run the following command:\n\n    waggle agent --join ${token} ${url}\n\n`;
+  return `${notice}To add a ${role === "worker" ? "node" : "manager"} to this mesh, run the following command:\n\n    ${command} agent --join ${token} ${url}\n\n`;
 }

@@ -1,7 +1,12 @@
 // This process as the verbs see it: standard streams, clock, and Ctrl-C.
 
 import { setTimeout as wait } from "node:timers/promises";
+import { commandLine, layout } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
+
+// Set by bin/waggle; tasks and agents must not inherit it.
+const command = layout === "sources" ? process.env.WAGGLE_COMMAND : commandLine(process.env);
+delete process.env.WAGGLE_COMMAND;
 
 let interrupt: AbortSignal | null = null;
 
@@ -9,6 +14,7 @@ export const processCli: Cli = {
   out: process.stdout,
   err: process.stderr,
   env: process.env,
+  ...(command !== undefined && { command }),
   ...(process.stdin.isTTY ? { keys: process.stdin } : { input: process.stdin }),
   nowMs: () => Date.now(),
   random: () => Math.random(),

@@ -7,6 +7,7 @@ import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
 import { registerContext } from "./context/verbs.ts";
 import { registerDashboard } from "./dashboard.ts";
+import { registerDown } from "./down.ts";
 import { registerEdge } from "./edge.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
@@ -60,7 +61,8 @@ export function buildProgram(cli: Cli): Command {
     .addHelpText("after", rootHelp);
   targetFlags(program);
   program.commandsGroup("Mesh:");
-  registerUp(program);
+  registerUp(program, cli);
+  registerDown(program, cli);
   registerAgent(program, cli);
   registerSwarm(program, cli);
   registerEdge(program, cli);

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { OperatorListen } from "../local/operator-listener.ts";
+import type { Cli } from "./cli.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
 import { defaultStateDir } from "./mesh-target.ts";
@@ -43,9 +44,10 @@ Examples:
 The options under Requests apply to services whose labels do not say otherwise. Each is also a variable of the
 environment: HEAD_TIMEOUT_MS=60000 waggle up. docs/http.md explains them.
 
-Ctrl-C or SIGTERM stops the mesh gracefully. Other commands find the mesh through the state folder.`;
+Ctrl-C, SIGTERM or "waggle down" stops the mesh gracefully. Other commands find it through the state folder, and from
+other folders by the context "local", if no context is in use.`;
 
-export function registerUp(program: Command): void {
+export function registerUp(program: Command, cli: Cli): void {
   const command = program
     .command("up")
     .summary("run a mesh on this machine")
@@ -80,12 +82,12 @@ export function registerUp(program: Command): void {
     )
     .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
-    .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
+    .action((flags: Flags) => startUp(flags, cli, readTargetFlags(command).state ?? defaultStateDir));
   addVariableFlags(command);
   addEdgeFlags(command);
 }
 
-async function startUp(flags: Flags, stateDir: string): Promise<void> {
+async function startUp(flags: Flags, cli: Cli, stateDir: string): Promise<void> {
   const platform = platformSettingsOf(flags);
   trustCertificates(flags.ca, stateDir);
   const local = await import("../local/up.ts");
@@ -103,6 +105,7 @@ async function startUp(flags: Flags, stateDir: string): Promise<void> {
     variables: variablesOf(flags, process.env),
     ...(flags.images !== undefined && { images: flags.images }),
     ...(platform !== undefined && { platform }),
+    env: cli.env,
     out: process.stdout,
   });
   if (code !== 0) throw new CliError(code, "");

@@ -1,4 +1,4 @@
-// Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in reverse order.
+// Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in order.
 
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
@@ -365,19 +365,22 @@ type MeshParts = MeshProcesses &
     readonly stateDir: string;
   };
 
-/** Stops the listeners, then the agents with their tasks, then the control API and the registry. */
+/**
+ * Stops the listeners, then the control API and the registry, then the agents with their tasks. A registry that saw
+ * its nodes leave one after the other would move every task to the last one, where the next start would find them.
+ */
 async function stopParts(parts: MeshParts): Promise<void> {
   for (const watch of parts.watches) watch.stop();
   parts.follower.stop();
   parts.tableCopy.stop();
   await parts.ports.close();
   await parts.endReports();
-  // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
-  await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));
-  await stopOrphanedTasks(parts.stateDir);
   await Promise.all(parts.operatorListeners.map((listener) => listener.close()));
   await parts.controlListener.close(controlGraceMs);
   for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
+  // SIGINT: stop now. On SIGTERM each agent would wait for replacements.
+  await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));
+  await stopOrphanedTasks(parts.stateDir);
   await parts.exit.close();
   await parts.platform?.close();
   parts.closedPorts.close();

@@ -22,12 +22,17 @@ export type StateLock = {
  */
 export function lockStateFolder(stateDir: string): StateLock {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const lock = acquireLock(join(stateDir, "lock"));
+  const lock = acquireLock(lockFile(stateDir));
   if (lock.isAcquired) return lock;
   const holder = lock.holderPid === null ? "" : ` (process ${lock.holderPid})`;
   throw new Error(
     `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR, --port N and --edge-port N`,
   );
+}
+
+/** The file with the identity of the process that runs the mesh. */
+export function lockFile(stateDir: string): string {
+  return join(stateDir, "lock");
 }
 
 /** The folder of the logs of this mesh's processes. */

@@ -13,6 +13,7 @@ import { engineChange, engineNode, engineService, listOf } from "../cli/shapes.t
 import { printable, printableLines } from "../domain/model/printable.ts";
 import { commandLine } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
+import { registerContext } from "./local-context.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
 import { reportLines, rulesText } from "./platform-text.ts";
@@ -20,11 +21,13 @@ import { reportLines, rulesText } from "./platform-text.ts";
 type UpOptions = Omit<MeshOptions, "log"> & {
   /** Creates no service in a new mesh. */
   readonly empty: boolean;
+  /** Says where this user's contexts are. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly out: NodeJS.WriteStream;
 };
 
-/** How long the start waits for the nodes, and for each service, before it reports them as not ready. */
-const convergeTimeoutMs = 60_000;
+/** How long the start waits for nodes, tasks and ports altogether, before it reports them as not ready. */
+const convergeTimeoutMs = 30_000;
 const convergePollMs = 100;
 
 const firstService = {
@@ -71,7 +74,7 @@ export async function up(options: UpOptions): Promise<number> {
     process.stderr.write(`waggle up: ${end}\n`);
   }
   await converging;
-  print("Stopping: published ports, tasks and agents, then the registry");
+  print("Stopping: published ports and the registry, then agents and tasks");
   await mesh.stop();
   const report = mesh.platformReport();
   if (report !== null) for (const line of reportLines(report)) print(line);
@@ -86,21 +89,26 @@ async function waitUntilUp(
   stop: AbortSignal,
 ): Promise<void> {
   const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
-  await waitForNodes(client, options.nodes, createProgressWriter(options.out), stop);
+  const dashboard = await signInUrl(client, mesh.control);
+  // Before anything that a service could delay.
+  print(`Dashboard: ${dashboard}`);
+  print(`Control API: ${mesh.control}   token: ${mesh.token}`);
+  await registerContext(options, mesh.control, print);
+  const waiting = { stop, deadlineMs: Date.now() + convergeTimeoutMs };
+  await waitForNodes(client, options.nodes, createProgressWriter(options.out), waiting);
   if (mesh.origin.kind === "new" && !options.empty && options.nodes > 0)
     await client.post("/services/create", firstService, engineChange);
   for (const service of await client.get("/services", listOf(engineService))) {
     if (stop.aborted) return;
     // Scaled to 0, or static servers only: the service has no tasks to wait for.
     if (service.Spec.Mode?.Replicated?.Replicas === 0) continue;
-    await waitForService(client, service, createProgressWriter(options.out), stop);
+    await waitForService(client, service, createProgressWriter(options.out), waiting);
   }
   if (stop.aborted) return;
-  await pollUntil(stop, () =>
+  await pollUntil(waiting, () =>
     mesh.listeners().every(({ openPort, isRefused }) => openPort !== null || isRefused),
   );
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
-  const dashboard = await signInUrl(client, mesh.control);
   const command = commandLine(process.env) + stateFlag;
   const summary = { ...mesh, command, dashboard, listeners: mesh.listeners() };
   const lines =
@@ -108,13 +116,16 @@ async function waitUntilUp(
   for (const line of lines) print(line);
 }
 
+/** How long the start waits. */
+type Waiting = { readonly stop: AbortSignal; readonly deadlineMs: number };
+
 async function waitForNodes(
   client: MeshClient,
   count: number,
   writer: ProgressWriter,
-  stop: AbortSignal,
+  waiting: Waiting,
 ): Promise<void> {
-  const done = await pollUntil(stop, async () => {
+  const done = await pollUntil(waiting, async () => {
     const nodes = await client.get("/nodes", listOf(engineNode));
     const ready = nodes.filter(
       (node) => node.Status?.State === "ready" && node.ManagerStatus?.Leader !== true,
@@ -122,7 +133,7 @@ async function waitForNodes(
     writer.show([`nodes: ${ready.length} out of ${count} ready`]);
     return ready.length >= count;
   });
-  if (!done && !stop.aborted)
+  if (!done && !waiting.stop.aborted)
     writer.show([`not all of the ${count} nodes are ready yet; "waggle status" shows the reason`]);
 }
 
@@ -130,25 +141,28 @@ async function waitForService(
   client: MeshClient,
   service: EngineService,
   writer: ProgressWriter,
-  stop: AbortSignal,
+  waiting: Waiting,
 ): Promise<void> {
   const name = service.Spec.Name;
-  const done = await pollUntil(stop, async () => {
+  const done = await pollUntil(waiting, async () => {
     const progress = await readProgress(client, service);
     const lines = progressLines({ ...progress, title: name }, writer.columns);
     // Without a terminal, lines cannot be overwritten, and those of the single tasks would be too many.
     writer.show(writer.columns === null ? lines.slice(0, 1) : lines);
     return isComplete(progress);
   });
-  if (!done && !stop.aborted)
+  if (!done && !waiting.stop.aborted)
     writer.show([`${name}: not all of its tasks run yet; "waggle status" shows the reason`]);
 }
 
-/** Polls until the condition holds (true), or until a stop or the timeout (false). */
-async function pollUntil(stop: AbortSignal, condition: () => Promise<boolean> | boolean): Promise<boolean> {
-  const deadlineMs = Date.now() + convergeTimeoutMs;
-  while (!stop.aborted && Date.now() < deadlineMs) {
+/** Polls, at least once, until the condition holds (true), or until a stop or the deadline (false). */
+async function pollUntil(
+  { stop, deadlineMs }: Waiting,
+  condition: () => Promise<boolean> | boolean,
+): Promise<boolean> {
+  while (!stop.aborted) {
     if (await condition()) return true;
+    if (Date.now() >= deadlineMs) return false;
     await wait(convergePollMs, stop);
   }
   return false;

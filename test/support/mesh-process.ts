@@ -86,6 +86,7 @@ export class MeshProcess {
     const child = spawn(program, [...commandArgs, ...flags, ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, XDG_CONFIG_HOME: configFolder(stateDir) },
     });
     const mesh = new MeshProcess(child, address, stateDir, controlPort, edgePort);
     try {
@@ -106,6 +107,11 @@ export class MeshProcess {
     const { pid } = this.#child;
     if (pid === undefined) throw new Error("the mesh did not start");
     return pid;
+  }
+
+  /** Where this mesh registers its context: not that of the user who runs the tests. */
+  get configHome(): string {
+    return configFolder(this.stateDir);
   }
 
   get control(): string {
@@ -149,6 +155,7 @@ export class MeshProcess {
   waggle(...args: string[]): Promise<CommandResult> {
     return run(process.execPath, [main, ...args], {
       ...process.env,
+      XDG_CONFIG_HOME: this.configHome,
       WAGGLE_HOST: this.control,
       WAGGLE_TOKEN: this.token,
     });
@@ -216,8 +223,13 @@ export class MeshProcess {
   /** Stops the mesh and removes the state folder. */
   async remove(): Promise<void> {
     if (this.#child.exitCode === null) await this.stop();
-    rmSync(this.stateDir, { recursive: true, force: true });
+    for (const folder of [this.stateDir, this.configHome]) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Beside the state folder, in which each file has its owner's permissions only. */
+function configFolder(stateDir: string): string {
+  return `${stateDir}-config`;
 }
 
 const platformRules = process.env.WAGGLE_EDGE_FLAGS?.split(" ") ?? null;

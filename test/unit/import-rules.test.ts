@@ -68,6 +68,7 @@ const patternEngine = "src/domain/model/check-pattern.ts -> re2js";
 
 /** Commands that start a mesh or an agent import those folders on demand. */
 const commandImports = new Set([
+  "src/cli/down.ts -> local",
   "src/cli/up.ts -> local",
   "src/cli/up-edge.ts -> local",
   "src/cli/agent.ts -> agent",

@@ -82,6 +82,18 @@ test("[L102] a fault of the command is one sentence, and a stack trace on demand
   );
 });
 
+/** A copy of bin/waggle in a package of its own. */
+async function copiedBin(hasPackages: boolean): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
+  await mkdir(join(dir, "bin"));
+  await copyFile(bin, join(dir, "bin", "waggle"));
+  if (hasPackages) {
+    await mkdir(join(dir, "node_modules", "commander"), { recursive: true });
+    await writeFile(join(dir, "node_modules", "commander", "package.json"), "{}");
+  }
+  return dir;
+}
+
 describe("[L15] bin/waggle", () => {
   test("[L15] runs from any folder and through symbolic links, with the Node of its package", async () => {
     const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
@@ -98,9 +110,7 @@ describe("[L15] bin/waggle", () => {
   });
 
   test("[L15] without a recent Node it prints the required version", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
-    await mkdir(join(dir, "bin"));
-    await copyFile(bin, join(dir, "bin", "waggle"));
+    const dir = await copiedBin(true);
     const old = '#!/bin/sh\n[ "$1" = --version ] && echo v20.19.0\nexit 1\n';
     await writeFile(join(dir, "bin", "node"), old, { mode: 0o755 });
     const env = { PATH: `${join(dir, "bin")}:/usr/bin:/bin` };
@@ -109,6 +119,23 @@ describe("[L15] bin/waggle", () => {
     expect({ status, stderr }).toEqual({
       status: 127,
       stderr: `waggle: needs Node 22.18 or newer (this is v20.19.0); run "npm ci" in ${dir}, which installs one\n`,
+    });
+  });
+
+  test("[U449] npm start without installed packages is one sentence", async () => {
+    const dir = await copiedBin(false);
+    const project = await readFile(new URL("../../../package.json", import.meta.url), "utf8");
+    const { scripts } = JSON.parse(project) as { scripts: { start: string } };
+    await writeFile(join(dir, "package.json"), JSON.stringify({ scripts: { start: scripts.start } }));
+    const { status, stdout, stderr } = spawnSync("npm", ["start", "--silent"], {
+      cwd: dir,
+      encoding: "utf8",
+    });
+    await rm(dir, { recursive: true });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 127,
+      stdout: "",
+      stderr: `waggle: its packages are not installed; run "npm ci" in ${dir}\n`,
     });
   });
 
