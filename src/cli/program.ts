@@ -7,6 +7,7 @@ import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
 import { registerContext } from "./context/verbs.ts";
 import { registerDashboard } from "./dashboard.ts";
+import { registerDoctor } from "./doctor/doctor.ts";
 import { registerDown } from "./down.ts";
 import { registerEdge } from "./edge.ts";
 import { registerEvents } from "./events.ts";
@@ -77,6 +78,7 @@ export function buildProgram(cli: Cli): Command {
   registerConnect(program, cli);
   program.commandsGroup("Monitoring:");
   registerStatus(program, cli);
+  registerDoctor(program, cli);
   registerTop(program, cli);
   registerDashboard(program, cli);
   registerEvents(program, cli);
