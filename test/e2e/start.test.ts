@@ -1,7 +1,7 @@
-// A mesh on this machine as a newcomer meets it: its start, a second terminal, its end.
+// A mesh on this machine as a newcomer meets it: its start, a second terminal, the commands of docs/cli.md, its end.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -46,6 +46,18 @@ class Terminal {
   }
 }
 
+/** The commands of the code blocks of docs/cli.md, in order. */
+function documentedCommands(): readonly string[] {
+  const text = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+  const blocks = [...text.matchAll(/^```(\w*)\n(.*?)^```/gms)];
+  return blocks.flatMap(([, language, block = ""]) => {
+    const lines = block.trim().split("\n");
+    if (language === "sh") return lines;
+    // In a transcript the commands follow a prompt.
+    return lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+  });
+}
+
 describe("a running mesh", () => {
   let mesh: MeshProcess;
   let terminal: Terminal;
@@ -77,6 +89,22 @@ describe("a running mesh", () => {
     expect(lines[2]).toBe(`Control API: ${mesh.control}   token: ${mesh.token}`);
     expect(lines[3]).toMatch(/^nodes: /);
   });
+
+  const commands = documentedCommands();
+
+  test("[L113] docs/cli.md has commands in code blocks", () => {
+    expect(commands.length).toBeGreaterThan(20);
+  });
+
+  test("[L113] the commands of docs/cli.md work, one after the other", async () => {
+    writeFileSync(join(terminal.folder, ".waggle-token"), mesh.token);
+    const failed: string[] = [];
+    for (const command of commands) {
+      const { code, err } = await terminal.run(command.replaceAll(":8080/", `:${port}/`));
+      if (code !== 0) failed.push(`${command}: ${code} ${err}`);
+    }
+    expect(failed).toEqual([]);
+  }, 120_000);
 
   test("[U450] the line of join-token adds a node as it is printed", async () => {
     const { out } = await terminal.run(`${bin} join-token`);
