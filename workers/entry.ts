@@ -95,7 +95,8 @@ export function serveArrival(
 }
 
 /**
- * The node of a host name: `NODE.nodes.DOMAIN` or one of the node's own. Waits only before the first table.
+ * The node of a host name: `NODE.nodes.DOMAIN`, `NODE-nodes.DOMAIN` or one of the node's own. Waits only before the
+ * first table.
  */
 function nodeOfHost(
   host: string,

@@ -45,7 +45,7 @@ function entryNodeOf(
   if (settings.domain !== "" && host.endsWith(suffix)) {
     return { node: host.slice(0, -suffix.length), why: `${host} is the host name of a node` };
   }
-  const byHost = new Routes(table).nodeOfHost(host);
+  const byHost = new Routes(table, settings.domain).nodeOfHost(host);
   if (byHost !== undefined) return { node: byHost.id, why: `${host} is a host name of ${byHost.name}` };
   if (settings.balancerPort === null) return null;
   // Nodes that share an address differ in their ports, which the table does not have.

@@ -24,7 +24,7 @@ export type MeshNode = {
   readonly address: string;
   /** The address that the registry saw the node connect from, if it ever claimed that one. */
   readonly provenAddress?: string;
-  /** Host names of this node's ingress, besides NODE.nodes.<mesh domain>. */
+  /** Host names of this node's ingress, besides NODE.nodes.<mesh domain> and NODE-nodes.<mesh domain>. */
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";
   readonly availability: Availability;

@@ -139,6 +139,8 @@ export class Routes {
     this.signingKey = table.signingKey;
     this.#domain = domain;
     for (const node of table.nodes) this.#addNode(node);
+    // After all of them: a name of its own takes precedence.
+    for (const node of this.#nodeByName.values()) this.#addEntryHost(node);
     for (const service of table.services) this.#addService(service);
     this.nodeIds = [...this.#nodeById.keys()].sort();
     this.eligibleNodes = this.#eligible(this.nodeIds);
@@ -275,6 +277,15 @@ export class Routes {
     this.#nodeById.set(node.id, node);
     if (node.up || !this.#nodeByName.has(node.name)) this.#nodeByName.set(node.name, node);
     for (const host of node.hosts) this.#nodeByHost.set(host, node);
+  }
+
+  /**
+   * The host name of a node's entry point that is one label below the domain, as certificates for `*.DOMAIN`
+   * require.
+   */
+  #addEntryHost(node: TableNode): void {
+    const host = `${node.name.toLowerCase()}-nodes.${this.#domain}`;
+    if (this.#domain !== "" && !this.#nodeByHost.has(host)) this.#nodeByHost.set(host, node);
   }
 
   #addService(service: TableService): void {

@@ -197,6 +197,16 @@ test.each([
   expect(entry).toEqual({ role: node === null ? "edge" : "ingress", node: id, port, why });
 });
 
+test("[E5][L140] the entry point that NODE-nodes.DOMAIN names has its reason", () => {
+  const url = new URL("https://node1-nodes.mesh.example.com/");
+  expect(resolveEntry(table, url, null, cloudflare)).toEqual({
+    role: "ingress",
+    node: idOf("node1"),
+    port: null,
+    why: "node1-nodes.mesh.example.com is a host name of node1",
+  });
+});
+
 test("[E5] an address that nodes share names none of them", () => {
   const shared = { ...table, nodes: table.nodes.map((node) => ({ ...node, address: "127.0.0.1" })) };
   expect(resolveEntry(shared, new URL("http://127.0.0.1:18080/"), null, oneMachine).role).toBe("edge");

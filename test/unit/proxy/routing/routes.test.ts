@@ -75,6 +75,21 @@ test("[X53] tasks with weight 0, and tasks that do not listen on the target port
   ]);
 });
 
+test("[L140] NODE-nodes.DOMAIN is a node's entry point, unless no such node exists or another one has that host", () => {
+  const routes = new Routes(table, "example.com");
+  expect(routes.nodeOfHost("node1-nodes.example.com")?.id).toBe(idOf("node1"));
+  expect(routes.nodeOfHost("my-nodes.example.com")).toBeUndefined();
+  expect(new Routes(table).nodeOfHost("node1-nodes.")).toBeUndefined();
+  const [node1, node2, ...rest] = table.nodes;
+  const claimed = [node1, { ...node2, hosts: ["node1-nodes.example.com"] }, ...rest] as typeof table.nodes;
+  const other = new Routes({ ...table, nodes: claimed }, "example.com");
+  expect(other.nodeOfHost("node1-nodes.example.com")?.id).toBe(idOf("node2"));
+  const upper = [{ ...node1, name: "NODE1" }, node2, ...rest] as typeof table.nodes;
+  expect(
+    new Routes({ ...table, nodes: upper }, "example.com").nodeOfHost("node1-nodes.example.com")?.id,
+  ).toBe(idOf("node1"));
+});
+
 test("[X4] a node is found by id, name and host name; of two with the same name, the one that is up", () => {
   const [node1, node2, ...rest] = table.nodes;
   const twins = [
