@@ -7,6 +7,8 @@ import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
 import { registerContext } from "./context/verbs.ts";
 import { registerDashboard } from "./dashboard.ts";
+import { registerDeploy } from "./deploy/deploy.ts";
+import { registerDestroy } from "./destroy.ts";
 import { registerDoctor } from "./doctor/doctor.ts";
 import { registerDown } from "./down.ts";
 import { registerEdge } from "./edge.ts";
@@ -64,6 +66,8 @@ export function buildProgram(cli: Cli): Command {
   program.commandsGroup("Mesh:");
   registerUp(program, cli);
   registerDown(program, cli);
+  registerDeploy(program, cli);
+  registerDestroy(program, cli);
   registerAgent(program, cli);
   registerSwarm(program, cli);
   registerEdge(program, cli);

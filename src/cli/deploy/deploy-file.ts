@@ -1,0 +1,40 @@
+// waggle.deploy.json on the disk.
+
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { refused } from "../errors.ts";
+import { type DeployFile, nothingMade, printDeployFile, readDeployFile } from "./settings.ts";
+
+/** The default path. */
+export const deployFileName = "waggle.deploy.json";
+
+/** Null if the file does not exist. */
+export async function loadDeployFile(path: string): Promise<DeployFile | null> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw refused(`cannot read ${path}: ${error.message}`, "--config FILE names another file");
+  });
+  return text === null ? null : readDeployFile(text, path);
+}
+
+/** @throws exit code 1 if the folder cannot be written; nothing has been deployed then */
+export async function saveDeployFile(path: string, file: DeployFile): Promise<void> {
+  const draft = `${path}.${process.pid}.new`;
+  try {
+    await writeFile(draft, printDeployFile(file));
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw refused(
+      `cannot write ${path}: ${(error as Error).message}`,
+      "it keeps what deploy has made, for the next deploy and for destroy: --config FILE names another place",
+    );
+  }
+}
+
+export function removeDeployFile(path: string): Promise<void> {
+  return rm(path, { force: true }).catch((error: Error) => {
+    throw refused(`cannot remove ${path}: ${error.message}`, "remove it by hand");
+  });
+}
+
+export const emptyDeployFile: DeployFile = { made: nothingMade };

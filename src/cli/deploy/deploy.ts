@@ -1,0 +1,202 @@
+// `waggle deploy`: puts the mesh on Cloudflare, or the release of this package on a mesh that is there.
+
+import { randomBytes } from "node:crypto";
+import type { Command } from "commander";
+import { printable } from "../../domain/model/printable.ts";
+import type { Cli } from "../cli.ts";
+import { parseDurationMs } from "../duration.ts";
+import { CliError, exitCodes, refused, usageError } from "../errors.ts";
+import { choiceFlag, valueFlag } from "../flags.ts";
+import { printLines } from "../output.ts";
+import { readFoundParts } from "./account.ts";
+import { type AnswerFlags, completeSettings, noZone } from "./answers.ts";
+import { applyNameStep } from "./apply.ts";
+import { readLine } from "./ask.ts";
+import { checkMesh, type MeshCaller } from "./check-mesh.ts";
+import { createCloudflareApi, tokenPermissions } from "./cloudflare-api.ts";
+import { contextToken, storeContextToken } from "./context-file.ts";
+import { deployFileName, emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
+import { type DeployPlan, planDeployment, type SecretName } from "./plan.ts";
+import { deployedLines, planLines, stepText } from "./report.ts";
+import {
+  controlUrl,
+  type DeploySettings,
+  readAccountId,
+  readDomainName,
+  readMeshName,
+  registryLocations,
+} from "./settings.ts";
+import { interruptedDeploy, type UploadRequest, uploadWorker } from "./wrangler.ts";
+
+type Flags = AnswerFlags & {
+  readonly config: string;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly newTokens?: boolean;
+  readonly wait: number;
+};
+
+/** The parts of a deployment that are not Cloudflare's API; tests pass their own. */
+export type DeployTools = {
+  readonly upload: (request: UploadRequest) => Promise<void>;
+  readonly callMesh: MeshCaller;
+};
+
+const deployHelp = `
+The API token is CLOUDFLARE_API_TOKEN. It needs the permissions
+${Object.values(tokenPermissions)
+  .map((permission) => `  ${permission}`)
+  .join("\n")}
+Without a zone the first two are enough.
+
+Answers are kept in ${deployFileName}, which has no secrets. Run again, it deploys the release of this package and
+creates what is missing: also after a deployment that failed halfway.
+
+Examples:
+  waggle deploy
+  waggle deploy --dry-run
+  waggle deploy --yes --zone example.com --location weur --plan paid`;
+
+const meshTimeoutMs = 15_000;
+const defaultWaitMs = 180_000;
+
+export function registerDeploy(program: Command, cli: Cli): void {
+  program
+    .command("deploy")
+    .summary("deploy the mesh to Cloudflare, or upgrade it")
+    .description(
+      "Deploy the mesh to Cloudflare: its Worker, secrets, DNS records and routes. On a mesh that exists it deploys this release, and creates what is missing.",
+    )
+    .addOption(
+      valueFlag("--account <id>", "id of the account (default: the only one of the token)", readAccountId),
+    )
+    .addOption(valueFlag("--name <name>", "name of the mesh and its Worker (default: waggle)", readMeshName))
+    .addOption(
+      valueFlag("--zone <zone>", `zone of the mesh's names, or ${noZone} for workers.dev`, (text) =>
+        text === noZone ? text : readDomainName(text),
+      ),
+    )
+    .addOption(
+      valueFlag("--domain <domain>", "services are at NAME.DOMAIN (default: the zone)", readDomainName),
+    )
+    .addOption(
+      valueFlag("--control-host <host>", "host name of the control API (default: MESH.ZONE)", readDomainName),
+    )
+    .addOption(choiceFlag("--location <hint>", "where the registry lives, for good", registryLocations))
+    .addOption(choiceFlag("--plan <plan>", "plan of Workers", ["free", "paid"]))
+    .option("--config <file>", "file with the answers", deployFileName)
+    .option("--new-tokens", "replace the operator's and the viewer's token")
+    .option("--dry-run", "only print the plan")
+    .option("-y, --yes", "ask nothing: take defaults, and go on")
+    .addOption(
+      valueFlag("--wait <duration>", "how long to wait for names and certificates", parseDurationMs).default(
+        defaultWaitMs,
+        "3m",
+      ),
+    )
+    .addHelpText("after", deployHelp)
+    .action((flags: Flags) =>
+      deploy(cli, flags, { upload: (request) => uploadWorker(cli, request), callMesh }),
+    );
+}
+
+/** @throws CliError; what was done until then stays done, and the next run goes on from there */
+export async function deploy(cli: Cli, flags: Flags, tools: DeployTools): Promise<void> {
+  const file = (await loadDeployFile(flags.config)) ?? emptyDeployFile;
+  const api = createCloudflareApi(cli);
+  const asking = { cli, takesDefaults: flags.yes === true };
+  const settings = await completeSettings(asking, api, flags, file, flags.config);
+  const found = await readFoundParts(api, settings);
+  const plan = planDeployment(settings, file.made, found, { newTokens: flags.newTokens === true });
+  refuse(plan);
+  const url = controlUrl(settings, found.workersDev);
+  printLines(cli.out, planLines(settings, plan, url));
+  if (flags.dryRun) return;
+  await confirm(cli, flags);
+  // Before the first change: destroy must know of everything that follows.
+  await saveDeployFile(flags.config, { ...settings, made: plan.made });
+  const secrets = await makeSecrets(cli, settings, plan, url, flags);
+  // From here on Ctrl-C ends the command between two steps.
+  const stop = cli.onInterrupt();
+  for (const step of plan.steps) {
+    if (stop.aborted) throw interruptedDeploy();
+    if (step.kind === "upload") await tools.upload({ settings, secrets, stop });
+    else await applyNameStep({ api, settings, found }, step);
+    printLines(cli.out, [`done: ${stepText(settings, step)}`]);
+  }
+  const token =
+    secrets.OPERATOR_TOKEN ??
+    (await contextToken(cli.env, settings.name, url)) ??
+    (cli.env.WAGGLE_TOKEN || null);
+  const edge = settings.domain === null ? `${url}/` : `https://waggle-check.${settings.domain}/`;
+  const { joinToken } = await checkMesh(cli, tools.callMesh, {
+    control: url,
+    edge,
+    token,
+    waitMs: flags.wait,
+    stop,
+    onWait: (reason) => cli.err.write(`waiting: ${printable(reason)}\n`),
+  });
+  printLines(cli.out, [
+    checkedText(token),
+    ...deployedLines({ settings, url, joinToken, isUpgrade: found.worker !== null }),
+  ]);
+}
+
+function refuse({ refusals }: Pick<DeployPlan, "refusals">): void {
+  if (refusals.length === 0) return;
+  throw refused(
+    refusals.map(({ message }) => message).join("; "),
+    [...new Set(refusals.map(({ hint }) => hint))].join("\n"),
+  );
+}
+
+async function confirm(cli: Cli, { yes = false }: Flags): Promise<void> {
+  if (yes) return;
+  if (cli.keys === undefined)
+    throw usageError("there is no terminal to confirm on", "give --yes, or --dry-run for the plan alone");
+  const answer = (await readLine(cli, "Go on? [Y/n] ")).trim().toLowerCase();
+  if (!["", "y", "yes"].includes(answer)) throw new CliError(exitCodes.refused, "nothing was deployed");
+}
+
+/**
+ * Makes the missing tokens, prints them and stores the operator's: before the upload, so that no failure leaves a
+ * mesh whose tokens no user knows.
+ */
+async function makeSecrets(
+  cli: Cli,
+  { name }: DeploySettings,
+  { steps }: DeployPlan,
+  url: string,
+  { newTokens = false }: Flags,
+): Promise<Partial<Record<SecretName, string>>> {
+  const names = steps.flatMap((step) => (step.kind === "upload" ? step.secrets : []));
+  if (names.length === 0) return {};
+  // Of a run that has failed after it stored the token.
+  const known = newTokens ? null : await contextToken(cli.env, name, url);
+  const secrets = Object.fromEntries(
+    names.map((secret) => [secret, secret === "OPERATOR_TOKEN" && known !== null ? known : newToken()]),
+  ) as Partial<Record<SecretName, string>>;
+  printLines(cli.out, [
+    "Tokens, shown this once:",
+    ...names.map((secret) => `  ${secret}  ${secrets[secret]}`),
+  ]);
+  const { OPERATOR_TOKEN: token } = secrets;
+  const path = token === undefined ? null : await storeContextToken(cli.env, name, { url, token });
+  if (path !== null) printLines(cli.out, [`The operator's is stored in the context ${name} (${path})`]);
+  return secrets;
+}
+
+function newToken(): string {
+  return randomBytes(24).toString("hex");
+}
+
+function checkedText(token: string | null): string {
+  return token === null
+    ? "checked: the certificate, the control API and the edge; the registry needs the operator token (WAGGLE_TOKEN)"
+    : "checked: the certificate, the control API, the registry and the edge";
+}
+
+function callMesh(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
+  return fetch(url, { headers, redirect: "manual", signal: AbortSignal.timeout(meshTimeoutMs) });
+}

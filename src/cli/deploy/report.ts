@@ -1,0 +1,80 @@
+// The texts of `waggle deploy` and `waggle destroy`: the plan, and what to do next.
+
+import { existsSync } from "node:fs";
+import type { DeployPlan, DeployStep, DestroyStep } from "./plan.ts";
+import { originlessAddress } from "./plan.ts";
+import type { DeploySettings } from "./settings.ts";
+
+/** The plan, a line for each step. */
+export function planLines(settings: DeploySettings, plan: DeployPlan, url: string): readonly string[] {
+  return [
+    `The mesh ${settings.name} at ${url}, in the account ${settings.account}, its registry in ${settings.location}:`,
+    ...plan.steps.map((step) => `  ${stepText(settings, step)}`),
+    ...plan.kept.map((what) => `  keep    ${what}`),
+    "  check   the certificate, the control API, the registry and the edge",
+    ...plan.notes.map((note) => `note: ${note}`),
+  ];
+}
+
+/** A step on one line: `create  DNS record *.example.com (…)`. */
+export function stepText({ name }: DeploySettings, step: DeployStep): string {
+  if (step.kind === "upload") {
+    const secrets = step.secrets.length === 0 ? "" : `, with new secrets ${step.secrets.join(" and ")}`;
+    return step.isNew ? `create  Worker ${name}${secrets}` : `deploy  Worker ${name}, this release${secrets}`;
+  }
+  if (step.kind === "record") return `create  DNS record ${step.name} (AAAA ${originlessAddress}, proxied)`;
+  return `create  route ${step.pattern} ${step.worker === null ? "without a Worker: the name has its own record" : `to ${step.worker}`}`;
+}
+
+export function destroyStepText(step: DestroyStep): string {
+  if (step.kind === "delete-record") return `delete  DNS record ${step.name}`;
+  if (step.kind === "delete-route") return `delete  route ${step.pattern}`;
+  return `delete  Worker ${step.name}, with its registry: all services, nodes and secrets of the mesh`;
+}
+
+export type NextStepsInput = {
+  readonly settings: DeploySettings;
+  readonly url: string;
+  readonly joinToken: string | null;
+  /** True if the mesh existed before. */
+  readonly isUpgrade: boolean;
+};
+
+/** The lines after a deployment: the dashboard, Docker's context, and the command for each machine. */
+export function deployedLines({ settings, url, joinToken, isUpgrade }: NextStepsInput): readonly string[] {
+  const { host } = new URL(url);
+  const { name, domain } = settings;
+  return [
+    "",
+    "The dashboard (sign in with a token, or by the link of `waggle dashboard`):",
+    `  ${url}/dashboard/`,
+    "",
+    "The Docker CLI:",
+    `  docker context create ${name} --docker "host=tcp://${host}:443,ca=${authoritiesFile()}"`,
+    '  export DOCKER_CUSTOM_HEADERS="Authorization=Bearer OPERATOR_TOKEN"',
+    `  docker --context ${name} service ls`,
+    "",
+    "On each machine:",
+    `  waggle agent --join ${joinToken ?? '"$(waggle join-token -q)"'} ${url}`,
+    ...(domain === null
+      ? []
+      : [
+          "",
+          `Services answer at https://NAME.${domain}, a node's entry point at https://NODE-nodes.${domain}`,
+        ]),
+    ...(isUpgrade
+      ? ["", "The mesh runs this release. Now update the agents, one machine at a time (docs/releases.md)."]
+      : []),
+  ];
+}
+
+/** Certificates of public authorities on this machine: Docker's CLI needs a file of them to use TLS. */
+function authoritiesFile(): string {
+  const files = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+  ];
+  return files.find((path) => existsSync(path)) ?? "/etc/ssl/cert.pem";
+}

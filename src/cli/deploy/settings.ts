@@ -1,0 +1,166 @@
+// The settings of a deployment: what `waggle deploy` asks for once, and keeps in waggle.deploy.json.
+
+import { z } from "zod";
+import { usageError } from "../errors.ts";
+
+/**
+ * Location hints of Durable Objects.
+ *
+ * @see https://developers.cloudflare.com/durable-objects/reference/data-location/
+ */
+export const registryLocations = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "apac-ne",
+  "apac-se",
+  "oc",
+  "afr",
+  "me",
+] as const;
+
+const MadeHere = z.strictObject({
+  /** True if the Worker did not exist before the first deployment. */
+  worker: z.boolean().default(false),
+  /** Patterns of the routes that did not exist before. */
+  routes: z.array(z.string()).default([]),
+});
+
+/** What deploy has created, or was about to create when it failed. DNS records carry their own mark. */
+export type MadeHere = Readonly<z.infer<typeof MadeHere>>;
+
+export const nothingMade: MadeHere = { worker: false, routes: [] };
+
+const answers = {
+  /** The account's id, 32 hexadecimal digits. */
+  account: z.string().regex(/^[0-9a-f]{32}$/),
+  /** Name of the mesh, and of its Worker. */
+  name: z.string(),
+  /** The zone's name; null: the mesh is at workers.dev. */
+  zone: z.string().nullable(),
+  /** Services are at NAME.domain; null without a zone. */
+  domain: z.string().nullable(),
+  /** Host name of the control API; null without a zone. */
+  controlHost: z.string().nullable(),
+  location: z.enum(registryLocations),
+  plan: z.enum(["free", "paid"]),
+};
+
+const DeploySettings = z.strictObject(answers);
+export type DeploySettings = Readonly<z.infer<typeof DeploySettings>>;
+
+const DeployFile = DeploySettings.partial().extend({ made: MadeHere.default(nothingMade) });
+
+/** The content of waggle.deploy.json. Answers that it lacks are asked for. */
+export type DeployFile = Readonly<z.infer<typeof DeployFile>>;
+
+/** Reads the file's text. @throws a usage error that names the part that cannot be read */
+export function readDeployFile(text: string, path: string): DeployFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw unreadable(path, (error as Error).message);
+  }
+  const parsed = DeployFile.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw unreadable(path, [issue?.path.join("."), issue?.message].filter(Boolean).join(": "));
+  }
+  const { name, zone, domain, controlHost } = parsed.data;
+  if (name !== undefined) readMeshName(name);
+  if (zone && domain) domainIn(zone, domain);
+  if (zone && controlHost) controlHostIn(zone, controlHost);
+  return parsed.data;
+}
+
+/** The text of the file, which reads back. It has no secrets. */
+export function printDeployFile(file: DeployFile): string {
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+/** Reads the name of a mesh, which is its Worker's, and a label of its host name at workers.dev. */
+export function readMeshName(text: string): string {
+  if (/^[a-z][a-z0-9-]{0,53}$/.test(text) && !text.endsWith("-")) return text;
+  throw usageError(
+    `"${text}" is not a name for a mesh`,
+    "begin with a letter, go on with at most 53 lower-case letters, digits and hyphens, and end with no hyphen",
+  );
+}
+
+/** Reads an account's id. */
+export function readAccountId(text: string): string {
+  if (/^[0-9a-f]{32}$/.test(text)) return text;
+  throw usageError(
+    `"${text}" is not an account's id`,
+    "copy the 32 hexadecimal digits after dash.cloudflare.com/ in the dashboard's address",
+  );
+}
+
+/** Reads a DNS name in lower case, without a final dot. */
+export function readDomainName(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, "");
+  const labels = name.split(".");
+  if (name.length <= 253 && labels.length > 1 && labels.every(isDnsLabel)) return name;
+  throw usageError(`"${text}" is not a domain name`, "write it as example.com");
+}
+
+function isDnsLabel(label: string): boolean {
+  return /^[a-z0-9-]{1,63}$/.test(label) && !label.startsWith("-") && !label.endsWith("-");
+}
+
+/** Reads the domain of the services, which is the zone's name or below it. */
+export function domainIn(zone: string, text: string): string {
+  const domain = readDomainName(text);
+  if (domain === zone || domain.endsWith(`.${zone}`)) return domain;
+  throw usageError(
+    `the domain ${domain} is not in the zone ${zone}`,
+    `write it as ${zone} or apps.${zone}, or name its own zone with --zone`,
+  );
+}
+
+/** Reads the host name of the control API, which is below the zone's name. */
+export function controlHostIn(zone: string, text: string): string {
+  const host = readDomainName(text);
+  if (host.endsWith(`.${zone}`)) return host;
+  throw usageError(`the control host ${host} is not below the zone ${zone}`, `write it as mesh.${zone}`);
+}
+
+/**
+ * The location hint nearest to a time zone.
+ *
+ * @param timeZone of the IANA database: `Europe/Berlin`
+ */
+export function locationNear(timeZone: string): DeploySettings["location"] {
+  const [area = "", place = ""] = timeZone.split("/");
+  if (area === "Europe")
+    return /^(Athens|Bucharest|Helsinki|Istanbul|Kyiv|Moscow|Riga|Sofia|Warsaw)/.test(place)
+      ? "eeur"
+      : "weur";
+  if (area === "Africa") return "afr";
+  if (area === "Australia" || area === "Pacific") return "oc";
+  if (area === "Asia") {
+    if (/^(Dubai|Riyadh|Jerusalem|Baghdad|Qatar|Kuwait|Tehran|Amman|Beirut)/.test(place)) return "me";
+    return /^(Tokyo|Seoul|Shanghai|Taipei|Hong_Kong)/.test(place) ? "apac-ne" : "apac-se";
+  }
+  if (area === "America") {
+    if (/^(Argentina|Bogota|Buenos_Aires|Lima|Santiago|Sao_Paulo)/.test(place)) return "sam";
+    return /^(Los_Angeles|Vancouver|Denver|Phoenix|Tijuana)/.test(place) ? "wnam" : "enam";
+  }
+  return "enam";
+}
+
+/** URL of the control API. @param workersDev the account's subdomain of workers.dev, if the mesh is there */
+export function controlUrl({ name, controlHost }: DeploySettings, workersDev: string | null): string {
+  return controlHost === null ? `https://${name}.${workersDev}.workers.dev` : `https://${controlHost}`;
+}
+
+function unreadable(path: string, problem: string): Error {
+  return usageError(
+    `cannot read ${path}: ${problem}`,
+    "correct it, or name another file with --config; deploy writes a new one",
+  );
+}

@@ -1,0 +1,423 @@
+// `waggle deploy` and `waggle destroy` against the stand-in for Cloudflare's API, with failures at each request.
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import {
+  type ApiFault,
+  type ApiWorld,
+  accountId,
+  type CloudflareApiServer,
+  emptyWorld,
+  otherAccountId,
+  startCloudflareApi,
+} from "../../../support/cloudflare-api/server.ts";
+import { type DeployTest, deployTest, exampleAnswers, runDeploy, runDestroy } from "./deploy-run.ts";
+
+const wwwRecord = {
+  id: "w".repeat(32),
+  type: "A" as const,
+  name: "www.example.com",
+  content: "192.0.2.1",
+  proxied: true,
+};
+
+/** A zone with a site of its own. */
+function worldWithSite(): ApiWorld {
+  const world = emptyWorld();
+  world.zones[0]?.records.push(wwwRecord);
+  return world;
+}
+
+async function withApi(
+  world: ApiWorld,
+  use: (run: DeployTest, api: CloudflareApiServer) => Promise<void>,
+): Promise<void> {
+  await using api = await startCloudflareApi(world);
+  const run = deployTest(api);
+  try {
+    await use(run, api);
+  } finally {
+    rmSync(dirname(run.config), { recursive: true, force: true });
+  }
+}
+
+/** What is deployed, without ids and secrets. */
+function deployed({ zones, workers }: ApiWorld): unknown {
+  const [zone] = zones;
+  return {
+    records: zone?.records
+      .map(({ name, type, content, proxied, comment = "" }) =>
+        [name, type, content, proxied, comment].join(" "),
+      )
+      .sort(),
+    routes: zone?.routes.map(({ pattern, script = "" }) => `${pattern} ${script}`).sort(),
+    workers: [...workers].map(([name, { secrets }]) => `${name} ${Object.keys(secrets).sort()}`),
+  };
+}
+
+const wholeMesh = {
+  records: [
+    "*.example.com AAAA 100:: true made by waggle deploy for the mesh waggle",
+    "waggle.example.com AAAA 100:: true made by waggle deploy for the mesh waggle",
+    "www.example.com A 192.0.2.1 true ",
+  ],
+  routes: ["*.example.com/* waggle", "waggle.example.com/* waggle", "www.example.com/* "],
+  workers: ["waggle OPERATOR_TOKEN,VIEWER_TOKEN"],
+};
+const noMesh = { records: ["www.example.com A 192.0.2.1 true "], routes: [], workers: [] };
+
+function contextsOf({ env }: DeployTest): { path: string; token: () => string | undefined } {
+  const path = join(env.HOME ?? "", ".config/waggle/contexts.json");
+  return { path, token: () => JSON.parse(readFileSync(path, "utf8")).contexts.waggle?.token };
+}
+
+function withContexts(run: DeployTest): DeployTest {
+  const { path } = contextsOf(run);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify({ current: null, contexts: {} }));
+  return run;
+}
+
+test("[L146] a deployment prints its plan, each step, and the next steps; destroy takes all of it back", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    const { code, out } = await runDeploy(run);
+    expect(out).toContain("  create  route www.example.com/* without a Worker");
+    expect(out).toContain("done: create  DNS record *.example.com");
+    expect(out).toContain("https://waggle.example.com/dashboard/");
+    expect(out).toContain('docker context create waggle --docker "host=tcp://waggle.example.com:443,ca=');
+    expect(out).toContain("waggle agent --join SWMTKN-1-abc-def https://waggle.example.com");
+    expect(code).toBe(0);
+    expect(deployed(world)).toEqual(wholeMesh);
+    expect(await runDestroy(run, "--yes", "--name", "waggle")).toMatchObject({ code: 0, err: "" });
+    expect(deployed(world)).toEqual(noMesh);
+    expect(existsSync(run.config)).toBe(false);
+  });
+});
+
+/** Dozens of runs on a busy machine. */
+const manyRunsTimeoutMs = 60_000;
+
+const faults: readonly Exclude<ApiFault, null>[] = [500, "reset", "lose"];
+
+test.each(faults)(
+  "[L147] a deployment that fails at any request (%s) is completed by the next one",
+  { timeout: manyRunsTimeoutMs },
+  async (fault) => {
+    let requests = 0;
+    await withApi(worldWithSite(), async (run, api) => {
+      await runDeploy(run);
+      requests = api.calls.length;
+    });
+    expect(requests).toBeGreaterThan(8);
+    for (let failing = 0; failing < requests; failing += 1) {
+      await withApi(worldWithSite(), async (plain, api) => {
+        const run = withContexts(plain);
+        api.fault = (number) => (number >= failing ? fault : null);
+        const first = await runDeploy(run);
+        expect(first.code, `request ${failing}`).not.toBe(0);
+        api.fault = () => null;
+        const second = await runDeploy(run);
+        expect(second, `request ${failing}`).toMatchObject({ code: 0 });
+        expect(deployed(api.world), `request ${failing}`).toEqual(wholeMesh);
+        // The token that the user has is the mesh's.
+        expect(contextsOf(run).token()).toBe(api.world.workers.get("waggle")?.secrets.OPERATOR_TOKEN);
+        expect(await runDestroy(run, "--yes", "--name", "waggle")).toMatchObject({ code: 0 });
+        expect(deployed(api.world), `request ${failing}`).toEqual(noMesh);
+      });
+    }
+  },
+);
+
+test.each(faults)(
+  "[L147] a destruction that fails at any request (%s) is completed by the next one",
+  { timeout: manyRunsTimeoutMs },
+  async (fault) => {
+    for (let failing = 0; failing < 10; failing += 1) {
+      await withApi(worldWithSite(), async (run, api) => {
+        await runDeploy(run);
+        const begun = api.calls.length;
+        api.fault = (number) => (number >= begun + failing ? fault : null);
+        const { code } = await runDestroy(run, "--yes", "--name", "waggle");
+        expect(code, `request ${failing}`).toBe(3);
+        api.fault = () => null;
+        expect(await runDestroy(run, "--yes", "--name", "waggle"), `request ${failing}`).toMatchObject({
+          code: 0,
+        });
+        expect(deployed(api.world)).toEqual(noMesh);
+      });
+    }
+  },
+);
+
+test.each([429, 500, "reset", "lose"] as const)(
+  "[L148] one failure of each request (%s) is repeated, and not noticed",
+  async (fault) => {
+    await withApi(worldWithSite(), async (run, api) => {
+      const seen = new Set<string>();
+      // Uploads are wrangler's, which has retries of its own.
+      api.fault = (_, { method, path }) => {
+        const isRepeated = seen.has(`${method} ${path}`) || method === "PUT";
+        seen.add(`${method} ${path}`);
+        return isRepeated ? null : fault;
+      };
+      expect(await runDeploy(run)).toMatchObject({ code: 0, err: "" });
+      expect(deployed(api.world)).toEqual(wholeMesh);
+    });
+  },
+);
+
+test("[L147] Ctrl-C ends a deployment between two steps, and the next run completes it", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    const stopping = new AbortController();
+    const write = (text: string) => {
+      if (text.startsWith("done: create  route www")) stopping.abort();
+    };
+    const interrupted = await runDeploy(run, exampleAnswers, {
+      out: { write },
+      onInterrupt: () => stopping.signal,
+    });
+    expect(interrupted).toMatchObject({ code: 130, err: expect.stringContaining("goes on from there") });
+    expect(world.zones[0]?.routes).toHaveLength(1);
+    expect(await runDeploy(run)).toMatchObject({ code: 0 });
+    expect(deployed(world)).toEqual(wholeMesh);
+  });
+});
+
+test("[L148] an API that stays unavailable ends the command after a bounded number of attempts", async () => {
+  await withApi(emptyWorld(), async (run, api) => {
+    api.fault = () => 429;
+    const { code, err } = await runDeploy(run);
+    expect(code).toBe(3);
+    expect(err).toContain("in 5 attempts: status 429");
+    expect(api.calls).toHaveLength(5);
+    const offline = { ...run, env: { ...run.env, CLOUDFLARE_API_BASE_URL: "http://127.0.0.1:1/client/v4" } };
+    expect((await runDeploy(offline)).err).toContain("cannot reach Cloudflare's API at http://127.0.0.1:1");
+  });
+});
+
+test("[L149] a token that is missing, unknown, expired, or lacks a permission is named with what would work", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const missing = await runDeploy({ ...run, env: { ...run.env, CLOUDFLARE_API_TOKEN: "" } });
+    expect(missing).toMatchObject({ code: 4 });
+    expect(missing.err).toContain("Zone / DNS / Edit");
+    expect(await runDeploy({ ...run, env: { ...run.env, CLOUDFLARE_API_TOKEN: "wrong" } })).toMatchObject({
+      code: 4,
+      err: expect.stringContaining("does not accept CLOUDFLARE_API_TOKEN"),
+    });
+    world.token.status = "expired";
+    expect((await runDeploy(run)).err).toContain("CLOUDFLARE_API_TOKEN is expired");
+    world.token.status = "active";
+    const wanted = {
+      "Account Settings / Read": "Account / Account Settings / Read",
+      "Workers Scripts / Edit": "Account / Workers Scripts / Edit",
+      "Zone / Read": "Zone / Zone / Read",
+      "DNS / Edit": "Zone / DNS / Edit",
+      "Workers Routes / Edit": "Zone / Workers Routes / Edit",
+    } as const;
+    for (const permission of Object.keys(wanted) as (keyof typeof wanted)[]) {
+      world.token.permissions.delete(permission);
+      const { code, err } = await runDeploy(run);
+      expect(code).toBe(4);
+      expect(err).toContain(`lacks the permission ${wanted[permission]}`);
+      world.token.permissions.add(permission);
+    }
+    expect(deployed(world)).toEqual({ records: [], routes: [], workers: [] });
+  });
+});
+
+test("[L150] answers are asked for once, and kept in a file without secrets", async () => {
+  await withApi(worldWithSite(), async (run, api) => {
+    const answers = ["", "example.com", "", "", "nowhere", "weur", "paid", "y"];
+    const { code, err, out } = await runDeploy(run, {}, { keys: terminal(answers) });
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(err).toContain("the name of the mesh [waggle]: ");
+    expect(err).toContain('"nowhere" is not one of wnam');
+    expect(answers).toEqual([]);
+    const text = readFileSync(run.config, "utf8");
+    expect(JSON.parse(text)).toEqual({
+      account: accountId,
+      name: "waggle",
+      zone: "example.com",
+      domain: "example.com",
+      controlHost: "waggle.example.com",
+      location: "weur",
+      plan: "paid",
+      made: { worker: true, routes: ["www.example.com/*", "waggle.example.com/*", "*.example.com/*"] },
+    });
+    const { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" } = api.world.workers.get("waggle")?.secrets ?? {};
+    for (const token of [OPERATOR_TOKEN, VIEWER_TOKEN]) {
+      expect(token).toMatch(/^[0-9a-f]{48}$/);
+      expect(out).toContain(token);
+      expect(text).not.toContain(token);
+    }
+    const again = await runDeploy(run, {}, { keys: terminal(["y"]) });
+    expect(again).toMatchObject({ code: 0, err: "Go on? [Y/n] " });
+    expect(again.out).not.toContain(OPERATOR_TOKEN);
+    expect(again.out).toContain("update the agents");
+  });
+});
+
+test("[L150] without a terminal a missing answer is named with its flag, and nothing is deployed", async () => {
+  const world = emptyWorld();
+  world.accounts.push({ id: otherAccountId, name: "Other" });
+  await withApi(world, async (run, api) => {
+    expect((await runDeploy(run)).err).toContain(
+      `(Acme: ${accountId}; Other: ${otherAccountId}) is missing\ngive --account ID`,
+    );
+    const flags = { account: accountId, name: "waggle", zone: "example.com" };
+    expect((await runDeploy(run, { account: accountId })).err).toContain("give --name NAME");
+    expect((await runDeploy(run, flags)).err).toContain(
+      "give --domain DOMAIN, or --yes for the default, example.com",
+    );
+    const all = {
+      ...flags,
+      domain: "example.com",
+      controlHost: "mesh.example.com",
+      location: "weur",
+      plan: "paid",
+    } as const;
+    expect((await runDeploy(run, all)).err).toContain("give --yes");
+    const refusal = await runDeploy(run, { ...all, domain: "example.net" });
+    expect(refusal).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("example.net is not in the zone example.com"),
+    });
+    const dry = await runDeploy(run, { ...all, dryRun: true });
+    expect(dry).toMatchObject({ code: 0, out: expect.stringContaining("create  Worker waggle") });
+    expect(existsSync(run.config)).toBe(false);
+    expect(deployed(api.world)).toEqual({ records: [], routes: [], workers: [] });
+  });
+});
+
+test("[L151] a file is for one mesh: another name, zone or location is refused, another plan is not", async () => {
+  await withApi(emptyWorld(), async (run) => {
+    await runDeploy(run);
+    expect((await runDeploy(run, { ...exampleAnswers, name: "other" })).err).toContain(
+      "is for a mesh with the name waggle, not other",
+    );
+    expect((await runDeploy(run, { ...exampleAnswers, zone: "none" })).err).toContain(
+      "with the zone example.com, not none",
+    );
+    expect((await runDeploy(run, { ...exampleAnswers, location: "enam" })).err).toContain(
+      "with the location weur, not enam",
+    );
+    expect(await runDeploy(run, { ...exampleAnswers, plan: "free" })).toMatchObject({ code: 0 });
+    expect(JSON.parse(readFileSync(run.config, "utf8")).plan).toBe("free");
+  });
+});
+
+test("[L151] a file that cannot be read or written stops the command before the first change", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    for (const [text, problem] of [
+      ["{", "JSON"],
+      ['{"name":"Not A Name"}', "not a name for a mesh"],
+      ['{"zone":"example.com","domain":"example.net"}', "not in the zone"],
+      ['{"token":"x"}', "token"],
+      ['{"location":"mars"}', "location"],
+    ] as const) {
+      writeFileSync(run.config, text);
+      expect(await runDeploy(run)).toMatchObject({ code: 2, err: expect.stringContaining(problem) });
+    }
+    const missing = { ...run, config: join(dirname(run.config), "no-folder/waggle.deploy.json") };
+    expect(await runDeploy(missing)).toMatchObject({ code: 1, err: expect.stringContaining("cannot write") });
+    expect(deployed(world)).toEqual({ records: [], routes: [], workers: [] });
+  });
+});
+
+test("[L152] the operator token is stored in the user's contexts, if there are any, and removed by destroy", async () => {
+  await withApi(emptyWorld(), async (plain, { world }) => {
+    const run = withContexts(plain);
+    await runDeploy(run);
+    const { token, path } = contextsOf(run);
+    expect(token()).toBe(world.workers.get("waggle")?.secrets.OPERATOR_TOKEN);
+    const old = token();
+    expect(await runDeploy(run, { ...exampleAnswers, newTokens: true })).toMatchObject({ code: 0 });
+    expect(token()).not.toBe(old);
+    expect(token()).toBe(world.workers.get("waggle")?.secrets.OPERATOR_TOKEN);
+    await runDestroy(run, "--yes", "--name", "waggle");
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ current: null, contexts: {} });
+  });
+});
+
+test("[L152] the stored token is used again after an upload that failed", async () => {
+  await withApi(emptyWorld(), async (plain, api) => {
+    const run = withContexts(plain);
+    api.fault = (_, { method }) => (method === "PUT" ? "reset" : null);
+    expect(await runDeploy(run)).toMatchObject({ code: 1 });
+    const shown = contextsOf(run).token();
+    expect(shown).toMatch(/^[0-9a-f]{48}$/);
+    api.fault = () => null;
+    expect(await runDeploy(run)).toMatchObject({ code: 0 });
+    expect(api.world.workers.get("waggle")?.secrets.OPERATOR_TOKEN).toBe(shown);
+  });
+});
+
+test("[L152] a context of another mesh stays, and a token that the mesh refuses is reported", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const { path } = contextsOf(run);
+    mkdirSync(dirname(path), { recursive: true });
+    const contexts = {
+      waggle: { url: "https://else.example.net", token: "mine", stateDir: null, description: "" },
+    };
+    writeFileSync(path, JSON.stringify({ current: "waggle", contexts }));
+    expect(await runDeploy(run)).toMatchObject({ code: 0 });
+    await runDestroy(run, "--yes", "--name", "waggle");
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ current: "waggle", contexts });
+    await runDeploy(run);
+    const wrong = await runDeploy({ ...run, env: { ...run.env, WAGGLE_TOKEN: "a-wrong-token-of-mine" } });
+    expect(wrong).toMatchObject({ code: 4, err: expect.stringContaining("--new-tokens") });
+    // Without a token the registry is not called, and the rest is checked.
+    expect((await runDeploy(run)).out).toContain("the registry needs the operator token");
+    expect(world.workers.get("waggle")?.uploads).toBe(3);
+  });
+});
+
+test("[L143] workers.dev needs a subdomain of the account, and nothing else", async () => {
+  await withApi(emptyWorld(), async (run, api) => {
+    api.world.subdomain = null;
+    const site = { name: "waggle", zone: "none", location: "weur", plan: "paid", yes: true } as const;
+    expect((await runDeploy(run, site)).err).toContain("no subdomain of workers.dev yet");
+    api.world.subdomain = "acme";
+    api.world.token.permissions = new Set(["Account Settings / Read", "Workers Scripts / Edit"]);
+    const { code, out } = await runDeploy(run, site);
+    expect(code).toBe(0);
+    expect(out).toContain("https://waggle.acme.workers.dev/dashboard/");
+    expect(await runDestroy(run, "--yes", "--name", "waggle")).toMatchObject({ code: 0 });
+    expect(deployed(api.world)).toEqual({ records: [], routes: [], workers: [] });
+  });
+});
+
+test("[L154] destroy asks for the mesh's name, and deletes nothing without it", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    expect((await runDestroy(run)).err).toContain("the file that waggle deploy writes");
+    await runDeploy(run);
+    expect(await runDestroy(run)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--yes --name waggle"),
+    });
+    expect(await runDestroy(run, "--yes")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--name waggle"),
+    });
+    expect(await runDestroy(run, "--yes", "--name", "other")).toMatchObject({ code: 2 });
+    expect((await runDestroy(run, "--dry-run")).out).toContain("delete  Worker waggle, with its registry");
+    expect(deployed(world)).toEqual(wholeMesh);
+  });
+});
+
+/** A terminal whose user types the lines. */
+function terminal(lines: string[]) {
+  const listeners = new Set<(bytes: Uint8Array) => void>();
+  return {
+    isTTY: true,
+    resume: () =>
+      queueMicrotask(() => {
+        const line = lines.shift();
+        for (const listener of listeners) listener(Buffer.from(line === undefined ? "\u0004" : `${line}\n`));
+      }),
+    pause: () => {},
+    on: (_: "data", listener: (bytes: Uint8Array) => void) => listeners.add(listener),
+    off: (_: "data", listener: (bytes: Uint8Array) => void) => listeners.delete(listener),
+  };
+}

@@ -1,0 +1,111 @@
+// The settings of a deployment, and the configuration that wrangler gets.
+
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import {
+  controlHostIn,
+  type DeploySettings,
+  domainIn,
+  locationNear,
+  nothingMade,
+  printDeployFile,
+  readDeployFile,
+  readDomainName,
+  readMeshName,
+  registryLocations,
+} from "../../../../src/cli/deploy/settings.ts";
+import { uploadFailed, wranglerConfig } from "../../../../src/cli/deploy/wrangler.ts";
+
+const template = readFileSync(new URL("../../../../wrangler.toml", import.meta.url), "utf8");
+
+const settings: DeploySettings = {
+  account: "0123456789abcdef0123456789abcdef",
+  name: "prod",
+  zone: "example.com",
+  domain: "apps.example.com",
+  controlHost: "prod.example.com",
+  location: "weur",
+  plan: "free",
+};
+
+test("[L151] the file reads back, and may have some answers only", () => {
+  const file = { ...settings, made: { worker: true, routes: ["prod.example.com/*"] } };
+  expect(readDeployFile(printDeployFile(file), "f")).toEqual(file);
+  expect(readDeployFile('{"name":"prod"}', "f")).toEqual({ name: "prod", made: nothingMade });
+});
+
+test("[L150] names are read strictly", () => {
+  for (const name of ["waggle", "a", "my-mesh-2"]) expect(readMeshName(name)).toBe(name);
+  for (const name of ["", "-a", "a-", "Waggle", "a_b", "1a", "a".repeat(55)])
+    expect(() => readMeshName(name), name).toThrow("is not a name for a mesh");
+  expect(readDomainName("Example.COM.")).toBe("example.com");
+  for (const name of ["", "com", "a..b", "*.example.com", "exa mple.com", "https://example.com", "-a.com"])
+    expect(() => readDomainName(name), name).toThrow("is not a domain name");
+});
+
+test("[L143] a domain is the zone or below it, and the control host below it", () => {
+  expect(domainIn("example.com", "example.com")).toBe("example.com");
+  expect(domainIn("example.com", "a.b.example.com")).toBe("a.b.example.com");
+  expect(() => domainIn("example.com", "notexample.com")).toThrow("not in the zone");
+  expect(() => controlHostIn("example.com", "example.com")).toThrow("not below the zone");
+  expect(controlHostIn("example.com", "mesh.example.com")).toBe("mesh.example.com");
+});
+
+test("[L150] the default location is near the time zone", () => {
+  const near = (zone: string) => locationNear(zone);
+  expect(
+    ["Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney", "UTC"].map(
+      near,
+    ),
+  ).toEqual(["weur", "enam", "wnam", "apac-ne", "oc", "enam"]);
+  for (const zone of Intl.supportedValuesOf("timeZone")) expect(registryLocations).toContain(near(zone));
+});
+
+test("[L155] wrangler gets wrangler.toml with the settings in place of the defaults, and all else as it is", () => {
+  const config = wranglerConfig(template, settings, "/srv/waggle");
+  const changed = config.split("\n").filter((line) => !template.split("\n").includes(line));
+  expect(changed).toEqual([
+    'name = "prod"',
+    'main = "/srv/waggle/workers/main.ts"',
+    "workers_dev = false",
+    'MESH_NAME = "prod"',
+    'MESH_DOMAIN = "apps.example.com"',
+    'CONTROL_HOST = "prod.example.com"',
+    'REGISTRY_LOCATION = "weur"',
+  ]);
+  expect(
+    wranglerConfig(template, { ...settings, zone: null, domain: null, controlHost: null }, "/"),
+  ).toContain("workers_dev = true");
+  expect(wranglerConfig(template, { ...settings, plan: "paid" }, "/")).toMatch(
+    /\n\[limits\]\ncpu_ms = 30000\n$/,
+  );
+  expect(() => wranglerConfig("name = 1\n", settings, "/")).toThrow('wrangler.toml has no line "main = …"');
+});
+
+test.each([
+  [
+    "CPU limits are not supported for the Free plan. [code: 100328]",
+    "the account is on Workers Free",
+    "--plan free",
+  ],
+  [
+    "Your Worker exceeded the size limit of 3 MiB. [code: 10027]",
+    "larger than the plan allows",
+    "--plan paid",
+  ],
+  [
+    "You have exceeded the limit of 100 Workers. [code: 10037]",
+    "as many Workers as its plan allows",
+    "delete one",
+  ],
+  [
+    "line 1\n\u2718 [ERROR] Something else [code: 1]\nline 3",
+    "wrangler deploy ended with 1",
+    "[ERROR] Something else",
+  ],
+])("[L155] wrangler's output %s is reported as: %s", (output, message, hint) => {
+  const error = uploadFailed(1, output, { ...settings, plan: "paid" });
+  expect(error.message).toContain(message);
+  expect(error.hint).toContain(hint);
+  expect(error.hint).not.toContain("line 1");
+});
