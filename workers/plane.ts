@@ -15,6 +15,7 @@ import {
 } from "../src/proxy/plane.ts";
 import { unzip } from "../src/proxy/routing/sealed-copy.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
+import { deltaText } from "../src/telemetry/delta.ts";
 import type { Env, RouterEnv } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { type RouterCalls, routerCalls } from "./router-calls.ts";
@@ -130,7 +131,7 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "callRegistry" | "repo
         afterVersion,
         formats: readableTableFormats,
         waitMs,
-        counters: counters === null ? null : JSON.stringify(counters),
+        counters: counters === null ? null : deltaText(counters, Date.now()),
         callerMs: Date.now(),
       });
       if (reply.counted && counters !== null && ANALYTICS !== undefined)

@@ -4,7 +4,7 @@
 import { markedTokenRecognizer } from "../src/domain/model/mesh-token.ts";
 import type { PlaneOptions } from "../src/proxy/plane.ts";
 import type { RouterKeys } from "../src/proxy/routing/table-cache.ts";
-import type { Delta } from "../src/telemetry/delta.ts";
+import { type Delta, deltaText } from "../src/telemetry/delta.ts";
 import type { RouterEnv } from "./env.ts";
 
 /** A response that takes longer is a failure: a request may wait for it. Milliseconds. */
@@ -28,7 +28,7 @@ type TableReply = RouterKeys & {
 export function routerCalls(env: CallsEnv): RouterCalls {
   let isMeshToken = markedTokenRecognizer([]);
   const flush = async (delta: Delta): Promise<void> => {
-    const { status } = await call(env, "/mesh/router/counters", post(delta), [400]);
+    const { status } = await call(env, "/mesh/router/counters", post(deltaText(delta, Date.now())), [400]);
     if (status === 400) console.error({ message: "telemetry was refused" });
   };
   return {
@@ -49,13 +49,13 @@ export function routerCalls(env: CallsEnv): RouterCalls {
       const table = text === null ? null : ({ kind: "whole", text } as const);
       return { ...reply, table, counted: await counting, isWatched: true };
     },
-    reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post({ taskIds })),
+    reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post(JSON.stringify({ taskIds }))),
     flush,
   };
 }
 
-function post(body: object): RequestInit {
-  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+function post(body: string): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body };
 }
 
 /** @throws Error with the status and the reason, unless it is expected */

@@ -1,14 +1,13 @@
 // The checks of a mesh: whether it responds and accepts the token, and what is wrong in it.
 
+import { programVersion } from "../../package/program-files.ts";
 import type { MeshStatus } from "../../protocol/status.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import { closedPortProblems } from "../closed-ports.ts";
 import { CliError, exitCodes } from "../errors.ts";
 import { connectTo, warnings } from "../flags.ts";
 import { findTarget, type MeshTarget, type TargetFlags } from "../mesh-target.ts";
 import { anyResponse, engineVersion, meshStatus } from "../shapes.ts";
-import { cliVersion } from "../version.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 const { ok, warn, fail, skip } = findingsOf("mesh");
@@ -46,13 +45,12 @@ async function checkReached(mesh: MeshClient, nowMs: () => number): Promise<read
   const beforeMs = nowMs();
   const status = await mesh.getNative("/status", meshStatus);
   const skewMs = status.nowMs - (beforeMs + nowMs()) / 2;
-  const closed = target.stateDir === undefined ? [] : await closedPortProblems(target.stateDir);
-  const problems = [...status.problems, ...closed].map(({ what, why, next }) => fail(what, why, next));
+  const problems = status.problems.map(({ what, why, next }) => fail(what, why, next));
   return [
     ok("reachable", `${target.url}, from ${target.source}`),
     await roleFinding(mesh),
     clockFinding(skewMs),
-    versionFinding(cliVersion(), Version, status.nodes),
+    versionFinding(programVersion(), Version, status.nodes),
     nodeFinding(status),
     taskFinding(status),
     await keyFinding(mesh, status.nodes.length > 0),
