@@ -150,8 +150,10 @@ async function pinTransport(own: MeshProcess, { transport, nodes }: RunPlan): Pr
     await command(own, "node", "update", "--transport", transport, `node${n}`);
   await until(
     `all nodes to be reached by ${transport}`,
-    async () =>
-      (await command(own, "node", "ls")).match(new RegExp(` ${transport}$`, "gm"))?.length === nodes,
+    async () => {
+      const lines = (await command(own, "node", "ls")).split("\n");
+      return lines.filter((line) => line.endsWith(` ${transport}`)).length === nodes;
+    },
     { withinMs: 60_000 },
   );
 }

@@ -6,8 +6,8 @@ import { readFoundParts } from "./deploy/account.ts";
 import { applyDestroyStep } from "./deploy/apply.ts";
 import { readLine } from "./deploy/ask.ts";
 import { createCloudflareApi } from "./deploy/cloudflare-api.ts";
-import { removeContext } from "./deploy/context-file.ts";
 import { deployFileName, loadDeployFile, removeDeployFile } from "./deploy/deploy-file.ts";
+import { removeContext } from "./deploy/mesh-context.ts";
 import { planDestruction } from "./deploy/plan.ts";
 import { destroyStepText } from "./deploy/report.ts";
 import { controlUrl, type DeployFile, type DeploySettings } from "./deploy/settings.ts";
@@ -69,7 +69,7 @@ async function destroy(cli: Cli, flags: Flags): Promise<void> {
     await applyDestroyStep({ api, settings, found }, step);
     printLines(cli.out, [`done: ${destroyStepText(step)}`]);
   }
-  const isContextGone = await removeContext(cli.env, settings.name, controlUrl(settings, found.workersDev));
+  const isContextGone = await removeContext(cli, settings.name, controlUrl(settings, found.workersDev));
   await removeDeployFile(flags.config);
   printLines(cli.out, [
     `done: ${flags.config} removed${isContextGone ? `, and the context ${settings.name}` : ""}`,

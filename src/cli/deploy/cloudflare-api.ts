@@ -54,7 +54,7 @@ const defaultApiUrl = "https://api.cloudflare.com/client/v4";
 const attempts = 5;
 const firstBackoffMs = 500;
 /** Longest pause before another attempt, milliseconds, also if Retry-After asks for more. */
-const maxBackoffMs = 30_000;
+const maxRetryWaitMs = 30_000;
 const apiTimeoutMs = 30_000;
 const pageSize = 100;
 
@@ -148,11 +148,11 @@ async function sendRepeatedly(
       const mayPass = answer.status === 429 || answer.status >= 500;
       if (!mayPass) return answer;
       if (attempt === attempts) throw unavailable(baseUrl, statusText(answer));
-      await sleep(Math.min(maxBackoffMs, Math.max(answer.retryAfterMs, backoffMs)));
+      await sleep(Math.min(maxRetryWaitMs, Math.max(answer.retryAfterMs, backoffMs)));
     } catch (error) {
       if (error instanceof CliError) throw error;
       if (attempt === attempts) throw unavailable(baseUrl, networkFailure(error), error);
-      await sleep(Math.min(maxBackoffMs, backoffMs));
+      await sleep(Math.min(maxRetryWaitMs, backoffMs));
     }
   }
 }

@@ -14,8 +14,8 @@ import { applyNameStep } from "./apply.ts";
 import { readLine } from "./ask.ts";
 import { checkMesh, type MeshCaller } from "./check-mesh.ts";
 import { createCloudflareApi, tokenPermissions } from "./cloudflare-api.ts";
-import { contextToken, storeContextToken } from "./context-file.ts";
 import { deployFileName, emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
+import { contextToken, storeContextToken } from "./mesh-context.ts";
 import { type DeployPlan, planDeployment, type SecretName } from "./plan.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import {
@@ -125,9 +125,7 @@ export async function deploy(cli: Cli, flags: Flags, tools: DeployTools): Promis
     printLines(cli.out, [`done: ${stepText(settings, step)}`]);
   }
   const token =
-    secrets.OPERATOR_TOKEN ??
-    (await contextToken(cli.env, settings.name, url)) ??
-    (cli.env.WAGGLE_TOKEN || null);
+    secrets.OPERATOR_TOKEN ?? (await contextToken(cli, settings.name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
   const edge = settings.domain === null ? `${url}/` : `https://waggle-check.${settings.domain}/`;
   const { joinToken } = await checkMesh(cli, tools.callMesh, {
     control: url,
@@ -173,7 +171,7 @@ async function makeSecrets(
   const names = steps.flatMap((step) => (step.kind === "upload" ? step.secrets : []));
   if (names.length === 0) return {};
   // Of a run that has failed after it stored the token.
-  const known = newTokens ? null : await contextToken(cli.env, name, url);
+  const known = newTokens ? null : await contextToken(cli, name, url);
   const secrets = Object.fromEntries(
     names.map((secret) => [secret, secret === "OPERATOR_TOKEN" && known !== null ? known : newToken()]),
   ) as Partial<Record<SecretName, string>>;
@@ -182,7 +180,7 @@ async function makeSecrets(
     ...names.map((secret) => `  ${secret}  ${secrets[secret]}`),
   ]);
   const { OPERATOR_TOKEN: token } = secrets;
-  const path = token === undefined ? null : await storeContextToken(cli.env, name, { url, token });
+  const path = token === undefined ? null : await storeContextToken(cli, name, { url, token });
   if (path !== null) printLines(cli.out, [`The operator's is stored in the context ${name} (${path})`]);
   return secrets;
 }

@@ -69,13 +69,15 @@ export async function checkDeploy(env: Environment, configFile: string): Promise
   ];
 }
 
+/** `NAME = "text"` */
+const assignment = /^(\w+)\s*=\s*["']([^"']*)["']/;
+
 /** Reads the parts of a wrangler.toml that are checked here; wrangler itself checks the rest. */
 export function readDeployConfig(text: string): DeployConfig {
   const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
   const setting = (key: string): string | null => {
-    const pattern = new RegExp(`^${key}\\s*=\\s*["']([^"']*)["']`);
-    const match = lines.map((line) => pattern.exec(line)).find((found) => found !== null);
-    return match?.[1] ?? null;
+    const match = lines.map((line) => assignment.exec(line)).find((found) => found?.[1] === key);
+    return match?.[2] ?? null;
   };
   const required = lines
     .map((line) => /^required\s*=\s*\[(.*)\]/.exec(line)?.[1])

@@ -88,10 +88,14 @@ function unescaped(text: string): string {
 
 /** The index of the `}}` that ends an action: not one within quotes; -1 without one. */
 function endOfAction(text: string, start: number): number {
-  const pattern = /"(?:[^"\\]|\\.)*"|`[^`]*`|\}\}/gs;
-  pattern.lastIndex = start;
-  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text))
-    if (match[0] === "}}") return match.index;
+  let quote = "";
+  for (let at = start; at < text.length; at += 1) {
+    const char = text.charAt(at);
+    if (quote === "" && text.startsWith("}}", at)) return at;
+    if (quote === '"' && char === "\\") at += 1;
+    else if (char === quote) quote = "";
+    else if (quote === "" && (char === '"' || char === "`")) quote = char;
+  }
   return -1;
 }
 

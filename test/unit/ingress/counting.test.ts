@@ -208,7 +208,7 @@ test("[J17] refusals are counted by status, with or without a service", async ()
 test("[J17] the edge's refusal of a service in host mode without tasks counts for the service", async () => {
   const table = tableOf(1, serviceOf("my-web", 8080, [], { mode: "host" }));
   const telemetry = newTelemetry();
-  const { plane, send } = inProcessPlane(table, {}, { flush });
+  const { plane, send } = inProcessPlane(table, {}, { flush, nowMs: Date.now });
   expect((await send({ entry: { role: "edge" } })).status).toBe(503);
   unwrap(telemetry.count(plane.meter?.take(Date.now())));
   expect(serviceIn(telemetry.snapshot({})).counts).toMatchObject({ requests: 1, refused503: 1 });
@@ -218,7 +218,7 @@ test("[J15] a static server counts as a task with its name, and at no node if no
   const server = { id: "server1", name: "web1", origin: a, weight: 1 };
   const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };
   const telemetry = newTelemetry();
-  const { plane, send } = inProcessPlane(table, { [a]: respondingWith(200) }, { flush });
+  const { plane, send } = inProcessPlane(table, { [a]: respondingWith(200) }, { flush, nowMs: Date.now });
   expect((await send({ entry: { role: "edge" } })).status).toBe(200);
   unwrap(telemetry.count(plane.meter?.take(Date.now())));
   expect(telemetry.snapshot({})).toMatchObject({

@@ -72,13 +72,6 @@ function contextsOf({ env }: DeployTest): { path: string; token: () => string | 
   return { path, token: () => JSON.parse(readFileSync(path, "utf8")).contexts.waggle?.token };
 }
 
-function withContexts(run: DeployTest): DeployTest {
-  const { path } = contextsOf(run);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, JSON.stringify({ current: null, contexts: {} }));
-  return run;
-}
-
 test("[L146] a deployment prints its plan, each step, and the next steps; destroy takes all of it back", async () => {
   await withApi(worldWithSite(), async (run, { world }) => {
     const { code, out } = await runDeploy(run);
@@ -111,8 +104,7 @@ test.each(faults)(
     });
     expect(requests).toBeGreaterThan(8);
     for (let failing = 0; failing < requests; failing += 1) {
-      await withApi(worldWithSite(), async (plain, api) => {
-        const run = withContexts(plain);
+      await withApi(worldWithSite(), async (run, api) => {
         api.fault = (number) => (number >= failing ? fault : null);
         const first = await runDeploy(run);
         expect(first.code, `request ${failing}`).not.toBe(0);
@@ -325,9 +317,8 @@ test("[L151] a file that cannot be read or written stops the command before the 
   });
 });
 
-test("[L152] the operator token is stored in the user's contexts, if there are any, and removed by destroy", async () => {
-  await withApi(emptyWorld(), async (plain, { world }) => {
-    const run = withContexts(plain);
+test("[L152] the operator token is stored in the user's contexts, and removed by destroy", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
     await runDeploy(run);
     const { token, path } = contextsOf(run);
     expect(token()).toBe(world.workers.get("waggle")?.secrets.OPERATOR_TOKEN);
@@ -341,8 +332,7 @@ test("[L152] the operator token is stored in the user's contexts, if there are a
 });
 
 test("[L152] the stored token is used again after an upload that failed", async () => {
-  await withApi(emptyWorld(), async (plain, api) => {
-    const run = withContexts(plain);
+  await withApi(emptyWorld(), async (run, api) => {
     api.fault = (_, { method }) => (method === "PUT" ? "reset" : null);
     expect(await runDeploy(run)).toMatchObject({ code: 1 });
     const shown = contextsOf(run).token();
