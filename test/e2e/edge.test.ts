@@ -182,7 +182,11 @@ test("[J400][J401] the report has what Cloudflare counts and limits, and the mes
   const mesh = await start();
   const url = await publish(mesh);
   for (let turn = 0; turn < 20; turn += 1) await timed(url);
-  const report = await reported(mesh, ({ requests, heap }) => requests >= 20 && heap.isolate > 0);
+  const report = await reported(mesh, ({ requests, heap, objects }) => {
+    // Routers report after two seconds, and the registry forwards counters ten seconds later.
+    const isCounted = (objects.TELEMETRY?.rows.written ?? 0) > 0;
+    return requests >= 20 && heap.isolate > 0 && isCounted;
+  });
   expect(report.objectRequests).toBeGreaterThan(0);
   expect(report.cpuMsPerRequest).toBeGreaterThan(0);
   const { REGISTRY, TELEMETRY } = report.objects;

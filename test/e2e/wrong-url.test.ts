@@ -34,6 +34,8 @@ const others = new Set([
   "agent",
   "edge",
   "swarm join",
+  "deploy",
+  "destroy",
   "completion",
   "context ls",
   "context use",
