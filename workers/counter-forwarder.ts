@@ -27,6 +27,8 @@ type CounterForwarderOptions = {
   readonly nowMs: () => number;
   /** The telemetry begins to be watched: routers that wait should report now. */
   readonly onWatched: () => void;
+  /** True if calls cost nothing, as on one's own machine: deltas are always collected as if watched. */
+  readonly areCallsFree?: boolean;
 };
 
 /** For how long deltas are collected, milliseconds: while watched, and else. */
@@ -90,7 +92,8 @@ export class CounterForwarder {
   }
 
   #sendLater(): void {
-    this.#timer ??= setTimeout(() => this.sendNow(), this.isWatched ? watchedCollectMs : unwatchedCollectMs);
+    const isSoon = this.isWatched || this.#options.areCallsFree === true;
+    this.#timer ??= setTimeout(() => this.sendNow(), isSoon ? watchedCollectMs : unwatchedCollectMs);
   }
 
   /** Sends what was collected, unless a call is under way; then it follows. */

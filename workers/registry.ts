@@ -230,6 +230,7 @@ export class MeshRegistry extends OperationsObject implements RouterExchangeApi,
       send: (deltas, waitedMs) => telemetryOf(this.env).countAll([...deltas], Date.now(), [...waitedMs]),
       nowMs: () => Date.now(),
       onWatched: () => this.#waits.wakeAll(),
+      areCallsFree: this.env.MESH_MODE === "local",
     });
   }
 

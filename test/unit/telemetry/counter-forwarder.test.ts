@@ -16,19 +16,28 @@ class TestForwarder {
   readonly replies: ((reply: CountedAllReply) => void)[] = [];
   readonly rejects: ((error: Error) => void)[] = [];
   wakes = 0;
-  readonly forwarder = new CounterForwarder({
-    nowMs: () => Date.now(),
-    onWatched: () => {
-      this.wakes += 1;
-    },
-    send: (deltas, waitedMs) => {
-      this.calls.push({ deltas, waitedMs });
-      return new Promise((resolve, reject) => {
-        this.replies.push(resolve);
-        this.rejects.push(reject);
-      });
-    },
-  });
+  readonly forwarder: CounterForwarder;
+
+  constructor(areCallsFree = false) {
+    this.forwarder = this.#forwarder(areCallsFree);
+  }
+
+  #forwarder(areCallsFree: boolean): CounterForwarder {
+    return new CounterForwarder({
+      areCallsFree,
+      nowMs: () => Date.now(),
+      onWatched: () => {
+        this.wakes += 1;
+      },
+      send: (deltas, waitedMs) => {
+        this.calls.push({ deltas, waitedMs });
+        return new Promise((resolve, reject) => {
+          this.replies.push(resolve);
+          this.rejects.push(reject);
+        });
+      },
+    });
+  }
 
   /** Replies to the last call: everything is counted. */
   reply(isWatched: boolean): void {
@@ -51,6 +60,13 @@ test("[J410] the deltas of many routers are forwarded in one call, every ten sec
     { counted: true, isWatched: false },
     { counted: false, isWatched: false },
   ]);
+});
+
+test("[J410] where calls cost nothing, deltas are forwarded after a second", async () => {
+  const test = new TestForwarder(true);
+  void test.forwarder.add("1");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(test.calls).toEqual([{ deltas: ["1"], waitedMs: [1_000] }]);
 });
 
 test("[J410] while the telemetry is watched, deltas are forwarded after a second", async () => {
