@@ -95,7 +95,10 @@ function startOf(program: string): string {
 async function bundleMiniflare(dir: string): Promise<readonly string[]> {
   const home = dirname(createRequire(import.meta.url).resolve("miniflare"));
   const miniflare = await bundle("package", {
-    stdin: { contents: 'export { Log, LogLevel, Miniflare } from "miniflare";', resolveDir: packageFolder },
+    stdin: {
+      contents: 'export { Log, LogLevel, Miniflare, Response } from "miniflare";',
+      resolveDir: packageFolder,
+    },
     outfile: join(dir, "miniflare.cjs"),
     format: "cjs",
     plugins: [leaveOutUnused, apart("workerd", "./workerd.cjs")],
