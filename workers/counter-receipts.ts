@@ -3,7 +3,7 @@
 // Counters are counted seconds after they came, and a router gets its reply as soon as there is a newer table. Then it
 // sends the same counters again. They are recognized, so that they do not travel again while they are on their way.
 
-import { createHash } from "node:crypto";
+import type { RouterCounters } from "../src/registry/api.ts";
 import type { CounterForwarder } from "./counter-forwarder.ts";
 
 /** Counters of one router that may not be longer, in letters: those of a mesh with 10,000 tasks are about 3 MB. */
@@ -19,8 +19,8 @@ const soonMs = 1_500;
 const collectSoonMs = 500;
 
 type Receipt = {
-  /** Hash of the counters. */
-  readonly hash: string;
+  /** See RouterCounters. */
+  readonly seq: number;
   readonly atMs: number;
   readonly settled: Promise<void>;
   /** Null: they are on their way. */
@@ -41,17 +41,16 @@ export class CounterReceipts {
   }
 
   /** Forwards counters, unless the same ones of this router are on their way or were counted. */
-  forward(routerId: string, counters: string): void {
+  forward(routerId: string, { seq, text }: RouterCounters): void {
     this.#dropSome();
-    const hash = createHash("sha256").update(counters).digest("base64url");
-    if (this.#receipts.get(routerId)?.hash === hash) return;
-    const isTooLong = counters.length > maxCounterLength;
-    if (isTooLong) console.error({ what: "a router's counters are too long", length: counters.length });
-    const counting = isTooLong ? Promise.resolve({ counted: true }) : this.#forwarder.add(counters);
+    if (this.#receipts.get(routerId)?.seq === seq) return;
+    const isTooLong = text.length > maxCounterLength;
+    if (isTooLong) console.error({ what: "a router's counters are too long", length: text.length });
+    const counting = isTooLong ? Promise.resolve({ counted: true }) : this.#forwarder.add(text);
     const settled = counting.then(({ counted }) => {
       receipt.counted = counted;
     });
-    const receipt: Receipt = { hash, atMs: this.#nowMs(), settled, counted: null };
+    const receipt: Receipt = { seq, atMs: this.#nowMs(), settled, counted: null };
     this.#receipts.delete(routerId);
     this.#receipts.set(routerId, receipt);
   }

@@ -131,7 +131,7 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "callRegistry" | "repo
         afterVersion,
         formats: readableTableFormats,
         waitMs,
-        counters: counters === null ? null : deltaText(counters, Date.now()),
+        counters: counters && { seq: counters.seq, text: deltaText(counters, Date.now()) },
         callerMs: Date.now(),
       });
       if (reply.counted && counters !== null && ANALYTICS !== undefined)

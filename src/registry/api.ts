@@ -47,6 +47,14 @@ export type RouterTableResponse = TableResponse & {
 /** The keys of the mesh that routers have and people do not. */
 export type RouterTableKeys = Pick<RouterTableResponse, "cookieKey" | "gatewayKeys">;
 
+/** A delta of counters, which the registry does not read. */
+export type RouterCounters = {
+  /** The number of the delta: a router sends it again under the same one. */
+  readonly seq: number;
+  /** The delta as JSON. Its times differ when it is sent again. */
+  readonly text: string;
+};
+
 /** What a router sends to the registry: what it routes by, and what it counted. */
 export type RouterCall = {
   readonly routerId: string;
@@ -56,8 +64,8 @@ export type RouterCall = {
   readonly formats: readonly number[];
   /** How long the call may wait for something new, milliseconds, at most 25,000; 0: it does not wait. */
   readonly waitMs: number;
-  /** A delta of counters as JSON, which the registry does not read; null: nothing was counted. */
-  readonly counters: string | null;
+  /** Null: nothing was counted. */
+  readonly counters: RouterCounters | null;
   /** What the router's clock shows, epoch milliseconds. */
   readonly callerMs?: number;
 };

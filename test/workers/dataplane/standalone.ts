@@ -29,7 +29,7 @@ let planeEnv: PlaneEnv | undefined;
 function withTables(env: StandaloneEnv): PlaneEnv {
   const exchange = async ({ afterVersion, waitMs, counters }: RouterCall): Promise<RouterReply> => {
     if (counters !== null)
-      await telemetryOf(env as unknown as PlaneEnv).count(JSON.parse(counters), Date.now());
+      await telemetryOf(env as unknown as PlaneEnv).count(JSON.parse(counters.text), Date.now());
     const response = await env.TABLES.fetch(`http://tables/?after=${afterVersion}&wait=${waitMs}`);
     const { text, ...reply } = await response.json<TestTable>();
     const table = text === null ? null : { kind: "whole" as const, gzip: await zipped(text) };

@@ -132,7 +132,7 @@ test("[M186] counters are counted once, and the reply says so", async () => {
   const isolate = `isolate-${meshCount}`;
   const counters = JSON.stringify({ isolate, seq: 1, colo: "FRA", tasks: [], entries: [] });
   const telemetry = vi.spyOn(MeshTelemetry.prototype, "countAll");
-  const reply = await exchange(mesh, { afterVersion: version, counters });
+  const reply = await exchange(mesh, { afterVersion: version, counters: { seq: 1, text: counters } });
   expect(reply.counted).toBe(true);
   const sent = telemetry.mock.calls.flatMap(([deltas]) => deltas).filter((delta) => delta.includes(isolate));
   expect(sent).toEqual([counters]);
@@ -144,12 +144,18 @@ test("[M187] counters on their way when there is a newer table are not sent twic
   const isolate = `isolate-${meshCount}`;
   const counters = JSON.stringify({ isolate, seq: 1, colo: "FRA", tasks: [], entries: [] });
   const telemetry = vi.spyOn(MeshTelemetry.prototype, "countAll");
-  const first = exchange(mesh, { afterVersion: version, waitMs: 25_000, counters });
+  const first = exchange(mesh, {
+    afterVersion: version,
+    waitMs: 25_000,
+    counters: { seq: 1, text: counters },
+  });
   await mesh.info();
   await createService(mesh, "my-web");
   const reply = await first;
   expect([reply.table?.kind, reply.counted]).toEqual(["change", false]);
-  const next = await exchange(mesh, { afterVersion: reply.version, counters });
+  // As a router sends them again: with the time at which it does.
+  const again = { seq: 1, text: `${counters} ` };
+  const next = await exchange(mesh, { afterVersion: reply.version, counters: again });
   expect(next.counted).toBe(true);
   const sent = telemetry.mock.calls.flatMap(([deltas]) => deltas).filter((delta) => delta.includes(isolate));
   expect(sent).toEqual([counters]);
