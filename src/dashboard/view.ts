@@ -1,7 +1,7 @@
 // The view: everything that the pages show of a mesh, read at one moment and indexed for rendering.
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
-import { judgedTraffic, readJudgedTraffic, readProblemContext } from "../control/problem-inputs.ts";
+import { readJudgedTraffic, readProblemContext } from "../control/problem-inputs.ts";
 import { type ProblemContext, problemsOf } from "../control/problems.ts";
 import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -69,7 +69,7 @@ async function readView(deps: ViewDeps): Promise<DashboardView> {
     deps.mesh.newestEvents(maxEventsKept),
     readProblemContext(deps),
   ]);
-  const snapshot = await readJudgedTraffic(deps, view, { trend: true });
+  const snapshot = await readJudgedTraffic(deps, view, { trend: true, live: true });
   return makeView(view, events, snapshot, nowMs, context);
 }
 
@@ -89,12 +89,7 @@ export function makeView(
     nodes: mesh.nodes.toSorted((a, b) => compareNames(a.hostname, b.hostname)),
     services: mesh.services.toSorted((a, b) => compareNames(a.spec.name, b.spec.name)),
     nowMs,
-    problems: problemsOf(
-      mesh,
-      snapshot === null ? [] : judgedTraffic(mesh, snapshot),
-      context,
-      snapshot?.leftOut,
-    ),
+    problems: problemsOf(mesh, snapshot?.services ?? [], context, snapshot?.leftOut),
     traffic: snapshot === null ? null : trafficView(snapshot),
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,
