@@ -1,8 +1,11 @@
 // The view of a mesh: nodes, services, tasks and servers, read from the registry at one moment.
 
+import { compileTable } from "../domain/compile/compile-table.ts";
 import { unwrap } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
+import type { StaticServer } from "../domain/model/server.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
+import type { RoutingTable } from "../domain/table/table.ts";
 import type { MeshApi, MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 
 export type MeshView = {
@@ -24,6 +27,29 @@ export async function readMeshView(mesh: MeshApi): Promise<MeshView> {
     mesh.servers(null),
   ]);
   return { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
+}
+
+/** The routing table of the view, as the registry compiles it. */
+export function routingTableOf({
+  info,
+  nodes,
+  services,
+  tasks,
+  servers,
+}: Omit<MeshView, "servers"> & { readonly servers: readonly StaticServer[] }): RoutingTable {
+  const world = {
+    nodes: byId(nodes),
+    services: byId(services),
+    tasks: byId(tasks),
+    servers: byId(servers),
+    // Not a part of the routing table.
+    networks: new Map(),
+  };
+  return compileTable(world, info.tableVersion);
+}
+
+export function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
 }
 
 /** Sorts live tasks by slot, then ended ones newest first. */

@@ -21,7 +21,7 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, problem } from "./errors.ts";
 import { readMeshView } from "./mesh-view.ts";
-import { judgedTraffic, readJudgedTraffic, readProblemContext } from "./problem-inputs.ts";
+import { readJudgedTraffic, readProblemContext } from "./problem-inputs.ts";
 import { readCountParameter, readFlag } from "./query.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
@@ -130,8 +130,7 @@ export function nativeRoutes(deps: ControlDeps): ControlRoutes {
   routes.get("/status", async (c) => {
     const view = await readMeshView(deps.mesh);
     const [traffic, context] = await Promise.all([readJudgedTraffic(deps, view), readProblemContext(deps)]);
-    const judged = traffic === null ? null : judgedTraffic(view, traffic);
-    return c.json(meshStatus(view, judged, now(), context, traffic?.leftOut));
+    return c.json(meshStatus(view, traffic?.services ?? null, now(), context, traffic?.leftOut));
   });
   return routes;
 }

@@ -10,13 +10,16 @@ import type { DashboardView } from "./view.ts";
  */
 export function eventChanges({
   events,
-  services,
-}: Pick<DashboardView, "events" | "services">): ReadonlyMap<number, readonly string[]> {
+  serviceById,
+}: Pick<DashboardView, "events" | "serviceById">): ReadonlyMap<number, readonly string[]> {
   const changes = new Map<number, readonly string[]>();
-  for (const { id, spec, previous } of services) {
-    const newest = events.find(({ subject, action }) => subject.id === id && isSpecChange(action));
-    if (newest === undefined || previous === null) continue;
-    changes.set(newest.seq, specChanges(previous.spec, spec).map(changeText));
+  const seen = new Set<string>();
+  for (const { seq, subject, action } of events) {
+    if (!isSpecChange(action) || seen.has(subject.id)) continue;
+    seen.add(subject.id);
+    const service = serviceById.get(subject.id);
+    if (service === undefined || service.previous === null) continue;
+    changes.set(seq, specChanges(service.previous.spec, service.spec).map(changeText));
   }
   return changes;
 }

@@ -1,7 +1,7 @@
 // The routes of the mesh as rows: which port, host name and path lead to which service, and what becomes of a request
 // there. They are read from the routing table that routers get.
 
-import { compileTable } from "../domain/compile/compile-table.ts";
+import { routingTableOf } from "../control/mesh-view.ts";
 import type { PathRule } from "../domain/table/path-rule.ts";
 import { hashedField } from "../domain/table/policy.ts";
 import type { Canary, RoutingTable, TableService } from "../domain/table/table.ts";
@@ -33,7 +33,7 @@ export type RouteRow = {
 
 /** By port. @param balancerPort the port of the default service; null on Cloudflare */
 export function routeRows(view: DashboardView, balancerPort: number | null): readonly RouteRow[] {
-  const table = tableOf(view);
+  const table = routingTableOf(view);
   const rows = table.services.flatMap((service) => {
     const common = commonOf(service, view);
     const ports = service.ports.map(({ published, target, mode }): RouteRow => {
@@ -87,20 +87,6 @@ function orderOf({ port, host, path, service }: RouteRow): string {
 }
 
 const any = "any";
-
-function tableOf(view: DashboardView): RoutingTable {
-  const byId = <T extends { readonly id: string }>(items: readonly T[]) =>
-    new Map(items.map((item) => [item.id, item]));
-  const world = {
-    nodes: byId(view.nodes),
-    services: byId(view.services),
-    tasks: byId(view.tasks),
-    servers: byId(view.servers),
-    // Not a part of the routing table.
-    networks: new Map(),
-  };
-  return compileTable(world, view.info.tableVersion);
-}
 
 type CommonFields = Omit<RouteRow, "port" | "host" | "path" | "targetPort" | "exampleUrl">;
 

@@ -1,6 +1,6 @@
 // The fields of the form that creates or edits a service, as text, and the document that they make.
 
-import { MeshError } from "../domain/model/error.ts";
+import { invalidAs } from "../domain/model/error.ts";
 import type { ServiceSpec } from "../domain/model/service.ts";
 
 /** The values of the form's fields. */
@@ -41,7 +41,8 @@ export function withFormFields(document: EngineDocument, fields: ServiceFormFiel
   const container = (template.ContainerSpec ?? {}) as EngineDocument;
   const endpoint = (document.EndpointSpec ?? {}) as EngineDocument;
   const image = fields.image.trim();
-  if (image === "") throw invalid("image", "the image is missing: write a name such as waggle/whoami");
+  if (image === "")
+    throw invalidAs("image/invalid")("the image is missing: write a name such as waggle/whoami");
   return {
     ...document,
     TaskTemplate: {
@@ -63,18 +64,20 @@ function lines(text: string): readonly string[] {
 /** @throws MeshError replicas/invalid */
 export function readReplicas(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 10_000) return Number(text);
-  throw invalid("replicas", `cannot read "${text}" as a number of tasks: write 0 to 10000`);
+  throw invalidAs("replicas/invalid")(`cannot read "${text}" as a number of tasks: write 0 to 10000`);
 }
 
 function readVariable(line: string): string {
   if (line.indexOf("=") > 0) return line;
-  throw invalid("env", `cannot read "${line}" as a variable: write KEY=value`);
+  throw invalidAs("env/invalid")(`cannot read "${line}" as a variable: write KEY=value`);
 }
 
 function readPort(line: string): EngineDocument {
   const [, published, target, host] = /^(?:(\d{1,5}):)?(\d{1,5})(\/host)?$/.exec(line) ?? [];
   if (target === undefined) {
-    throw invalid("port", `cannot read "${line}" as a port: write 8080:80, 8080:80/host, or 80 for any port`);
+    throw invalidAs("port/invalid")(
+      `cannot read "${line}" as a port: write 8080:80, 8080:80/host, or 80 for any port`,
+    );
   }
   return {
     Protocol: "tcp",
@@ -82,8 +85,4 @@ function readPort(line: string): EngineDocument {
     ...(published !== undefined && { PublishedPort: Number(published) }),
     PublishMode: host === undefined ? "ingress" : "host",
   };
-}
-
-function invalid(field: string, message: string): MeshError {
-  return new MeshError(`${field}/invalid`, message, { blame: "operator", retry: "never" });
 }

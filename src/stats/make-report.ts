@@ -1,6 +1,6 @@
 // Builds the report: the balancer over the nodes first, then every published service.
 
-import { compileTable } from "../domain/compile/compile-table.ts";
+import { byId, routingTableOf } from "../control/mesh-view.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxy } from "./nodes-proxy.ts";
 import { proxyIds } from "./proxy-id.ts";
@@ -38,15 +38,7 @@ function serviceProxies(input: StatsInput): readonly StatsProxy[] {
   const tasks = Map.groupBy(input.tasks, ({ serviceId }) => serviceId);
   const servers = Map.groupBy(input.servers, ({ serviceId }) => serviceId);
   const nodes = byId(input.nodes);
-  const world = {
-    nodes,
-    services: byId(input.services),
-    tasks: byId(input.tasks),
-    servers: byId(input.servers),
-    // Not a part of the routing table.
-    networks: new Map(),
-  };
-  const routed = byId(compileTable(world, input.info.tableVersion).services);
+  const routed = byId(routingTableOf(input).services);
   return input.services
     .filter(({ ports }) => ports.length > 0)
     .toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
@@ -65,8 +57,4 @@ function serviceProxies(input: StatsInput): readonly StatsProxy[] {
         nowMs,
       });
     });
-}
-
-function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {
-  return new Map(items.map((item) => [item.id, item]));
 }

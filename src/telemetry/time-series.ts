@@ -80,7 +80,8 @@ export class TimeSeries {
     let peak = 0;
     const last = Math.floor(toMs / this.stepMs);
     const first = Math.max(Math.floor(fromMs / this.stepMs), last - this.size.bins + 1);
-    for (let number = first; number <= last; number += 1) peak = Math.max(peak, this.#requestsOf(number));
+    for (let number = first; number <= last; number += 1)
+      peak = Math.max(peak, this.countsAt(number).requests);
     return (peak * 1_000) / this.stepMs;
   }
 
@@ -90,8 +91,16 @@ export class TimeSeries {
   rate(nowMs: number): number {
     const number = Math.floor(nowMs / this.stepMs);
     const share = 1 - (nowMs % this.stepMs) / this.stepMs;
-    const requests = this.#requestsOf(number) + share * this.#requestsOf(number - 1);
+    const requests = this.countsAt(number).requests + share * this.countsAt(number - 1).requests;
     return (requests * 1_000) / this.stepMs;
+  }
+
+  /** Requests in the bin with this number, and how many of them failed, without its percentiles. */
+  countsAt(number: number): { readonly requests: number; readonly failed: number } {
+    const at = this.#binOffset(number);
+    const [requests = 0, failed = 0] =
+      this.#numbers[at] === number ? this.#floats.subarray(at + 1, at + 3) : [];
+    return { requests, failed };
   }
 
   /** The bin with this number; null if it is empty or too old. */
@@ -206,11 +215,6 @@ export class TimeSeries {
   #histogramOffset(number: number): number {
     const { bins, histograms } = this.size;
     return bins * wordsPerBin + (((number % histograms) + histograms) % histograms) * wordsPerHistogram;
-  }
-
-  #requestsOf(number: number): number {
-    const at = this.#binOffset(number);
-    return this.#numbers[at] === number ? (this.#floats[at + 1] ?? 0) : 0;
   }
 }
 

@@ -45,10 +45,10 @@ function errorWindow(series: TimeSeries, nowMs: number): ErrorWindow {
   const number = Math.floor(nowMs / series.stepMs);
   let [requests, failed, bins, firstNumber] = [0, 0, 0, number];
   while (bins < binCount && (bins < 2 || requests < minJudgedRequests)) {
-    const bin = series.binAt(number - bins);
-    requests += bin?.requests ?? 0;
-    failed += bin?.failed ?? 0;
-    if ((bin?.requests ?? 0) > 0) firstNumber = number - bins;
+    const counts = series.countsAt(number - bins);
+    requests += counts.requests;
+    failed += counts.failed;
+    if (counts.requests > 0) firstNumber = number - bins;
     bins += 1;
   }
   return { seconds: (nowMs - firstNumber * series.stepMs) / 1_000, requests, failed };
@@ -57,8 +57,5 @@ function errorWindow(series: TimeSeries, nowMs: number): ErrorWindow {
 /** Requests of each closed bin, oldest first. */
 export function requestTrend(series: TimeSeries, nowMs: number): readonly number[] {
   const last = Math.floor(nowMs / series.stepMs) - 1;
-  return Array.from(
-    { length: binCount - 1 },
-    (_, at) => series.binAt(last - binCount + 2 + at)?.requests ?? 0,
-  );
+  return Array.from({ length: binCount - 1 }, (_, at) => series.countsAt(last - binCount + 2 + at).requests);
 }

@@ -189,12 +189,12 @@ function shortResource(
 ): { readonly short: string; readonly next: string } {
   const { nanoCpus, memoryBytes, generic = {} } = reservations;
   const cpuLeft = node.resources.nanoCpus - use.nanoCpus;
-  if (nanoCpus > cpuLeft) {
+  if (nanoCpus > 0 && nanoCpus > cpuLeft) {
     const short = `${cpuText(cpuLeft)} CPUs free of ${cpuText(node.resources.nanoCpus)}, and a task reserves ${cpuText(nanoCpus)}`;
     return { short, next: reservationAdvice("--reserve-cpu", name) };
   }
   const memoryLeft = node.resources.memoryBytes - use.memoryBytes;
-  if (memoryBytes > memoryLeft) {
+  if (memoryBytes > 0 && memoryBytes > memoryLeft) {
     const short = `${sizeText(memoryLeft)} of memory free of ${sizeText(node.resources.memoryBytes)}, and a task reserves ${sizeText(memoryBytes)}`;
     return { short, next: reservationAdvice("--reserve-memory", name) };
   }
