@@ -82,16 +82,15 @@ export class ClientBody {
     let buffer = new ArrayBuffer(readBytes);
     // A body of unknown length has no end that shows who failed: see #passRest.
     const passesAll = this.#abort !== null;
-    for (let bytes = 0; passesAll || bytes < this.#watchedBytes; ) {
-      if (bytes >= this.#watchedBytes) this.#stall.stop();
+    while (passesAll || this.passedBytes < this.#watchedBytes) {
+      if (this.passedBytes >= this.#watchedBytes) this.#stall.stop();
       this.waitsForTargetMs = null;
       const read = await this.#stall.watch(reader.read(new Uint8Array(buffer)));
       if (read === "body-stalled" || read === "body-broken") return this.#breakOff(writer, read);
       this.waitsForTargetMs = this.#nowMs();
       const isPassed = await succeeds(read.done ? writer.close() : writer.write(read.value));
       if (read.done || !isPassed) return;
-      bytes += read.value.byteLength;
-      this.passedBytes = bytes;
+      this.passedBytes += read.value.byteLength;
       buffer = read.value.buffer as ArrayBuffer;
     }
     reader.releaseLock();

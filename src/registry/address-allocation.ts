@@ -2,6 +2,7 @@
 
 import { missingAddresses, usedByTask } from "../domain/model/network-addresses.ts";
 import type { Draft } from "./draft.ts";
+import { entriesOf } from "./world-index.ts";
 
 /** Gives the services and tasks that lack an address on one of their networks a free one. */
 export function settleAddresses(draft: Draft): void {
@@ -13,8 +14,8 @@ export function settleAddresses(draft: Draft): void {
   const missing = missingAddresses(
     world,
     {
-      services: entries(world.services, services),
-      tasks: entries(world.tasks, isWhole ? world.tasks.keys() : tasksToAddress(draft)),
+      services: entriesOf(world.services, services),
+      tasks: entriesOf(world.tasks, isWhole ? world.tasks.keys() : tasksToAddress(draft)),
     },
     () => index.addressPools(world),
   );
@@ -32,11 +33,4 @@ function tasksToAddress(draft: Draft): Iterable<string> {
   });
   if (hasFreed || draft.touched("services").size > 0) return index.unaddressed.tasks;
   return touched.map(([id]) => id).filter((id) => index.unaddressed.tasks.has(id));
-}
-
-function* entries<T>(all: ReadonlyMap<string, T>, ids: Iterable<string>): Generator<T> {
-  for (const id of ids) {
-    const entry = all.get(id);
-    if (entry !== undefined) yield entry;
-  }
 }

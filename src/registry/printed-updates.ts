@@ -14,6 +14,7 @@ type TablePrinter = {
 export class PrintedUpdates {
   readonly #printer: TablePrinter;
   #version = -1;
+  #text: string | null = null;
   #gzip: Uint8Array | null = null;
   /** By the version that they begin at. */
   readonly #changes = new Map<number, string | null>();
@@ -22,11 +23,18 @@ export class PrintedUpdates {
     this.#printer = printer;
   }
 
-  /** The whole table, compressed. @param version the newest one */
+  /** The whole table. @param version the newest one */
+  text(version: number): string {
+    this.#follow(version);
+    this.#text ??= this.#printer.text(version);
+    return this.#text;
+  }
+
+  /** The whole table, compressed. Its text is not kept for that. @param version the newest one */
   whole(version: number): Uint8Array {
     this.#follow(version);
     // A copy has a buffer of its own length.
-    this.#gzip ??= new Uint8Array(gzipSync(this.#printer.text(version), { level: 1 }));
+    this.#gzip ??= new Uint8Array(gzipSync(this.#text ?? this.#printer.text(version), { level: 1 }));
     return this.#gzip;
   }
 
@@ -45,6 +53,7 @@ export class PrintedUpdates {
   #follow(version: number): void {
     if (version === this.#version) return;
     this.#version = version;
+    this.#text = null;
     this.#gzip = null;
     this.#changes.clear();
   }

@@ -77,7 +77,6 @@ export class Registry implements RegistryOperations {
   readonly #deps: RegistryDeps;
   readonly #transactions: Transactions;
   readonly #suspects = new SuspectReports();
-  #printedTable: { readonly version: number; readonly text: string } | null = null;
   readonly #updates = new PrintedUpdates({
     text: (version) => this.#tableText(version),
     change: (fromVersion) => this.#transactions.printedTable().change(fromVersion, signingKeyId(this.#store)),
@@ -366,10 +365,7 @@ export class Registry implements RegistryOperations {
     const change =
       formats === undefined || afterVersion < 0 ? null : this.#updates.change(version, afterVersion);
     if (change !== null) return { version, text: change };
-    if (this.#printedTable?.version !== version) {
-      this.#printedTable = { version, text: this.#tableText(version) };
-    }
-    return this.#printedTable;
+    return { version, text: this.#updates.text(version) };
   }
 
   pollTable(routerId: string, afterVersion: number): RouterTableResponse {

@@ -183,7 +183,8 @@ export class Transactions {
   ): TransactionEffects {
     if (isReconciled) table.update(draft.world, draft.index, draft);
     const raisedVersion = isReconciled ? raiseTableVersion(this.store, table) : null;
-    recordDepartures(draft, raisedVersion ?? tableVersion(this.store));
+    // A task that is to leave is a reason to reconcile.
+    if (isReconciled) recordDepartures(draft, raisedVersion ?? tableVersion(this.store));
     releaseTasks(draft, this.routers);
     const isListChanged = isProbeListChanged(draft.before, draft.world);
     if (isListChanged) scheduleRegionSweep(draft);

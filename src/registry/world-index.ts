@@ -12,7 +12,7 @@ import {
 } from "../domain/model/network-addresses.ts";
 import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
-import type { Service } from "../domain/model/service.ts";
+import { isPerNode, type Service } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { type NodeTasks, wantedOnNode } from "../domain/scheduler/node-info.ts";
@@ -115,7 +115,7 @@ export class WorldIndex {
   }
 
   #replaceService(id: string, before: Service | undefined, after: Service | undefined): void {
-    mark(this.global, id, after?.spec.mode.kind.startsWith("global") === true);
+    mark(this.global, id, after !== undefined && isPerNode(after.spec.mode));
     mark(this.discovered, id, after?.discovered !== undefined);
     mark(this.unaddressed.services, id, after !== undefined && mayLackVirtualIps(after));
     for (const { target } of before?.spec.networks ?? []) this.#servicesOfNetwork.move(id, target, undefined);
@@ -175,7 +175,8 @@ function mark(set: Set<string>, id: string, isIn: boolean): void {
   else set.delete(id);
 }
 
-function entriesOf<V>(all: ReadonlyMap<string, V>, ids: ReadonlySet<string>): V[] {
+/** The entries with these ids; one that does not exist is left out. */
+export function entriesOf<V>(all: ReadonlyMap<string, V>, ids: Iterable<string>): V[] {
   const entries: V[] = [];
   for (const id of ids) {
     const entry = all.get(id);

@@ -17,12 +17,10 @@ import {
   serviceOf,
 } from "./service-text.ts";
 import { byTableOrder, type RoutingTable, type TableNode, type TableService } from "./table.ts";
-import { nodeIdsByWord, nodeWords, printNode, readNode, readTable } from "./text.ts";
+import { nodeIdsByWord, nodeWords, printNode, readDefault, readKey, readNode, readTable } from "./text.ts";
 
 const fromShape = lineShape("from VERSION");
 const toShape = lineShape("to VERSION HASH");
-const defaultShape = lineShape("default SERVICE|-");
-const keyShape = lineShape("key ID|-");
 const goneShape = lineShape("gone node|service ID");
 const settingsShape = lineShape("settings NAME ID POLICY");
 const membersShape = lineShape("members ID");
@@ -65,8 +63,8 @@ export function applyTableChange(held: RoutingTable, text: string): RoutingTable
   const [, versionWord, hash] = reader.words(toShape);
   const version = reader.integer(versionWord, "a version");
   reader.next();
-  const defaultService = readNameOrNone(reader, defaultShape);
-  const signingKey = readNameOrNone(reader, keyShape);
+  const defaultService = readDefault(reader);
+  const signingKey = readKey(reader);
   const parts = partsHashOf(held).copy();
   const nodes = changedNodes(reader, held.nodes, parts);
   const services = changedServices(reader, held, nodes, parts);
@@ -118,13 +116,6 @@ function removeService(hash: PartsHash, service: TableService, words: NodeWords)
 
 function memberLines(members: Partial<ServiceMembers>, words: NodeWords): readonly string[] {
   return printMembers(members, (nodeId) => words.get(nodeId) ?? nodeId);
-}
-
-function readNameOrNone(reader: LineReader, shape: ReturnType<typeof lineShape>): string | null {
-  const word = reader.words(shape)[1] as string;
-  const isNone = reader.line === `${shape.head} -`;
-  reader.next();
-  return isNone ? null : word;
 }
 
 function changedNodes(reader: LineReader, held: readonly TableNode[], hash: PartsHash): readonly TableNode[] {

@@ -25,7 +25,7 @@
 import { quoteWord } from "./lines.ts";
 import { keyOf, linesOf } from "./service-lines.ts";
 import type { RoutingTable } from "./table.ts";
-import { printedTableFormat } from "./text.ts";
+import { printedTableFormat, settingLines } from "./text.ts";
 
 /** The first line of a change. */
 export const changeFormatLine = `waggle-change ${printedTableFormat}`;
@@ -49,8 +49,7 @@ export function printTableChange(change: PrintedChange): string {
     changeFormatLine,
     `from ${fromVersion}`,
     `to ${version} ${hash}`,
-    defaultService === null ? "default -" : `default ${quoteWord(defaultService)}`,
-    signingKey === null ? "key -" : `key ${quoteWord(signingKey)}`,
+    ...settingLines({ defaultService, signingKey }),
   ];
   const nodeLines = [...nodes].map(([id, line]) => line ?? `gone node ${quoteWord(id)}`);
   return [...head, ...nodeLines, ...services, ""].join("\n");

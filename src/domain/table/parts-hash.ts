@@ -2,6 +2,7 @@
 // that it removes and adds, and not in proportion to the table. It shows that two sides hold the same table; it is no
 // protection against somebody who chooses the lines.
 
+import { textLanes } from "../model/text-hash.ts";
 import type { RoutingTable } from "./table.ts";
 
 /** Identifies a table by its lines. @param parts the hash of its nodes and services */
@@ -51,28 +52,11 @@ export class PartsHash {
     return hex(this.#high) + hex(this.#low);
   }
 
-  /** Adds or subtracts a line's hash: cyrb53, which is MurmurHash's mixing in two lanes. */
+  /** Adds or subtracts a line's hash. */
   #mix(owner: string, line: string, sign: 1 | -1): void {
-    let high = 0xdeadbeef;
-    let low = 0x41c6ce57;
-    for (let at = 0; at < owner.length; at += 1) {
-      const code = owner.charCodeAt(at);
-      high = Math.imul(high ^ code, 2_654_435_761);
-      low = Math.imul(low ^ code, 1_597_334_677);
-    }
-    high = Math.imul(high ^ 0x1_0000, 2_654_435_761);
-    low = Math.imul(low ^ 0x1_0000, 1_597_334_677);
-    for (let at = 0; at < line.length; at += 1) {
-      const code = line.charCodeAt(at);
-      high = Math.imul(high ^ code, 2_654_435_761);
-      low = Math.imul(low ^ code, 1_597_334_677);
-    }
-    const mixedHigh =
-      Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(low ^ (low >>> 13), 3_266_489_909);
-    const mixedLow =
-      Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(mixedHigh ^ (mixedHigh >>> 13), 3_266_489_909);
-    this.#high = (this.#high + sign * mixedHigh) | 0;
-    this.#low = (this.#low + sign * mixedLow) | 0;
+    const [high, low] = textLanes(owner, line);
+    this.#high = (this.#high + sign * high) | 0;
+    this.#low = (this.#low + sign * low) | 0;
   }
 }
 

@@ -74,12 +74,7 @@ export function joinTable({
   readonly nodes: readonly string[];
   readonly services: readonly string[];
 }): string {
-  const head = [
-    formatLine,
-    `version ${version}`,
-    defaultService === null ? "default -" : `default ${quoteWord(defaultService)}`,
-    signingKey === null ? "key -" : `key ${quoteWord(signingKey)}`,
-  ];
+  const head = [formatLine, `version ${version}`, ...settingLines({ defaultService, signingKey })];
   return [...head, ...nodes, ...services, ""].join("\n");
 }
 
@@ -101,9 +96,7 @@ export function readTable(text: string): RoutingTable {
   reader.next();
   const version = reader.integer(reader.words(versionShape)[1], "a version");
   reader.next();
-  const defaultWord = reader.words(defaultShape)[1] as string;
-  const defaultService = reader.line === "default -" ? null : defaultWord;
-  reader.next();
+  const defaultService = readDefault(reader);
   const signingKey = isPrevious ? null : readKey(reader);
   const nodes: TableNode[] = [];
   for (; reader.line.startsWith("node "); reader.next()) {
@@ -118,7 +111,27 @@ export function readTable(text: string): RoutingTable {
   return { version, nodes, services, defaultService, signingKey };
 }
 
-function readKey(reader: LineReader): string | null {
+/** The lines of a table that are about all services. */
+export function settingLines({
+  defaultService,
+  signingKey,
+}: Pick<RoutingTable, "defaultService" | "signingKey">): readonly string[] {
+  return [
+    defaultService === null ? "default -" : `default ${quoteWord(defaultService)}`,
+    signingKey === null ? "key -" : `key ${quoteWord(signingKey)}`,
+  ];
+}
+
+/** Reads the line of the default service. */
+export function readDefault(reader: LineReader): string | null {
+  const word = reader.words(defaultShape)[1] as string;
+  const name = reader.line === "default -" ? null : word;
+  reader.next();
+  return name;
+}
+
+/** Reads the line of the signing key. */
+export function readKey(reader: LineReader): string | null {
   const key = reader.line === "key -" ? null : (reader.words(keyShape)[1] as string);
   reader.next();
   return key;

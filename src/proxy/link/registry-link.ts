@@ -79,8 +79,9 @@ export class RegistryLink {
   #coveredUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RegistryLinkOptions) {
+    const { tables } = options;
     this.#options = options;
-    this.#tables = options.tables;
+    this.#tables = tables;
     this.#pending = options.meter === null ? null : new PendingDelta(options.meter);
     this.#state = {
       calledMs: Number.NEGATIVE_INFINITY,
@@ -90,7 +91,9 @@ export class RegistryLink {
       windowMs: Number.NEGATIVE_INFINITY,
       windowRequests: 0,
       previousRequests: 0,
-      isExpired: false,
+      get isExpired() {
+        return tables.isExpired;
+      },
       isWatched: options.isAlwaysWatched,
       canWait: options.canWait,
     };
@@ -123,7 +126,6 @@ export class RegistryLink {
   schedule(nowMs: number, waitUntil: WaitUntil): void {
     const state = this.#state;
     state.firstMs ??= nowMs;
-    state.isExpired = this.#tables.isExpired;
     const step = nextStep(state, { startedMs: nowMs, isNewest: true }, nowMs);
     if (step.kind === "call" || (step.kind === "sleep" && !this.#isCovered(step.untilMs, nowMs))) {
       const runner = { startedMs: nowMs, wakesMs: nowMs };
@@ -147,7 +149,6 @@ export class RegistryLink {
       const atMs = nowMs();
       if (atMs < this.#latestMs) this.#followClock(atMs);
       this.#latestMs = atMs;
-      this.#state.isExpired = this.#tables.isExpired;
       const { startedMs } = runner;
       const step = nextStep(this.#state, { startedMs, isNewest: this.#runner === runner }, atMs);
       if (step.kind === "leave") break;
