@@ -28,8 +28,8 @@ export function acquireLock(path: string): LockResult {
   if (self === null) throw new Error(`cannot identify this process (${process.pid}) to lock ${path}`);
   for (let attempt = 0; attempt < maxLockAttempts; attempt++) {
     if (createLockFile(path, self)) return heldLock(path);
-    const holder = readHolder(path);
-    if (holder !== null && isRunning(holder)) return { isAcquired: false, holderPid: holder.pid };
+    const holder = lockHolder(path);
+    if (holder !== null) return { isAcquired: false, holderPid: holder.pid };
     removeStaleLock(path);
   }
   return { isAcquired: false, holderPid: null };
@@ -81,8 +81,7 @@ function removeStaleLock(path: string): void {
   const moved = `${path}.${process.pid}.stale`;
   try {
     renameSync(path, moved);
-    const holder = readHolder(moved);
-    if (holder !== null && isRunning(holder)) linkSync(moved, path);
+    if (lockHolder(moved) !== null) linkSync(moved, path);
   } catch (error) {
     // Another process has removed or created the lock; the next attempt reads it.
     if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
@@ -91,6 +90,8 @@ function removeStaleLock(path: string): void {
   }
 }
 
-function readHolder(path: string): ProcessIdentity | null {
-  return readJsonFile(path, ProcessIdentity);
+/** The running process that holds a lock; null if none does. */
+export function lockHolder(path: string): ProcessIdentity | null {
+  const holder = readJsonFile(path, ProcessIdentity);
+  return holder !== null && isRunning(holder) ? holder : null;
 }

@@ -1,25 +1,9 @@
-// `waggle destroy`: deletes from Cloudflare what `waggle deploy` has made.
+// The verb `waggle destroy`; deploy/destroy.ts carries it out.
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
-import { readFoundParts } from "./deploy/account.ts";
-import { applyDestroyStep } from "./deploy/apply.ts";
-import { readLine } from "./deploy/ask.ts";
-import { createCloudflareApi } from "./deploy/cloudflare-api.ts";
-import { deployFileName, loadDeployFile, removeDeployFile } from "./deploy/deploy-file.ts";
-import { removeContext } from "./deploy/mesh-context.ts";
-import { planDestruction } from "./deploy/plan.ts";
-import { destroyStepText } from "./deploy/report.ts";
-import { controlUrl, type DeployFile, type DeploySettings } from "./deploy/settings.ts";
-import { CliError, exitCodes, refused, usageError } from "./errors.ts";
-import { printLines } from "./output.ts";
-
-type Flags = {
-  readonly config: string;
-  readonly name?: string;
-  readonly yes?: boolean;
-  readonly dryRun?: boolean;
-};
+import type { DestroyFlags } from "./deploy/destroy.ts";
+import { deployFileName } from "./deploy/settings.ts";
 
 const destroyHelp = `
 Only what deploy has made is deleted: DNS records with its mark, routes that did not exist before, and the Worker.
@@ -41,71 +25,5 @@ export function registerDestroy(program: Command, cli: Cli): void {
     .option("--dry-run", "only print what would be deleted")
     .option("-y, --yes", "ask nothing; needs --name")
     .addHelpText("after", destroyHelp)
-    .action((flags: Flags) => destroy(cli, flags));
-}
-
-async function destroy(cli: Cli, flags: Flags): Promise<void> {
-  const file = await loadDeployFile(flags.config);
-  if (file === null)
-    throw refused(
-      `there is no ${flags.config} here, the file that waggle deploy writes`,
-      "run this in its folder, or give --config FILE",
-    );
-  const settings = completeFile(file, flags.config);
-  const api = createCloudflareApi(cli);
-  const found = await readFoundParts(api, settings);
-  const { refusals, steps, left } = planDestruction(settings, file.made, found);
-  const [refusal] = refusals;
-  if (refusal !== undefined) throw refused(refusal.message, "nothing was deleted");
-  printLines(cli.out, [
-    `The mesh ${settings.name} in the account ${settings.account}:`,
-    ...steps.map((step) => `  ${destroyStepText(step)}`),
-    ...(steps.length === 0 ? ["  nothing to delete"] : []),
-    ...left.map((what) => `  leave   ${what}`),
-  ]);
-  if (flags.dryRun) return;
-  await confirmName(cli, settings.name, flags);
-  for (const step of steps) {
-    await applyDestroyStep({ api, settings, found }, step);
-    printLines(cli.out, [`done: ${destroyStepText(step)}`]);
-  }
-  const isContextGone = await removeContext(cli, settings.name, controlUrl(settings, found.workersDev));
-  await removeDeployFile(flags.config);
-  printLines(cli.out, [
-    `done: ${flags.config} removed${isContextGone ? `, and the context ${settings.name}` : ""}`,
-    left.length === 0
-      ? "Nothing of the mesh is left on Cloudflare. Stop the agents on your machines."
-      : `Left: ${left.join("; ")}`,
-  ]);
-}
-
-/** The settings, all of which deploy has written. */
-function completeFile({ made: _, ...answers }: DeployFile, path: string): DeploySettings {
-  const { account, name, zone, domain, controlHost, location, plan } = answers;
-  if (
-    account === undefined ||
-    name === undefined ||
-    zone === undefined ||
-    domain === undefined ||
-    controlHost === undefined ||
-    location === undefined ||
-    plan === undefined
-  )
-    throw refused(`${path} lacks answers: waggle deploy has not written it`, "nothing was deleted");
-  return { account, name, zone, domain, controlHost, location, plan };
-}
-
-async function confirmName(cli: Cli, name: string, flags: Flags): Promise<void> {
-  if (flags.name !== undefined && flags.name !== name)
-    throw usageError(`${flags.config} is for the mesh ${name}, not ${flags.name}`, "nothing was deleted");
-  if (flags.yes) {
-    if (flags.name === undefined)
-      throw usageError("--yes needs the mesh's name as confirmation", `give --name ${name}`);
-    return;
-  }
-  if (cli.keys === undefined)
-    throw usageError("there is no terminal to confirm on", `give --yes --name ${name}, or --dry-run`);
-  const answer = (await readLine(cli, `Type the mesh's name to delete it (${name}): `)).trim();
-  if (answer !== name)
-    throw new CliError(exitCodes.refused, "nothing was deleted: that is not the mesh's name");
+    .action(async (flags: DestroyFlags) => (await import("./deploy/destroy.ts")).destroy(cli, flags));
 }

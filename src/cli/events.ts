@@ -3,7 +3,6 @@
 import type { Command } from "commander";
 import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import { printable, printableJson } from "../domain/model/printable.ts";
-import { EventFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
@@ -108,23 +107,28 @@ function eventLine(event: MeshEvent): string {
   return cells.join("  ").trimEnd();
 }
 
-const meshEvents = listOf(EventFrame.shape.event);
-
-function newestEvents(mesh: MeshClient): Promise<readonly MeshEvent[]> {
-  return mesh.getNative("/events", meshEvents, { limit: maxEventsKept });
+async function newestEvents(mesh: MeshClient): Promise<readonly MeshEvent[]> {
+  return mesh.getNative("/events", await meshEvents(), { limit: maxEventsKept });
 }
 
 /** All events after a number. */
 async function eventsSince(mesh: MeshClient, sinceSeq: number): Promise<readonly MeshEvent[]> {
   const found: MeshEvent[] = [];
+  const shape = await meshEvents();
   for (let since = sinceSeq; ; ) {
-    const page = await mesh.getNative("/events", meshEvents, { since, limit: eventPageSize });
+    const page = await mesh.getNative("/events", shape, { since, limit: eventPageSize });
     found.push(...page);
     const last = page.at(-1);
     // A response may have fewer events than the limit. Only an empty one is the end.
     if (last === undefined || last.seq <= since) return found;
     since = last.seq;
   }
+}
+
+/** The shape of a list of events. */
+async function meshEvents() {
+  const { EventFrame } = await import("../protocol/watch.ts");
+  return listOf(EventFrame.shape.event);
 }
 
 function readTail(text: string): number {

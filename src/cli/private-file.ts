@@ -65,11 +65,14 @@ export async function changePrivateFile(
     try {
       const text = change(await readPrivateFile(file, warn));
       const draft = `${file}.${randomUUID()}.new`;
-      await writeFile(draft, text, { mode: privateFileMode, flag: "wx" });
-      await rename(draft, file).catch(async (error) => {
+      try {
+        await writeFile(draft, text, { mode: privateFileMode, flag: "wx" });
+        await rename(draft, file);
+      } catch (error) {
+        // Part of a draft would take space on a disk that is full.
         await rm(draft, { force: true });
         throw error;
-      });
+      }
     } finally {
       await rm(lock, { force: true });
     }

@@ -1,12 +1,11 @@
 // Stops a running mesh of this machine from another process.
 
 import { join } from "node:path";
-import { readJsonFile } from "../agent/files.ts";
-import { isRunning, ProcessIdentity } from "../agent/process-identity.ts";
+import { isRunning } from "../agent/process-identity.ts";
 import { wait } from "../agent/wait.ts";
 import { createClient } from "../cli/client.ts";
 import { meshStatus } from "../cli/shapes.ts";
-import { lockFile, readMeshFile } from "./state-folder.ts";
+import { readMeshFile, runningMesh } from "./state-folder.ts";
 
 /** What ran in a mesh before it was stopped; the lists are empty if it did not respond. */
 type StoppedMesh = {
@@ -30,8 +29,8 @@ const statusTimeoutMs = 2_000;
 
 /** Stops the mesh of a state folder as Ctrl-C does, and waits until its process has ended. */
 export async function stopMesh(stateDir: string, timeoutMs: number): Promise<StopResult> {
-  const holder = readJsonFile(lockFile(stateDir), ProcessIdentity);
-  if (holder === null || !isRunning(holder)) return { kind: "not running" };
+  const holder = runningMesh(stateDir);
+  if (holder === null) return { kind: "not running" };
   const { pid } = holder;
   const stopped = { pid, ...(await readRunning(stateDir)) };
   try {

@@ -1,11 +1,9 @@
 // The context of a mesh on this machine, by which commands find it from any folder.
 
 import { resolve } from "node:path";
-import { readJsonFile } from "../agent/files.ts";
-import { isRunning, ProcessIdentity } from "../agent/process-identity.ts";
 import { type Contexts, localContext, withContext } from "../cli/context/contexts.ts";
 import { changeContexts, contextsPath } from "../cli/context/store.ts";
-import { lockFile } from "./state-folder.ts";
+import { runningMesh } from "./state-folder.ts";
 
 type RegisteredMesh = {
   readonly stateDir: string;
@@ -47,6 +45,5 @@ function otherOwner({ contexts }: Contexts, folder: string): string | null {
   const context = contexts[localContext];
   if (context === undefined || context.stateDir === folder) return null;
   if (context.stateDir === null) return `the mesh at ${context.url}`;
-  const holder = readJsonFile(lockFile(context.stateDir), ProcessIdentity);
-  return holder !== null && isRunning(holder) ? `the mesh in ${context.stateDir}, which runs` : null;
+  return runningMesh(context.stateDir) === null ? null : `the mesh in ${context.stateDir}, which runs`;
 }

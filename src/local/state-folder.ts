@@ -5,7 +5,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
-import { acquireLock } from "../agent/lock-file.ts";
+import { acquireLock, lockHolder } from "../agent/lock-file.ts";
+import type { ProcessIdentity } from "../agent/process-identity.ts";
 
 export type StateLock = {
   /** Safe to call twice. */
@@ -30,8 +31,13 @@ export function lockStateFolder(stateDir: string): StateLock {
   );
 }
 
+/** The process that runs the mesh of a state folder; null if none does. */
+export function runningMesh(stateDir: string): ProcessIdentity | null {
+  return lockHolder(lockFile(stateDir));
+}
+
 /** The file with the identity of the process that runs the mesh. */
-export function lockFile(stateDir: string): string {
+function lockFile(stateDir: string): string {
   return join(stateDir, "lock");
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Cli } from "../../src/cli/cli.ts";
-import { deploy } from "../../src/cli/deploy/deploy.ts";
+import { deploy } from "../../src/cli/deploy/run.ts";
 import { uploadWorker } from "../../src/cli/deploy/wrangler.ts";
 import type { CliError } from "../../src/cli/errors.ts";
 import { apiToken, emptyWorld, startCloudflareApi } from "../support/cloudflare-api/server.ts";

@@ -10,6 +10,7 @@ import {
   type DeploySettings,
   domainIn,
   locationNear,
+  noZone,
   readDomainName,
   readMeshName,
   registryLocations,
@@ -25,9 +26,6 @@ export type AnswerFlags = {
   readonly location?: DeploySettings["location"];
   readonly plan?: DeploySettings["plan"];
 };
-
-/** A zone's name that means workers.dev. */
-export const noZone = "none";
 
 /** @param path of the file, for messages */
 export async function completeSettings(

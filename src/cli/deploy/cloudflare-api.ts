@@ -4,17 +4,7 @@ import { z } from "zod";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes } from "../errors.ts";
 import { parseJson } from "../json.ts";
-
-/** The permissions of an API token, by the names of Cloudflare's dashboard. */
-export const tokenPermissions = {
-  accounts: "Account / Account Settings / Read",
-  workers: "Account / Workers Scripts / Edit",
-  zones: "Zone / Zone / Read",
-  records: "Zone / DNS / Edit",
-  routes: "Zone / Workers Routes / Edit",
-} as const;
-
-type TokenPermission = keyof typeof tokenPermissions;
+import { type TokenPermission, tokenPermissions } from "./token-permissions.ts";
 
 /** Where tokens are created and changed. */
 const tokensPage = "https://dash.cloudflare.com/profile/api-tokens";

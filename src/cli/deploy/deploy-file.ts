@@ -4,9 +4,6 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { refused } from "../errors.ts";
 import { type DeployFile, nothingMade, printDeployFile, readDeployFile } from "./settings.ts";
 
-/** The default path. */
-export const deployFileName = "waggle.deploy.json";
-
 /** Null if the file does not exist. */
 export async function loadDeployFile(path: string): Promise<DeployFile | null> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {

@@ -3,6 +3,12 @@
 import { z } from "zod";
 import { usageError } from "../errors.ts";
 
+/** The default path of the file with the settings. */
+export const deployFileName = "waggle.deploy.json";
+
+/** A zone's name that means workers.dev. */
+export const noZone = "none";
+
 /**
  * Location hints of Durable Objects.
  *

@@ -5,8 +5,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
+import { packageFolder } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import type { SecretName } from "./plan.ts";
@@ -26,19 +26,17 @@ const paidCpuMs = 30_000;
 /** Lines of wrangler's output that an error shows. */
 const shownLines = 15;
 
-const packageRoot = fileURLToPath(new URL("../../../", import.meta.url));
-
 /** Deploys the Worker. @throws CliError with wrangler's own words */
 export async function uploadWorker(
   { env }: Pick<Cli, "env">,
   { settings, secrets, stop }: UploadRequest,
 ): Promise<void> {
   const wrangler = await wranglerPath();
-  const template = await readFile(join(packageRoot, "wrangler.toml"), "utf8");
+  const template = await readFile(join(packageFolder, "wrangler.toml"), "utf8");
   const folder = await mkdtemp(join(tmpdir(), "waggle-deploy-"));
   try {
     const config = join(folder, "wrangler.toml");
-    await writeFile(config, wranglerConfig(template, settings, packageRoot));
+    await writeFile(config, wranglerConfig(template, settings, packageFolder));
     const args = ["deploy", "--config", config];
     if (Object.keys(secrets).length > 0) {
       const file = join(folder, "secrets.json");
@@ -87,13 +85,13 @@ async function wranglerPath(): Promise<string> {
     return join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js");
   } catch (error) {
     const { devDependencies = {}, dependencies = {} } = JSON.parse(
-      await readFile(join(packageRoot, "package.json"), "utf8"),
+      await readFile(join(packageFolder, "package.json"), "utf8"),
     ) as Record<"devDependencies" | "dependencies", Record<string, string> | undefined>;
     const version = dependencies.wrangler ?? devDependencies.wrangler ?? "latest";
     throw new CliError(
       exitCodes.refused,
       "wrangler, which uploads the Worker, is not installed",
-      `run npm install --no-save wrangler@${version} in ${packageRoot}`,
+      `run npm install --no-save wrangler@${version} in ${packageFolder}`,
       error,
     );
   }
@@ -109,7 +107,9 @@ function wranglerEnvironment(env: Cli["env"], { account }: DeploySettings): Node
     FORCE_COLOR: "0",
     WRANGLER_SEND_METRICS: "false",
     // The build command of wrangler.toml runs a TypeScript file: with the package's Node.
-    PATH: [join(packageRoot, "node_modules/.bin"), dirname(process.execPath), env.PATH ?? ""].join(delimiter),
+    PATH: [join(packageFolder, "node_modules/.bin"), dirname(process.execPath), env.PATH ?? ""].join(
+      delimiter,
+    ),
   };
 }
 
@@ -121,7 +121,7 @@ function runWrangler(
 ): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [wrangler, ...args], {
-      cwd: packageRoot,
+      cwd: packageFolder,
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });

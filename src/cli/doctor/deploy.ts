@@ -3,7 +3,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { packageFolder } from "../../package/program-files.ts";
+import { registryLocations } from "../deploy/settings.ts";
 import { parseJson } from "../json.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 import { run } from "./machine.ts";
@@ -12,22 +13,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const { ok, warn, fail, skip } = findingsOf("deploy");
 
-/** @see https://developers.cloudflare.com/durable-objects/reference/data-location/ */
-const locationHints = [
-  "wnam",
-  "enam",
-  "sam",
-  "weur",
-  "eeur",
-  "apac",
-  "apac-ne",
-  "apac-se",
-  "oc",
-  "afr",
-  "me",
-];
+const locationHints: readonly string[] = registryLocations;
 
-const wrangler = fileURLToPath(new URL("../../../node_modules/.bin/wrangler", import.meta.url));
+const wrangler = join(packageFolder, "node_modules/.bin/wrangler");
 
 /** What a wrangler.toml says about a deployment. */
 type DeployConfig = {

@@ -6,10 +6,7 @@ import { refused } from "../errors.ts";
 import { choiceArgument, type MeshFlags, meshFlags, readTargetFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { printLines } from "../output.ts";
-import { checkDeploy } from "./deploy.ts";
 import { type DoctorArea, doctorAreas, type Finding, findingLines } from "./finding.ts";
-import { checkMachine } from "./machine.ts";
-import { checkMesh } from "./mesh.ts";
 
 type Flags = MeshFlags & { readonly config: string };
 
@@ -41,9 +38,9 @@ async function doctor(cli: Cli, command: Command, area: DoctorArea | undefined, 
   const areas = area === undefined ? (["machine", "mesh"] as const) : [area];
   const targetFlags = readTargetFlags(command);
   const checks: Readonly<Record<DoctorArea, () => Promise<readonly Finding[]>>> = {
-    machine: () => checkMachine(cli.env, targetFlags.state),
-    mesh: () => checkMesh(cli, targetFlags, area === "mesh"),
-    deploy: () => checkDeploy(cli.env, flags.config),
+    machine: async () => (await import("./machine.ts")).checkMachine(cli.env, targetFlags.state),
+    mesh: async () => (await import("./mesh.ts")).checkMesh(cli, targetFlags, area === "mesh"),
+    deploy: async () => (await import("./deploy.ts")).checkDeploy(cli.env, flags.config),
   };
   const findings: Finding[] = [];
   for (const name of areas) findings.push(...(await checks[name]()));

@@ -9,6 +9,7 @@ import { availableParallelism, freemem, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { descriptorLimit } from "../../net/descriptor-limit.ts";
+import { layout, workerdModule } from "../../package/program-files.ts";
 import { localContext } from "../context/contexts.ts";
 import { parseJson } from "../json.ts";
 import { defaultStateDir, findTarget, type TargetFlags } from "../mesh-target.ts";
@@ -18,8 +19,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const { ok, warn, fail, skip } = findingsOf("machine");
 
-/** As bin/waggle requires it. */
-const minNode = [22, 18] as const;
+/** As bin/waggle requires it: sources need a Node that strips types, and the package does not. */
+const minNode = layout === "sources" ? ([22, 18] as const) : ([20, 0] as const);
 /** Node, three agents and workerd take about this much. */
 const minMemoryBytes = 512 * 2 ** 20;
 const minDiskBytes = 256 * 2 ** 20;
@@ -65,11 +66,14 @@ export function nodeFinding(version: string): Finding {
 }
 
 async function workerdFinding(): Promise<Finding> {
-  const reinstall = "Run npm ci in the folder of waggle; waggle up, and agents with --ingress, need it.";
+  const how =
+    layout === "sources"
+      ? "Run npm ci in the folder of waggle"
+      : "Install waggle again, without --omit=optional";
+  const reinstall = `${how}; waggle up, and agents with --ingress, need it.`;
   let program: string;
   try {
-    const fromMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
-    program = (fromMiniflare("workerd") as { default: string }).default;
+    program = (createRequire(import.meta.url)(workerdModule()) as { default: string }).default;
   } catch {
     return fail("workerd", "not installed", reinstall);
   }

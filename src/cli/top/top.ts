@@ -1,7 +1,7 @@
 // `waggle top`: services, nodes and tasks with their traffic, live.
 
 import type { Command } from "commander";
-import { MeshTrafficReport } from "../../protocol/telemetry.ts";
+import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { parseDurationMs } from "../duration.ts";
@@ -101,6 +101,7 @@ function createTopReader(mesh: MeshClient): TopReader {
 /** The traffic report; null if telemetry is unavailable. The status is shown without it. */
 async function readTraffic(mesh: MeshClient, withTasks: boolean): Promise<MeshTrafficReport | null> {
   try {
+    const { MeshTrafficReport } = await import("../../protocol/telemetry.ts");
     return await mesh.getNative("/telemetry", MeshTrafficReport, { trend: true, tasks: withTasks });
   } catch (error) {
     if (error instanceof CliError && error.exitCode === exitCodes.refused) return null;

@@ -1,7 +1,7 @@
 // `waggle trace`: sends requests and shows their routes, or explains the route of a hypothetical request.
 
 import type { Command } from "commander";
-import { RouteExplanation } from "../../protocol/route.ts";
+import type { RouteExplanation } from "../../protocol/route.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { connectionFailure } from "../connection-failure.ts";
@@ -171,11 +171,12 @@ async function printExplanation(cli: Cli, flags: Flags, explanation: RouteExplan
   cli.out.write(explanationText(explanation));
 }
 
-function explain(
+async function explain(
   mesh: MeshClient,
   { url, method, headers }: TraceRequest,
   node?: string,
 ): Promise<RouteExplanation> {
+  const { RouteExplanation } = await import("../../protocol/route.ts");
   const { host } = headers;
   return mesh.getNative("/route", RouteExplanation as unknown as Shape<RouteExplanation>, {
     url: url.href,

@@ -5,7 +5,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cli } from "../../../../src/cli/cli.ts";
-import { deploy } from "../../../../src/cli/deploy/deploy.ts";
+import { deploy } from "../../../../src/cli/deploy/run.ts";
 import type { UploadRequest } from "../../../../src/cli/deploy/wrangler.ts";
 import { CliError } from "../../../../src/cli/errors.ts";
 import { apiToken, type CloudflareApiServer } from "../../../support/cloudflare-api/server.ts";
