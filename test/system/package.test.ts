@@ -98,6 +98,12 @@ describe.skipIf(problem !== null)(title, () => {
     );
   });
 
+  test("[L156] it has no Worker to deploy, and says so before it does anything", () => {
+    const { status, stdout, stderr } = shell("npx waggle deploy --yes");
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("waggle: an installed package has no sources of the Worker to deploy");
+  });
+
   test("[U474] it has no sources and no tests, and each import leads somewhere", () => {
     const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
     expect(files.filter((path) => /\.tsx?$|^(src|test|workers)\b/.test(path))).toEqual([]);

@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { printable } from "../../domain/model/printable.ts";
+import { layout } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
@@ -41,6 +42,11 @@ export function deployTools(cli: Cli): DeployTools {
 
 /** @throws CliError; what was done until then stays done, and the next run goes on from there */
 export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): Promise<void> {
+  if (layout !== "sources")
+    throw refused(
+      "an installed package has no sources of the Worker to deploy",
+      "run bin/waggle deploy in the repository, after npm ci",
+    );
   const file = (await loadDeployFile(flags.config)) ?? emptyDeployFile;
   const api = createCloudflareApi(cli);
   const asking = { cli, takesDefaults: flags.yes === true };
