@@ -5,8 +5,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dockerdProblem, PrivateDockerd } from "../support/dockerd.ts";
-import { type CommandResult, MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import { DockerMesh } from "../support/docker-mesh.ts";
+import { dockerdProblem, type PrivateDockerd } from "../support/dockerd.ts";
+import { type CommandResult, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const hasDocker = spawnSync("docker", ["--version"]).status === 0;
@@ -195,29 +196,21 @@ const problem = dockerdProblem();
 describe.skipIf(problem !== null)(
   problem === null ? "nodes with Docker" : `nodes with Docker (skipped: ${problem})`,
   () => {
+    let started: DockerMesh;
     let dockerd: PrivateDockerd;
     let mesh: MeshProcess;
+    let ok: DockerMesh["ok"];
     let dir: string;
-    const docker: Docker = async (...args) => {
-      const host = `DOCKER_HOST=tcp://127.0.0.1:${mesh.controlPort}`;
-      const headers = `DOCKER_CUSTOM_HEADERS=Authorization=Bearer ${mesh.token}`;
-      const { code, out } = await dockerd.run(["env", host, headers, "docker", ...args]);
-      return { code, out, err: out };
-    };
-    const ok = succeeding(docker);
 
     beforeAll(async () => {
-      dockerd = await PrivateDockerd.start();
-      await dockerd.importImages();
-      const place = { address: "127.0.0.1", command: dockerd.command };
-      mesh = await MeshProcess.startAt(place, ["--nodes", "2", "--runtime", "docker"], newStateDir());
+      started = await DockerMesh.start();
+      ({ dockerd, mesh, ok } = started);
       dir = mkdtempSync(join(tmpdir(), "waggle-secrets-"));
       writeFileSync(join(dir, "secret"), secretText);
     }, 120_000);
 
     afterAll(async () => {
-      await mesh?.remove();
-      await dockerd?.remove();
+      await started?.remove();
       if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
     }, 60_000);
 

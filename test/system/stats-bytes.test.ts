@@ -1,16 +1,17 @@
 // The bytes of the statistics next to those of a real HAProxy, for the same requests to the same server: bodies with a
 // length, chunked ones, compressed ones, and those that stream.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HaproxyProcess } from "../support/haproxy.ts";
 import { type CsvRow, csvRow, readCsv } from "../support/haproxy-csv.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
-import { missingPrograms, type Program, startProgram } from "../support/program.ts";
+import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 const missing = missingPrograms(["haproxy"]);
@@ -51,7 +52,7 @@ const exchanges: readonly Exchange[] = [
 const rounds = 40;
 
 let mesh: MeshProcess;
-let haproxy: Program;
+let haproxy: HaproxyProcess;
 let ports: { readonly mesh: number; readonly haproxy: number; readonly stats: number };
 
 /** The body of the response, as it was sent. */
@@ -153,17 +154,15 @@ async function countedRow(read: () => Promise<CsvRow>): Promise<CsvRow> {
   });
 }
 
-async function startHaproxy(backend: string): Promise<Program> {
+async function startHaproxy(backend: string): Promise<HaproxyProcess> {
   const folder = mkdtempSync(join(tmpdir(), "waggle-haproxy-"));
-  const config = join(folder, "haproxy.cfg");
   const lines = [
     "defaults\n  mode http\n  timeout connect 1s\n  timeout client 5s\n  timeout server 5s",
     `listen stats\n  bind 127.0.0.1:${ports.stats}\n  stats enable\n  stats uri /haproxy?stats`,
     `listen web\n  bind 127.0.0.1:${ports.haproxy}\n  server a ${backend}`,
   ];
-  writeFileSync(config, `${lines.join("\n")}\n`);
-  const program = startProgram("haproxy", ["-db", "-f", config]);
-  await until("HAProxy to answer", async () => fetch(`http://127.0.0.1:${ports.stats}/haproxy?stats`));
+  const haproxy = await HaproxyProcess.start(folder, "web", `${lines.join("\n")}\n`);
+  if (haproxy === null) throw new Error("HAProxy refuses the configuration");
   rmSync(folder, { recursive: true, force: true });
-  return program;
+  return haproxy;
 }

@@ -6,7 +6,7 @@ import { printTable } from "../../../src/domain/table/text.ts";
 import { RegistryLink } from "../../../src/proxy/link/registry-link.ts";
 import { maxRefreshWaitMs, TableCache } from "../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
-import { sentTable, type TestTable } from "../../support/test-table.ts";
+import { registryReply, sentTable, type TestTable } from "../../support/test-table.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -31,11 +31,7 @@ test("[Y30][X161] whatever the clock does, versions never fall, waits are short,
     const source = async (after: number) => sentTable(await registry.source(after));
     const cache = new TableCache(source, { nowMs });
     const link = new RegistryLink({
-      call: async ({ afterVersion }) => ({
-        ...(await source(afterVersion)),
-        counted: true,
-        isWatched: false,
-      }),
+      call: async ({ afterVersion }) => registryReply(await registry.source(afterVersion)),
       tables: cache,
       meter: null,
       nowMs,

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import { applyTableChange } from "../../../src/domain/table/apply-change.ts";
 import { readableTableFormats, readTable } from "../../../src/domain/table/text.ts";
+import { unzip } from "../../../src/proxy/routing/sealed-copy.ts";
 import type { MeshApi, RouterCall, RouterExchangeApi, RouterReply } from "../../../src/registry/api.ts";
 import type { WatchNotice } from "../../../workers/counter-forwarder.ts";
 import { MeshTelemetry } from "../../../workers/telemetry.ts";
@@ -38,8 +39,7 @@ async function createService(mesh: MeshApi, name: string): Promise<void> {
 
 async function wholeText({ table }: RouterReply): Promise<string> {
   if (table?.kind !== "whole") throw new Error(`not a whole table: ${JSON.stringify(table)}`);
-  const stream = new Blob([table.gzip as Uint8Array<ArrayBuffer>]).stream();
-  return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).text();
+  return unzip(table.gzip as Uint8Array<ArrayBuffer>);
 }
 
 test("[M180] a router without a table gets the whole one at once, with the keys", async () => {
