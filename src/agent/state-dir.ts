@@ -9,9 +9,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { MeshError } from "../domain/model/error.ts";
+import { readJsonFile, writeFileAtomically } from "../os/files.ts";
+import { acquireLock } from "../os/lock-file.ts";
 import { JoinReply, SentNodeKey } from "../protocol/agent.ts";
-import { readJsonFile, writeFileAtomically } from "./files.ts";
-import { acquireLock } from "./lock-file.ts";
 
 const GatewayState = z.object({ port: z.number().int(), keys: z.array(SentNodeKey) });
 type GatewayState = z.infer<typeof GatewayState>;

@@ -7,9 +7,9 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { readJsonFile, writeFileAtomically } from "../os/files.ts";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import { type EndedTask, expiredTasks } from "./ended-tasks.ts";
-import { readJsonFile, writeFileAtomically } from "./files.ts";
 
 export const TaskRecord = z.object({
   /** The node it was assigned to. A machine that has joined again reports only the tasks of its new node. */

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { writeFileAtomically } from "../agent/files.ts";
+import { writeFileAtomically } from "../os/files.ts";
 import { builtWorker, cacheFolder, packageFolder } from "../package/program-files.ts";
 import type { WorkerBundle } from "./bundle.ts";
 

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { writeFileAtomically } from "../agent/files.ts";
+import { writeFileAtomically } from "../os/files.ts";
 
 const dashboardDir = fileURLToPath(new URL("../dashboard/", import.meta.url));
 const assetsFile = `${dashboardDir}built/assets.js`;

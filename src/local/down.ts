@@ -1,10 +1,10 @@
 // Stops a running mesh of this machine from another process.
 
 import { join } from "node:path";
-import { isRunning } from "../agent/process-identity.ts";
 import { wait } from "../agent/wait.ts";
 import { createClient } from "../cli/client.ts";
 import { meshStatus } from "../cli/shapes.ts";
+import { isRunning } from "../os/process-identity.ts";
 import { readMeshFile, runningMesh } from "./state-folder.ts";
 
 /** What ran in a mesh before it was stopped; the lists are empty if it did not respond. */

@@ -3,16 +3,16 @@
 
 import { join } from "node:path";
 import { z } from "zod";
-import { readJsonFile } from "../agent/files.ts";
+import { TaskRecords } from "../agent/task-records.ts";
+import { wait } from "../agent/wait.ts";
+import { readJsonFile } from "../os/files.ts";
 import {
   findByEnvironment,
   identify,
   isRunning,
   ProcessIdentity,
   signalGroup,
-} from "../agent/process-identity.ts";
-import { TaskRecords } from "../agent/task-records.ts";
-import { wait } from "../agent/wait.ts";
+} from "../os/process-identity.ts";
 import { StateFile } from "./state-file.ts";
 import { namesIn, nodesFolder } from "./state-folder.ts";
 

@@ -5,12 +5,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { readJsonFile } from "../agent/files.ts";
 import { routeUrl } from "../agent/join.ts";
 import { wait } from "../agent/wait.ts";
 import { isTableChange, readTableUpdate } from "../domain/table/apply-change.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { printTable, readableTableFormats, readTable } from "../domain/table/text.ts";
+import { readJsonFile } from "../os/files.ts";
 import type { JoinReply } from "../protocol/agent.ts";
 import { RouterTable } from "../protocol/router.ts";
 import { StateFile } from "./state-file.ts";

@@ -1,6 +1,6 @@
 // A file of the state folder that holds the newest version of a value, also after the disk was full.
 
-import { writeFileAtomically } from "../agent/files.ts";
+import { writeFileAtomically } from "../os/files.ts";
 
 /** Interval between attempts to write after a failure, milliseconds. */
 const writeRetryMs = 2_000;

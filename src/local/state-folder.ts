@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
-import { acquireLock, lockHolder } from "../agent/lock-file.ts";
-import type { ProcessIdentity } from "../agent/process-identity.ts";
+import { readJsonFile, writeFileAtomically } from "../os/files.ts";
+import { acquireLock, lockHolder } from "../os/lock-file.ts";
+import type { ProcessIdentity } from "../os/process-identity.ts";
 
 export type StateLock = {
   /** Safe to call twice. */

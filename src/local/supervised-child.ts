@@ -1,7 +1,7 @@
 // Keeps one child process of the mesh running: when it exits by itself, it is started again.
 
-import { signalGroup } from "../agent/process-identity.ts";
 import { wait } from "../agent/wait.ts";
+import { signalGroup } from "../os/process-identity.ts";
 import { type ChildProgram, type MeshChild, startChild } from "./child.ts";
 
 /** A child that runs longer than this was not a failed start: the next restart is immediate again. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { findByEnvironment, identify } from "../../src/agent/process-identity.ts";
+import { findByEnvironment, identify } from "../../src/os/process-identity.ts";
 import { closeCodes } from "../../src/protocol/agent.ts";
 import { newStateDir, type StartedAgent, startAgent } from "../support/agent-process.ts";
 import { selfSignedCertificate } from "../support/certificate.ts";

@@ -8,7 +8,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listenBacklog } from "../../src/agent/listen-backlog.ts";
-import { identify, isRunning, type ProcessIdentity } from "../../src/agent/process-identity.ts";
+import { identify, isRunning, type ProcessIdentity } from "../../src/os/process-identity.ts";
 import { freePort, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";

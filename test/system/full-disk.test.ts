@@ -3,8 +3,8 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { writeFileAtomically } from "../../src/agent/files.ts";
 import { rotateLog } from "../../src/agent/log-file.ts";
+import { writeFileAtomically } from "../../src/os/files.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 
 const disk = SmallDisk.mount(24);

@@ -4,7 +4,7 @@
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findByEnvironment } from "../../src/agent/process-identity.ts";
+import { findByEnvironment } from "../../src/os/process-identity.ts";
 import type { MeshTrafficReport } from "../../src/protocol/telemetry.ts";
 import { newStateDir } from "../support/mesh-process.ts";
 import { type MachineProgram, Network, namespaceProblem } from "../support/namespaces.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findByEnvironment } from "../../src/agent/process-identity.ts";
+import { findByEnvironment } from "../../src/os/process-identity.ts";
 import { newStateDir } from "../support/mesh-process.ts";
 import { type MachineProgram, Network, namespaceProblem } from "../support/namespaces.ts";
 import { postgresCommand, postgresPrograms } from "../support/postgres.ts";

@@ -38,16 +38,17 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
   package: { folders: [], packages: ["node:*"] },
   net: { folders: ["gateway"], packages: ["node:*", "ws"] },
+  os: { folders: [], packages: ["node:*", "zod"] },
   agent: {
-    folders: ["domain", "gateway", "protocol", "net", "package"],
+    folders: ["domain", "gateway", "protocol", "net", "os", "package"],
     packages: ["node:*", "dns-packet", "dockerode", "ws", "zod"],
   },
   cli: {
-    folders: ["domain", "protocol", "telemetry", "haproxy", "net", "package"],
+    folders: ["domain", "protocol", "telemetry", "haproxy", "net", "os", "package"],
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "net", "package", "agent", "cli"],
+    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "net", "os", "package", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };

@@ -7,7 +7,7 @@
 // milliseconds.
 
 import { appendFileSync, readFileSync } from "node:fs";
-import { writeFileAtomically } from "../files.ts";
+import { writeFileAtomically } from "../../os/files.ts";
 
 /** Bytes up to `end` were written at `timeMs`, after those of the entry before. */
 export type TimeEntry = { readonly end: number; readonly timeMs: number };

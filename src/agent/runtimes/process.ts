@@ -9,13 +9,19 @@ import { dirname, join, normalize } from "node:path";
 import { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
 import type { LogLine, LogStream } from "../../gateway/logs/log-line.ts";
+import {
+  findByEnvironment,
+  identify,
+  isRunning,
+  ProcessIdentity,
+  signalGroup,
+} from "../../os/process-identity.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import { type DependencyFile, dependencyFiles } from "../../protocol/engine/dependency-files.ts";
 import type { EngineTaskTemplate } from "../../protocol/engine/service-schema.ts";
 import type { PlacedFile } from "../dependency-files.ts";
 import type { LogQuery } from "../logs/log-query.ts";
 import { logFiles, TaskLogs } from "../logs/task-logs.ts";
-import { findByEnvironment, identify, isRunning, ProcessIdentity, signalGroup } from "../process-identity.ts";
 import { whyNotAsProcess } from "./container-only.ts";
 import {
   findImage,

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { identify, isRunning, type ProcessIdentity } from "../../../src/agent/process-identity.ts";
 import { awaitEarlierChildren } from "../../../src/local/orphans.ts";
+import { identify, isRunning, type ProcessIdentity } from "../../../src/os/process-identity.ts";
 
 const isLinux = process.platform === "linux";
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { acquireLock } from "../../../src/agent/lock-file.ts";
-import { identify } from "../../../src/agent/process-identity.ts";
+import { acquireLock } from "../../../src/os/lock-file.ts";
+import { identify } from "../../../src/os/process-identity.ts";
 
 let folder: string;
 let path: string;
