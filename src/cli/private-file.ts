@@ -2,9 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { writeError } from "../os/files.ts";
+import { acquireLock, type HeldLock } from "../os/lock-file.ts";
 import { refused } from "./errors.ts";
 
 const privateFileMode = 0o600;
@@ -12,8 +14,8 @@ const privateFolderMode = 0o700;
 /** Bits of the group and of others. */
 const sharedBits = 0o077;
 
-/** A writer holds the lock for milliseconds; one that is older than this was killed. */
-const staleLockMs = 10_000;
+/** A writer holds the lock for milliseconds. One that holds it for longer is stopped, or its disk is. */
+const maxLockWaitMs = 10_000;
 const lockPollMs = 20;
 
 /**
@@ -48,39 +50,25 @@ export async function readPrivateFile(path: string, warn: (text: string) => void
 /**
  * Replaces a file by what `change` makes of its content, while no other command does. A symbolic link stays one.
  *
- * @param change gets null if there is no file
+ * @param change gets null if there is no file; called again if another process has taken the lock
+ * @param maxWaitMs how long another process may hold the lock
  * @throws CliError if it cannot be written; the old content is still there
  */
 export async function changePrivateFile(
   path: string,
   warn: (text: string) => void,
   change: (text: string | null) => string,
+  maxWaitMs = maxLockWaitMs,
 ): Promise<void> {
   try {
     await makeFolder(dirname(path));
     await chmod(dirname(path), privateFolderMode);
     const file = await realpath(path).catch(() => path);
-    const lock = `${file}.lock`;
-    await acquire(lock);
-    try {
-      const text = change(await readPrivateFile(file, warn));
-      const draft = `${file}.${randomUUID()}.new`;
-      try {
-        await writeFile(draft, text, { mode: privateFileMode, flag: "wx" });
-        await rename(draft, file);
-      } catch (error) {
-        // Part of a draft would take space on a disk that is full.
-        await rm(draft, { force: true });
-        throw error;
-      }
-    } finally {
-      await rm(lock, { force: true });
-    }
+    while (!(await changeOnce(file, warn, change, maxWaitMs))) {}
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    const reason = code === "EROFS" ? "the file system is read-only" : message;
-    throw refused(`cannot write ${path}: ${reason}`, "XDG_CONFIG_HOME=DIR keeps it in another folder");
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    const { message } = writeError(error as NodeJS.ErrnoException, path);
+    throw refused(message, "XDG_CONFIG_HOME=DIR keeps it in another folder");
   }
 }
 
@@ -97,18 +85,40 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function acquire(lock: string): Promise<void> {
+/** @returns false if another process has taken the lock meanwhile, and nothing is written */
+async function changeOnce(
+  file: string,
+  warn: (text: string) => void,
+  change: (text: string | null) => string,
+  maxWaitMs: number,
+): Promise<boolean> {
+  const lock = await waitForLock(file, maxWaitMs);
+  const draft = `${file}.${randomUUID()}.new`;
+  try {
+    await writeFile(draft, change(await readPrivateFile(file, warn)), { mode: privateFileMode, flag: "wx" });
+    // Another machine that shares the folder does not know this machine's processes, and takes their locks over.
+    if (!lock.isHeld()) return false;
+    await rename(draft, file);
+    return true;
+  } finally {
+    // Part of a draft would take space on a disk that is full.
+    await rm(draft, { force: true });
+    lock.release();
+  }
+}
+
+async function waitForLock(file: string, maxWaitMs: number): Promise<HeldLock> {
+  const untilMs = performance.now() + maxWaitMs;
   for (;;) {
-    try {
-      return await (await open(lock, "wx", privateFileMode)).close();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const ageMs = await stat(lock).then(
-        ({ mtimeMs }) => Date.now() - mtimeMs,
-        () => 0,
+    const lock = acquireLock(`${file}.lock`);
+    if (lock.isAcquired) return lock;
+    if (performance.now() >= untilMs) {
+      const holder = lock.holderPid === null ? "another process" : `process ${lock.holderPid}`;
+      throw refused(
+        `${file} is being changed by ${holder}, for more than ${maxWaitMs / 1_000} s`,
+        "end that process, and run this again",
       );
-      if (ageMs > staleLockMs) await rm(lock, { force: true });
-      else await wait(lockPollMs);
     }
+    await wait(lockPollMs);
   }
 }

@@ -1,6 +1,7 @@
 // Files of a state folder: atomic writes, and JSON that is validated as it is read.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { getSystemErrorMap } from "node:util";
 import type { z } from "zod";
 
 /**
@@ -28,9 +29,11 @@ const writeErrorReasons: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
-/** Adds the file and what to do to a failed write, of which Node names neither. It stays a system error. */
+/** Names the file and the reason of a failed write, in place of the draft or lock beside it. It stays a system error. */
 export function writeError(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
-  error.message = `cannot write ${path}: ${writeErrorReasons[error.code ?? ""] ?? error.message}`;
+  const { code = "", errno = 0 } = error;
+  const [, known = error.message] = getSystemErrorMap().get(errno) ?? [];
+  error.message = `cannot write ${path}: ${writeErrorReasons[code] ?? `${known} (${code})`}`;
   return error;
 }
 

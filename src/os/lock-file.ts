@@ -10,7 +10,7 @@ const maxLockAttempts = 5;
 /** The lock, or the process that holds it; `holderPid` is null if it is unknown. */
 type LockResult = HeldLock | { readonly isAcquired: false; readonly holderPid: number | null };
 
-type HeldLock = {
+export type HeldLock = {
   readonly isAcquired: true;
   /** Removes the file, if it is still this process's lock. Safe to call twice. */
   readonly release: () => void;
