@@ -1,4 +1,4 @@
-// Why a request to a mesh got no response, in a sentence, with what would work.
+// Why a connection to a mesh or to Cloudflare's API failed, in a sentence, with what would work.
 
 /** What a user can do about a failed connection; empty if its reason says it. */
 export type ConnectionFailure = { readonly reason: string; readonly advice: string };
@@ -7,7 +7,12 @@ const tlsAdvice = "write https:// if the server speaks TLS";
 const certificateAdvice =
   "NODE_EXTRA_CA_CERTS=FILE trusts the authority of a file, for certificates of your own";
 
-/** By Node's and undici's codes. */
+const noTls: ConnectionFailure = {
+  reason: "the server there does not speak TLS",
+  advice: "write http:// in place of https://",
+};
+
+/** By the codes of Node, undici and OpenSSL. */
 const failures: Readonly<Record<string, ConnectionFailure>> = {
   ECONNREFUSED: { reason: "connection refused", advice: "" },
   ENOTFOUND: { reason: "no such host", advice: "" },
@@ -22,7 +27,9 @@ const failures: Readonly<Record<string, ConnectionFailure>> = {
   UND_ERR_CONNECT_TIMEOUT: { reason: "the connection timed out", advice: "" },
   EHOSTUNREACH: { reason: "no route to the host", advice: "" },
   ENETUNREACH: { reason: "no route to the network", advice: "" },
-  EPROTO: { reason: "the server there does not speak TLS", advice: "write http:// in place of https://" },
+  EPROTO: noTls,
+  ERR_SSL_WRONG_VERSION_NUMBER: noTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
 };
 
 /**
@@ -40,7 +47,7 @@ export function connectionFailure(error: unknown, timeoutMs: number): Connection
   const code = typeof cause.code === "string" ? cause.code : "";
   const known = failures[code];
   if (known !== undefined) return known;
-  if (code.startsWith("ERR_SSL_")) return failures.EPROTO as ConnectionFailure;
+  if (code.startsWith("ERR_SSL_")) return handshakeFailure(cause);
   if (code.startsWith("HPE_") || cause.name === "HTTPParserError")
     return { reason: "the server there does not speak HTTP", advice: tlsAdvice };
   if (message === "bad port")
@@ -48,6 +55,13 @@ export function connectionFailure(error: unknown, timeoutMs: number): Connection
   if (isCertificateCode(code))
     return { reason: `its certificate is not trusted (${code})`, advice: certificateAdvice };
   return { reason: message || code || String(error), advice: "" };
+}
+
+/** A server that speaks TLS, and ends the handshake with an alert. `reason` is OpenSSL's: `tlsv1 alert protocol version`. */
+function handshakeFailure({ code, reason = code ?? "" }: NodeJS.ErrnoException & { reason?: string }) {
+  return /HANDSHAKE_FAILURE|UNRECOGNIZED_NAME/.test(code ?? "")
+    ? { reason: `the server there has no certificate for this name (${reason})`, advice: "" }
+    : { reason: `the TLS handshake failed (${reason})`, advice: "" };
 }
 
 /** `fetch` wraps the error of the connection, and a proxy's once more. */

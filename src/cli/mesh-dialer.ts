@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { WebSocket } from "ws";
 import { ByteSocket, byteSocketOptions } from "../net/byte-socket.ts";
 import { authorizationHeaders } from "./client.ts";
+import { connectionFailure } from "./connection-failure.ts";
 import { refused } from "./errors.ts";
 import type { MeshTarget } from "./mesh-target.ts";
 import { proxyAgent } from "./proxy.ts";
@@ -32,9 +33,10 @@ export function meshDialer(target: MeshTarget, service: string, port: number): (
           reject(refused(reason, "waggle status"));
         });
       });
-      ws.on("error", (error) =>
-        reject(refused(`cannot connect through ${target.url}: ${error.message}`, "")),
-      );
+      ws.on("error", (error) => {
+        const { reason, advice } = connectionFailure(error, meshConnectMs);
+        reject(refused(`cannot connect through ${target.url}: ${reason}`, advice));
+      });
     });
 }
 

@@ -135,7 +135,7 @@ export function http(listener: RequestListener): Promise<Backend> {
 }
 
 /** Listens on a free port of loopback. `stop` also ends open connections. */
-async function listening(server: Server | TcpServer): Promise<Backend> {
+export async function listening(server: Server | TcpServer): Promise<Backend> {
   const connections = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     connections.add(socket);

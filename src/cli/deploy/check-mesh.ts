@@ -1,11 +1,15 @@
 // Checks a mesh that has just been deployed: its certificate, the control API, the registry and the edge.
 
 import type { Cli } from "../cli.ts";
+import { connectionFailure } from "../connection-failure.ts";
 import { CliError, exitCodes } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { interruptedDeploy } from "./wrangler.ts";
 
-/** Sends a GET to the mesh; rejects as `fetch` does. */
+/** After this time without a response a call to the mesh is given up. */
+export const meshTimeoutMs = 15_000;
+
+/** Sends a GET to the mesh; rejects as `fetch` does, and after `meshTimeoutMs`. */
 export type MeshCaller = (url: string, headers: Readonly<Record<string, string>>) => Promise<Response>;
 
 export type MeshCheck = {
@@ -41,8 +45,8 @@ export async function checkMesh(
     try {
       return await checkOnce(call, check);
     } catch (error) {
-      if (error instanceof CliError) throw error;
-      const reason = error instanceof UncheckedMesh ? error.message : failureReason(error);
+      if (!(error instanceof UncheckedMesh)) throw error;
+      const reason = error.message;
       if (check.stop.aborted) throw interruptedDeploy();
       if (cli.nowMs() >= untilMs) throw checkFailed(check, reason);
       if (reason !== known) check.onWait(reason);
@@ -57,12 +61,12 @@ class UncheckedMesh extends Error {}
 
 async function checkOnce(call: MeshCaller, check: MeshCheck): Promise<CheckedMesh> {
   const { control, edge, token } = check;
-  const ping = await call(`${control}/_ping`, {});
-  if (ping.status !== 200 || !(await ping.text()).startsWith("OK"))
+  const ping = await read(call, `${control}/_ping`, {});
+  if (ping.status !== 200 || !ping.text.startsWith("OK"))
     throw new UncheckedMesh(`${control}/_ping answered ${ping.status}, which is not the control API`);
   const joinToken = token === null ? null : await callRegistry(call, check, token);
-  const refusal = await call(edge, { accept: "application/json" });
-  const { message } = (parseJson(await refusal.text()) as { readonly message?: unknown } | null) ?? {};
+  const refusal = await read(call, edge, { accept: "application/json" });
+  const { message } = (parseJson(refusal.text) as { readonly message?: unknown } | null) ?? {};
   // 520 to 530: the platform did not reach the Worker.
   if (refusal.status >= 520 || (refusal.status >= 400 && typeof message !== "string"))
     throw new UncheckedMesh(`${edge} answered ${refusal.status}, which is not the mesh's edge`);
@@ -71,9 +75,9 @@ async function checkOnce(call: MeshCaller, check: MeshCheck): Promise<CheckedMes
 
 /** The registry is created by its first caller, where its location hint says. */
 async function callRegistry(call: MeshCaller, check: MeshCheck, token: string): Promise<string> {
-  const response = await call(`${check.control}/v1.44/swarm`, { authorization: `Bearer ${token}` });
-  const text = await response.text();
-  if (response.status === 401 || response.status === 403)
+  const headers = { authorization: `Bearer ${token}` };
+  const { status, text } = await read(call, `${check.control}/v1.44/swarm`, headers);
+  if (status === 401 || status === 403)
     throw new CliError(
       exitCodes.token,
       "the mesh does not accept the operator token that this machine knows",
@@ -82,8 +86,21 @@ async function callRegistry(call: MeshCaller, check: MeshCheck, token: string): 
   const { JoinTokens } =
     (parseJson(text) as { readonly JoinTokens?: { readonly Worker?: string } } | null) ?? {};
   if (JoinTokens?.Worker === undefined)
-    throw new UncheckedMesh(`the registry answered ${response.status}: ${text.slice(0, 200)}`);
+    throw new UncheckedMesh(`the registry answered ${status}: ${text.slice(0, 200)}`);
   return JoinTokens.Worker;
+}
+
+async function read(
+  call: MeshCaller,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    const response = await call(url, headers);
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    throw new UncheckedMesh(`${new URL(url).host}: ${connectionFailure(error, meshTimeoutMs).reason}`);
+  }
 }
 
 function checkFailed({ waitMs }: MeshCheck, reason: string): CliError {
@@ -92,13 +109,4 @@ function checkFailed({ waitMs }: MeshCheck, reason: string): CliError {
     `all is deployed, and the mesh does not answer as it should after ${Math.round(waitMs / 1_000)} s: ${reason}`,
     "new names and certificates may need some minutes: run the command again, which repeats the check; --wait 10m waits longer",
   );
-}
-
-/** Why `fetch` failed, in words for the operator. */
-function failureReason(error: unknown): string {
-  const { code = "", message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `its name is not resolved yet (${message})`;
-  if (/^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)|EPROTO/.test(code))
-    return `there is no valid certificate for its name yet (${code})`;
-  return message || code;
 }

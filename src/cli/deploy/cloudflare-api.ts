@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { Cli } from "../cli.ts";
+import { connectionFailure } from "../connection-failure.ts";
 import { CliError, exitCodes } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { type TokenPermission, tokenPermissions } from "./token-permissions.ts";
@@ -29,13 +30,10 @@ export type CloudflareApi = {
 /** A refusal by Cloudflare's API. */
 export class ApiError extends CliError {
   readonly status: number;
-  /** Numbers of Cloudflare's errors, such as 81058. */
-  readonly codes: readonly number[];
 
-  constructor(status: number, codes: readonly number[], message: string, hint: string) {
-    super(exitCodes.refused, message, hint);
+  constructor(status: number, message: string) {
+    super(exitCodes.refused, message);
     this.status = status;
-    this.codes = codes;
   }
 }
 
@@ -141,7 +139,7 @@ async function sendRepeatedly(
       await sleep(Math.min(maxRetryWaitMs, Math.max(answer.retryAfterMs, backoffMs)));
     } catch (error) {
       if (error instanceof CliError) throw error;
-      if (attempt === attempts) throw unavailable(baseUrl, networkFailure(error), error);
+      if (attempt === attempts) throw unavailable(baseUrl, failureText(error), error);
       await sleep(Math.min(maxRetryWaitMs, backoffMs));
     }
   }
@@ -186,10 +184,10 @@ async function refusalOf(
   get: (path: string) => Promise<ApiExchange>,
 ): Promise<CliError> {
   const { status, envelope } = answer;
-  const codes = envelope.errors.map(({ code }) => code);
-  const isTokenRefused = status === 401 || status === 403 || codes.some((code) => tokenCodes.has(code));
+  const isTokenRefused =
+    status === 401 || status === 403 || envelope.errors.some(({ code }) => tokenCodes.has(code));
   if (!isTokenRefused)
-    return new ApiError(status, codes, `Cloudflare refuses ${method} ${path}: ${statusText(answer)}`, "");
+    return new ApiError(status, `Cloudflare refuses ${method} ${path}: ${statusText(answer)}`);
   const token = await tokenState(path, get);
   if (token !== "active")
     return new CliError(
@@ -240,11 +238,7 @@ function unavailable(baseUrl: string, reason: string, cause?: unknown): CliError
   );
 }
 
-function networkFailure(error: unknown): string {
-  if (error instanceof DOMException && error.name === "TimeoutError")
-    return `no answer within ${apiTimeoutMs / 1_000} s`;
-  const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return "its name is not resolved; is this machine online?";
-  return message || code || String(error);
+function failureText(error: unknown): string {
+  const { reason, advice } = connectionFailure(error, apiTimeoutMs);
+  return advice === "" ? reason : `${reason}; ${advice}`;
 }

@@ -10,7 +10,7 @@ import { readFoundParts } from "./account.ts";
 import { type AnswerFlags, completeSettings } from "./answers.ts";
 import { applyNameStep } from "./apply.ts";
 import { readLine } from "./ask.ts";
-import { checkMesh, type MeshCaller } from "./check-mesh.ts";
+import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
 import { createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
@@ -32,8 +32,6 @@ export type DeployTools = {
   readonly upload: (request: UploadRequest) => Promise<void>;
   readonly callMesh: MeshCaller;
 };
-
-const meshTimeoutMs = 15_000;
 
 /** Those of a deployment to Cloudflare. */
 export function deployTools(cli: Cli): DeployTools {

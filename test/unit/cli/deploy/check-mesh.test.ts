@@ -58,13 +58,13 @@ test.each<[string, string, Reply, string]>([
     "an unknown name",
     "https://waggle.example.com/_ping",
     () => failed("ENOTFOUND", "getaddrinfo"),
-    "its name is not resolved yet",
+    "waggle.example.com: no such host",
   ],
   [
     "no certificate",
     "https://waggle-check.example.com/",
     () => failed("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", "alert"),
-    "there is no valid certificate",
+    "waggle-check.example.com: the server there has no certificate for this name",
   ],
   [
     "another server",
@@ -111,7 +111,7 @@ test("[L153] each new reason is shown once while it waits, and Ctrl-C ends the w
   await run({ [ping]: () => failed("ENOTFOUND", "getaddrinfo") }, 4, {
     onWait: (reason) => void shown.push(reason),
   });
-  expect(shown).toEqual(["its name is not resolved yet (getaddrinfo)"]);
+  expect(shown).toEqual(["waggle.example.com: no such host"]);
   const stopping = new AbortController();
   const { result, rounds } = await run({ [ping]: () => new Response("", { status: 522 }) }, undefined, {
     stop: stopping.signal,
