@@ -51,20 +51,12 @@ export function planDeployment(
   found: FoundParts,
   { newTokens = false } = {},
 ): DeployPlan {
-  const { worker, zone } = found;
+  const { worker } = found;
   const refusals = [...workerRefusals(settings, found), ...zoneRefusals(settings, found)];
   if (refusals.length > 0) return { refusals, steps: [], kept: [], notes: [], made };
   const secrets = secretNames.filter((name) => newTokens || worker?.secrets.includes(name) !== true);
   const upload: DeployStep = { kind: "upload", isNew: worker === null, secrets };
   const madeWorker = made.worker || worker === null;
-  if (zone === null)
-    return {
-      refusals,
-      steps: [upload],
-      kept: [],
-      notes: notesOf(settings, []),
-      made: { ...made, worker: madeWorker },
-    };
   const exempt = exemptNames(settings, found);
   const records = wantedNames(settings);
   const routes = [
