@@ -2,15 +2,15 @@
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
-import type { MeshClient } from "./client.ts";
 import { contextNamed, readContextName, withContext } from "./context/contexts.ts";
 import { changeContexts, loadContexts } from "./context/store.ts";
 import { warnOfPlainHttp } from "./context/warn-of-plain-http.ts";
-import { CliError, exitCodes, usageError } from "./errors.ts";
+import { usageError } from "./errors.ts";
 import { connectTo, warnings } from "./flags.ts";
 import { checkToken, parseHost, readToken } from "./mesh-target.ts";
 import { readSecret } from "./read-secret.ts";
-import { anyResponse, engineVersion } from "./shapes.ts";
+import { engineVersion } from "./shapes.ts";
+import { tokenRole } from "./token-role.ts";
 
 type Flags = { readonly name?: string; readonly tokenFile?: string };
 
@@ -43,7 +43,7 @@ async function login(cli: Cli, urlText: string | undefined, flags: Flags): Promi
     cli,
   );
   const { Version } = await mesh.get("/version", engineVersion);
-  const role = await roleOf(mesh);
+  const role = await tokenRole(mesh);
   await changeContexts(cli.env, warnings(cli), (all) => {
     const description = all.contexts[name]?.description ?? "";
     return { ...withContext(all, name, { url, token, stateDir: null, description }), current: name };
@@ -84,15 +84,4 @@ async function tokenOf(cli: Cli, url: string, { tokenFile }: Flags): Promise<str
   const text = (await readSecret(cli, `Token of ${url}: `)).trim();
   if (text === "") throw usageError("no token was given", "type it, or write it to standard input");
   return checkToken(text, "the token");
-}
-
-/** Only an operator may read the join tokens. */
-async function roleOf(mesh: MeshClient): Promise<"operator" | "viewer"> {
-  try {
-    await mesh.get("/swarm", anyResponse);
-    return "operator";
-  } catch (error) {
-    if (error instanceof CliError && error.exitCode === exitCodes.token) return "viewer";
-    throw error;
-  }
 }

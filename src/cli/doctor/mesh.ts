@@ -7,7 +7,8 @@ import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes } from "../errors.ts";
 import { connectTo, warnings } from "../flags.ts";
 import { findTarget, type MeshTarget, type TargetFlags } from "../mesh-target.ts";
-import { anyResponse, engineVersion, meshStatus } from "../shapes.ts";
+import { engineVersion, meshStatus } from "../shapes.ts";
+import { tokenRole } from "../token-role.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 const { ok, warn, fail, skip } = findingsOf("mesh");
@@ -61,15 +62,10 @@ async function checkReached(mesh: MeshClient, nowMs: () => number): Promise<read
   ];
 }
 
-/** Only an operator may read the join tokens. */
 async function roleFinding(mesh: MeshClient): Promise<Finding> {
-  try {
-    await mesh.get("/swarm", anyResponse);
-    return ok("token", "of an operator");
-  } catch (error) {
-    if (!(error instanceof CliError) || error.exitCode !== exitCodes.token) throw error;
-    return warn("token", "of a viewer, who can change nothing", "Use the operator token to change the mesh.");
-  }
+  return (await tokenRole(mesh)) === "operator"
+    ? ok("token", "of an operator")
+    : warn("token", "of a viewer, who can change nothing", "Use the operator token to change the mesh.");
 }
 
 /** @param skewMs how far the mesh's clock is ahead of this machine's */
