@@ -1,7 +1,17 @@
 // Executes a template on a value.
 
 import { refused } from "../errors.ts";
-import { functions, isTrue, itemOf, MissingField, marked, type TemplateValue, textOf } from "./functions.ts";
+import {
+  functions,
+  isTrue,
+  itemOf,
+  MissingField,
+  marked,
+  objectOf,
+  rangeOf,
+  type TemplateValue,
+  textOf,
+} from "./functions.ts";
 import type { Branch, Operand, Pipeline, Template } from "./parse.ts";
 
 /**
@@ -38,22 +48,16 @@ function runBranch(branch: Branch, scope: Scope): string {
   return runTemplate(branch.then, { dot: branch.kind === "with" ? value : scope.dot, variables });
 }
 
-/** Go orders the keys of a map. */
 function runRange({ variables, then, otherwise }: Branch, value: TemplateValue, scope: Scope): string {
-  const entries: readonly (readonly [TemplateValue, unknown])[] = Array.isArray(value)
-    ? value.map((item, index) => [index, item])
-    : typeof value === "object" && isTrue(value)
-      ? Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1))
-      : [];
+  const entries = rangeOf(value);
   if (entries.length === 0) return runTemplate(otherwise, scope);
   return entries
     .map(([key, item]) => {
-      const dot = marked(item);
       const [first, second] = variables;
       const declared: [string, TemplateValue][] = [];
-      if (first !== undefined) declared.push([first, second === undefined ? dot : marked(key)]);
-      if (second !== undefined) declared.push([second, dot]);
-      return runTemplate(then, { dot, variables: new Map([...scope.variables, ...declared]) });
+      if (first !== undefined) declared.push([first, second === undefined ? item : key]);
+      if (second !== undefined) declared.push([second, item]);
+      return runTemplate(then, { dot: item, variables: new Map([...scope.variables, ...declared]) });
     })
     .join("");
 }
@@ -98,10 +102,9 @@ function fieldOf(value: TemplateValue, path: readonly string[]): TemplateValue {
   let current = value;
   for (const name of path) {
     if (current instanceof MissingField) return current;
-    const isObject = typeof current === "object" && current !== null && !Array.isArray(current);
-    if (!isObject || !Object.hasOwn(current as object, name)) {
-      return new MissingField(path, isObject ? Object.keys(current as object) : []);
-    }
+    const object = objectOf(current);
+    if (object === null || !Object.hasOwn(object, name))
+      return new MissingField(path, object === null ? [] : Object.keys(object));
     current = itemOf(current, name);
   }
   return current;

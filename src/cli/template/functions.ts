@@ -104,6 +104,37 @@ export function itemOf(value: TemplateValue, key: TemplateValue): TemplateValue 
   return Object.hasOwn(object, String(name)) ? marked(object[String(name)]) : "";
 }
 
+/** The fields of an object; null for every other value. */
+export function objectOf(value: TemplateValue): Readonly<Record<string, unknown>> | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const isOwnType = value instanceof MeshText || value instanceof MissingField;
+  return isOwnType ? null : (value as Readonly<Record<string, unknown>>);
+}
+
+const maxRange = 10_000;
+
+/**
+ * Keys and items that `range` iterates over: of a list, of an object by key, of a whole number from 0 up to it.
+ *
+ * @throws a usage error for another value, as in Go; nil and a missing field are empty
+ */
+export function rangeOf(value: TemplateValue): readonly (readonly [TemplateValue, TemplateValue])[] {
+  if (Array.isArray(value)) return value.map((item, index) => [index, marked(item)]);
+  const object = objectOf(value);
+  if (object !== null)
+    return Object.keys(object)
+      .sort()
+      .map((key) => [marked(key), marked(object[key])]);
+  const raw = rawValue(value);
+  if (raw === null || raw === undefined) return [];
+  if (typeof raw === "number" && Number.isInteger(raw) && raw <= maxRange)
+    return Array.from({ length: Math.max(0, raw) }, (_, index) => [index, index]);
+  throw usageError(
+    `range cannot iterate over ${textOf(value)}`,
+    `it takes a list, an object, or a whole number up to ${maxRange}`,
+  );
+}
+
 /** Marks the strings of the mesh. */
 export function marked(value: unknown): TemplateValue {
   return typeof value === "string" ? new MeshText(value) : value;

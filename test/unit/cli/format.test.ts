@@ -126,6 +126,27 @@ test.each([
   expect(mesh.calls).toEqual([]);
 });
 
+test.each([
+  ["{{range 3}}{{.}}{{end}}|{{range 0}}x{{else}}zero{{end}}", "012|zero\n"],
+  ["{{range .Missing}}x{{else}}missing{{end}}", "missing\n"],
+])("[L203] %j iterates as in Docker's CLI", async (template, expected) => {
+  await using mesh = await fakeMesh(routes);
+  const { out } = await runOn(mesh, ["service", "ls", "--format", template]);
+  expect(out).toBe(expected);
+});
+
+test.each([
+  ["{{range .Name}}x{{end}}", 2, "range cannot iterate over my-web"],
+  ['{{range ""}}x{{else}}y{{end}}', 2, "range cannot iterate over "],
+  ["{{range true}}x{{end}}", 2, "range cannot iterate over true"],
+  ["{{range 1000000000}}x{{end}}", 2, "range cannot iterate over 1000000000"],
+  ["{{.Name.text}}", 1, "no field .Name.text"],
+])("[L203] %j is refused: a text is no list and has no fields", async (template, exitCode, message) => {
+  await using mesh = await fakeMesh(routes);
+  const { code, out, err } = await runOn(mesh, ["service", "ls", "--format", template]);
+  expect([code, out, err]).toEqual([exitCode, "", expect.stringContaining(message)]);
+});
+
 test("[L22] a field that is not closed is refused", async () => {
   await using mesh = await fakeMesh(routes);
   const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{.Name}} {{.Ports"]);
