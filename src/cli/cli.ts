@@ -19,8 +19,9 @@ export type KeySource = {
   setRawMode?(raw: boolean): unknown;
   resume(): unknown;
   pause(): unknown;
-  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
-  off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
+  /** `end` is emitted, without bytes, for Ctrl-D at the start of a line that the terminal edits. */
+  on(event: "data" | "end", listener: (bytes: Uint8Array) => void): unknown;
+  off(event: "data" | "end", listener: (bytes: Uint8Array) => void): unknown;
 };
 
 export type Cli = {

@@ -44,23 +44,31 @@ export async function ask<T>({ cli, takesDefaults }: Asking, question: Question<
   }
 }
 
-/** Reads a line; the terminal edits it. */
+/** Reads a line; the terminal edits it. @throws exit code 130 on the end of the input, which Ctrl-D is */
 export async function readLine({ keys, err }: Cli, prompt: string): Promise<string> {
   if (keys === undefined) throw new CliError(exitCodes.usage, "there is no terminal to ask on");
   err.write(printable(prompt));
-  keys.resume();
   let text = "";
   return await new Promise<string>((resolve, reject) => {
-    const onData = (bytes: Uint8Array): void => {
-      const part = Buffer.from(bytes).toString();
-      text += part;
-      const isEnd = part === "" || part.includes("\u0004");
-      if (!isEnd && !text.includes("\n") && !text.includes("\r")) return;
+    const end = (settle: () => void): void => {
       keys.off("data", onData);
+      keys.off("end", onEnd);
       keys.pause();
-      if (isEnd) reject(new CliError(exitCodes.interrupted, ""));
-      else resolve(text.split(/[\r\n]/, 1)[0] ?? "");
+      settle();
     };
+    const onData = (bytes: Uint8Array): void => {
+      text += Buffer.from(bytes).toString();
+      const [line, ...others] = text.split(/[\r\n]/);
+      if (others.length > 0) end(() => resolve(line ?? ""));
+    };
+    const onEnd = (): void =>
+      end(() => {
+        // The cursor is behind the prompt.
+        err.write("\n");
+        reject(new CliError(exitCodes.interrupted, ""));
+      });
     keys.on("data", onData);
+    keys.on("end", onEnd);
+    keys.resume();
   });
 }

@@ -1,5 +1,6 @@
 // `waggle deploy` and `waggle destroy` against the stand-in for Cloudflare's API, with failures at each request.
 
+import { EventEmitter } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
@@ -19,6 +20,7 @@ const wwwRecord = {
   type: "A" as const,
   name: "www.example.com",
   content: "192.0.2.1",
+  ttl: 1 as const,
   proxied: true,
 };
 
@@ -250,6 +252,18 @@ test("[L150] answers are asked for once, and kept in a file without secrets", as
   });
 });
 
+test.each([
+  ["a question", ["", "example.com"], "the domain of the services"],
+  ["the confirmation", ["", "example.com", "", "", "weur", "paid"], "Go on? [Y/n] "],
+])("[L204] Ctrl-D at %s ends deploy with 130 before it changes anything", async (_, answers, asked) => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const { code, err } = await runDeploy(run, {}, { keys: terminal(answers) });
+    expect([code, err]).toEqual([130, expect.stringContaining(asked)]);
+    expect(deployed(world)).toEqual({ records: [], routes: [], workers: [] });
+    expect(existsSync(run.config)).toBe(false);
+  });
+});
+
 test("[L150] without a terminal a missing answer is named with its flag, and nothing is deployed", async () => {
   const world = emptyWorld();
   world.accounts.push({ id: otherAccountId, name: "Other" });
@@ -396,18 +410,19 @@ test("[L154] destroy asks for the mesh's name, and deletes nothing without it", 
   });
 });
 
-/** A terminal whose user types the lines. */
+/** A terminal whose user types the lines, and then Ctrl-D. */
 function terminal(lines: string[]) {
-  const listeners = new Set<(bytes: Uint8Array) => void>();
+  const events = new EventEmitter();
   return {
     isTTY: true,
     resume: () =>
       queueMicrotask(() => {
         const line = lines.shift();
-        for (const listener of listeners) listener(Buffer.from(line === undefined ? "\u0004" : `${line}\n`));
+        if (line === undefined) events.emit("end");
+        else events.emit("data", Buffer.from(`${line}\n`));
       }),
     pause: () => {},
-    on: (_: "data", listener: (bytes: Uint8Array) => void) => listeners.add(listener),
-    off: (_: "data", listener: (bytes: Uint8Array) => void) => listeners.delete(listener),
+    on: events.on.bind(events),
+    off: events.off.bind(events),
   };
 }
