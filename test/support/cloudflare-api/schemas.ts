@@ -1,6 +1,9 @@
-// What Cloudflare's API v4 accepts, for the requests of `waggle deploy` and of wrangler. Unknown fields are refused.
-// Source: cloudflare/api-schemas (openapi.json) and cloudflare/cloudflare-typescript; the upload as wrangler 4.164
-// sends it.
+// What Cloudflare's API v4 accepts, as far as `waggle deploy` and wrangler use it. Fields that neither sends are refused.
+//
+// The shapes were compared with the types of the npm package `cloudflare` 7.3.0, which Cloudflare generates from its
+// API. They say nothing about what the API refuses, or about error numbers: those are from Cloudflare's documentation
+// and wrangler 4.164. `code_update_strategy` is not among the types; wrangler sends it. No request to Cloudflare itself
+// has confirmed any of it.
 
 import { z } from "zod";
 
@@ -8,14 +11,14 @@ export const NewDnsRecord = z.strictObject({
   type: z.enum(["A", "AAAA", "CNAME", "TXT"]),
   name: z.string().min(1).max(255),
   content: z.string().min(1),
-  /** 1 is automatic. */
-  ttl: z.union([z.literal(1), z.number().int().min(60).max(86_400)]).optional(),
+  /** Required; 1 is automatic. */
+  ttl: z.union([z.literal(1), z.number().int().min(60).max(86_400)]),
   proxied: z.boolean().optional(),
   /** Workers Free and Pro zones differ: 100 characters is the smaller limit. */
   comment: z.string().max(100).optional(),
 });
 
-/** A route without `script` turns Workers off. */
+/** A route without `script` turns Workers off. The API takes further patterns. */
 export const NewRoute = z.strictObject({
   pattern: z.string().regex(/^(?:\*\.?)?[a-z0-9.-]+\/\*$/),
   script: z.string().optional(),
@@ -24,6 +27,16 @@ export const NewRoute = z.strictObject({
 export const SubdomainSwitch = z.strictObject({
   enabled: z.boolean(),
   previews_enabled: z.boolean().optional(),
+});
+
+const Annotations = z.strictObject({
+  "workers/message": z.string().optional(),
+  "workers/tag": z.string().optional(),
+});
+
+const Observability = z.strictObject({
+  enabled: z.boolean(),
+  head_sampling_rate: z.number().min(0).max(1).nullish(),
 });
 
 const Binding = z.discriminatedUnion("type", [
@@ -44,7 +57,7 @@ const CodeUpdateStrategy = z.strictObject({
 export const NewDeployment = z.strictObject({
   strategy: z.literal("percentage"),
   versions: z.tuple([z.strictObject({ version_id: z.string(), percentage: z.literal(100) })]),
-  annotations: z.record(z.string(), z.string()).optional(),
+  annotations: Annotations.optional(),
   code_update_strategy: CodeUpdateStrategy.optional(),
 });
 
@@ -53,9 +66,7 @@ export const ScriptSettings = z.strictObject({
   tags: z.array(z.string()).nullish(),
   logpush: z.boolean().optional(),
   tail_consumers: z.array(z.unknown()).nullish(),
-  observability: z
-    .strictObject({ enabled: z.boolean(), head_sampling_rate: z.number().min(0).max(1).optional() })
-    .nullish(),
+  observability: Observability.nullish(),
 });
 
 /** The part `metadata` of an upload. */
@@ -73,11 +84,9 @@ export const UploadMetadata = z.strictObject({
     .optional(),
   keep_bindings: z.array(z.string()).optional(),
   limits: z.strictObject({ cpu_ms: z.number().int().min(10).max(300_000) }).optional(),
-  observability: z
-    .strictObject({ enabled: z.boolean(), head_sampling_rate: z.number().min(0).max(1).optional() })
-    .optional(),
+  observability: Observability.optional(),
   code_update_strategy: CodeUpdateStrategy.optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
+  annotations: Annotations.optional(),
 });
 
 export type UploadMetadata = z.infer<typeof UploadMetadata>;

@@ -249,17 +249,7 @@ const endpoints: Readonly<Record<string, readonly Endpoint[]>> = {
     at(
       "/accounts/:account/workers/scripts/:worker/deployments",
       "Workers Scripts / Edit",
-      withWorker(({ uploads }) =>
-        good({
-          deployments: [
-            {
-              id: `d${uploads}`,
-              source: "wrangler",
-              versions: [{ version_id: `v${uploads}`, percentage: 100 }],
-            },
-          ],
-        }),
-      ),
+      withWorker(({ uploads }) => good({ deployments: [deploymentOf(uploads)] })),
     ),
     at(
       "/accounts/:account/workers/scripts/:worker/versions/:version",
@@ -335,7 +325,7 @@ const endpoints: Readonly<Record<string, readonly Endpoint[]>> = {
         parsed(NewDeployment, raw, ({ versions: [{ version_id: id }] }) => {
           if (worker.version?.id !== id) return bad(400, 10_021, `there is no version ${id} to deploy`);
           deployVersion(world, name, worker.version);
-          return good({ id: `d${worker.uploads}` });
+          return good(deploymentOf(worker.uploads));
         }),
       ),
     ),
@@ -464,6 +454,17 @@ async function uploadAndDeploy(request: Parameters<Handler>[0]): Promise<Answer>
     mutable_pipeline_id: "m",
     startup_time_ms: 20,
   });
+}
+
+/** @param uploads so far, which number the versions */
+function deploymentOf(uploads: number) {
+  return {
+    id: `d${uploads}`,
+    created_on: "2026-11-24T12:00:00Z",
+    source: "wrangler",
+    strategy: "percentage",
+    versions: [{ version_id: `v${uploads}`, percentage: 100 }],
+  };
 }
 
 function deployVersion({ workers }: ApiWorld, name: string, { id: _, ...version }: UploadedVersion): void {
