@@ -1,12 +1,12 @@
 // What an event changed in a service's spec, and the kinds of events that a page can be filtered by.
 
 import type { MeshEvent } from "../domain/model/event.ts";
-import { changeText, specChanges } from "./spec-changes.ts";
+import { changeText, specChanges } from "../domain/model/spec-changes.ts";
 import type { DashboardView } from "./view.ts";
 
 /**
- * The changes of an update or rollback of a service, by its sequence number. The registry keeps the spec before the last
- * one, so that only the newest update of each service has them.
+ * The changes of updates and rollbacks of services, by the event's sequence number. Those of the newest update are read
+ * from both specs, whole; the others are what the event has recorded.
  */
 export function eventChanges({
   events,
@@ -14,12 +14,17 @@ export function eventChanges({
 }: Pick<DashboardView, "events" | "serviceById">): ReadonlyMap<number, readonly string[]> {
   const changes = new Map<number, readonly string[]>();
   const seen = new Set<string>();
-  for (const { seq, subject, action } of events) {
-    if (!isSpecChange(action) || seen.has(subject.id)) continue;
+  for (const { seq, subject, action, changes: recorded = [] } of events) {
+    if (!isSpecChange(action)) continue;
+    const service = seen.has(subject.id) ? undefined : serviceById.get(subject.id);
     seen.add(subject.id);
-    const service = serviceById.get(subject.id);
-    if (service === undefined || service.previous === null) continue;
-    changes.set(seq, specChanges(service.previous.spec, service.spec).map(changeText));
+    const previous = service?.previous ?? null;
+    changes.set(
+      seq,
+      service === undefined || previous === null
+        ? recorded
+        : specChanges(previous.spec, service.spec).map(changeText),
+    );
   }
   return changes;
 }

@@ -2,12 +2,12 @@
 
 import { unwrapForDocker } from "../control/errors.ts";
 import { unwrap } from "../domain/model/error.ts";
+import { changeText, specChanges } from "../domain/model/spec-changes.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { type ActionParams, confirmedVersion, type OperatorAction, requireConfirmed } from "./actions.ts";
 import { pagePaths, servicePath } from "./paths.ts";
 import { formFieldsOf, type ServiceFormFields, withFormFields } from "./service-form.ts";
-import { changeText, specChanges } from "./spec-changes.ts";
 import { pluralize } from "./text.ts";
 
 /** @throws MeshError if a field cannot be read, or the mesh refuses the spec */

@@ -104,9 +104,18 @@ export class Draft {
     for (const kind of Object.keys(this.before) as (keyof Entities)[]) this.#undoKind(kind);
   }
 
-  /** @param why a sentence for a person, which may quote a node; may be empty */
-  recordEvent(actor: string, action: string, subject: EventSubject, why = ""): void {
-    const event = { actor, action, subject, why: printable(why) };
+  /**
+   * @param why a sentence for a person, which may quote a node; may be empty
+   * @param changes of a service's spec
+   */
+  recordEvent(
+    actor: string,
+    action: string,
+    subject: EventSubject,
+    why = "",
+    changes: readonly string[] = [],
+  ): void {
+    const event = { actor, action, subject, why: printable(why), ...(changes.length > 0 && { changes }) };
     this.events.push(event);
     if (this.sender !== null) this.#senders.set(event, this.sender);
   }

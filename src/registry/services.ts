@@ -5,6 +5,7 @@ import { MeshError } from "../domain/model/error.ts";
 import { allocatePorts } from "../domain/model/ports.ts";
 import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
 import { isJob, type Service, type ServiceSpec } from "../domain/model/service.ts";
+import { recordedChanges } from "../domain/model/spec-changes.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
@@ -114,6 +115,8 @@ export function updateService(
     actor,
     input === "rollback" ? "service.rollback" : "service.update",
     serviceSubject(next),
+    "",
+    recordedChanges(service.spec, spec),
   );
   return putWithAddresses(draft, next);
 }

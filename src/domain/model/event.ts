@@ -22,6 +22,8 @@ export type NewEvent = {
   readonly subject: EventSubject;
   /** The reason, for people; may be empty. */
   readonly why: string;
+  /** What an update changed in a service's spec, see spec-changes.ts. Absent in events of earlier releases. */
+  readonly changes?: readonly string[];
 };
 
 /** True for what a person did; every other event is caused by a node or the registry. */

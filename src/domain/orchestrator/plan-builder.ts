@@ -193,8 +193,15 @@ export class PlanBuilder {
     this.#events.push({ actor: "registry", action, subject, why });
   }
 
-  recordServiceEvent(action: string, { id, spec }: Service, why: string): void {
-    this.#events.push({ actor: "registry", action, subject: { type: "service", id, name: spec.name }, why });
+  /** @param changes of the service's spec */
+  recordServiceEvent(
+    action: string,
+    { id, spec }: Service,
+    why: string,
+    changes: readonly string[] = [],
+  ): void {
+    const subject: EventSubject = { type: "service", id, name: spec.name };
+    this.#events.push({ actor: "registry", action, subject, why, ...(changes.length > 0 && { changes }) });
   }
 
   build(): Plan {

@@ -9,6 +9,7 @@ import { MeshError } from "../model/error.ts";
 import { allocatePorts } from "../model/ports.ts";
 import { nextRunHash } from "../model/run-hash.ts";
 import type { Service, UpdateProgress } from "../model/service.ts";
+import { recordedChanges } from "../model/spec-changes.ts";
 import type { Task } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import type { SlotView } from "./slot-view.ts";
@@ -162,7 +163,7 @@ function rollBack(service: Service, why: string, failedTask: string, plan: PlanB
       slots: 0,
       failedTask,
     } as const;
-    return setProgress(restored, progress, plan);
+    return setProgress(restored, progress, plan, recordedChanges(service.spec, previous.spec));
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     return pause(`it cannot be rolled back: ${error.message}`);
@@ -170,11 +171,16 @@ function rollBack(service: Service, why: string, failedTask: string, plan: PlanB
 }
 
 /** Stores the progress of an update; a new state is also an event. */
-function setProgress(service: Service, progress: Partial<UpdateProgress>, plan: PlanBuilder): Service {
+function setProgress(
+  service: Service,
+  progress: Partial<UpdateProgress>,
+  plan: PlanBuilder,
+  changes: readonly string[] = [],
+): Service {
   const update = { ...beginUpdate("updating", plan.nowMs), ...service.update, ...progress };
   const next = { ...service, update };
   plan.replaceService(next);
   if (progress.state !== undefined)
-    plan.recordServiceEvent(`service.${progress.state}`, next, update.message);
+    plan.recordServiceEvent(`service.${progress.state}`, next, update.message, changes);
   return next;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { changeText, specChanges } from "../../../src/dashboard/spec-changes.ts";
 import { unwrap } from "../../../src/domain/model/error.ts";
+import { changeText, recordedChanges, specChanges } from "../../../src/domain/model/spec-changes.ts";
 import { aSpec } from "../../support/world.ts";
 import { input } from "../registry/harness.ts";
 import { TestDashboard } from "./support.ts";
@@ -55,4 +55,43 @@ test.each([
   [aSpec(), aSpec({ mode: { kind: "global" } }), ["mode.kind: global (new)", "replicas: removed, was 2"]],
 ])("[G88] the changes between two specs are their fields that differ", (before, after, changes) => {
   expect(specChanges(before, after).map(changeText)).toEqual(changes);
+});
+
+test("[U531] an earlier update keeps what it changed, without the values of environment variables", async () => {
+  const dashboard = await withUpdate();
+  const { registry } = dashboard.mesh;
+  const service = unwrap(registry.service("my-web"));
+  unwrap(
+    registry.updateService(
+      "my-web",
+      service.version,
+      input("my-web", { mode: { kind: "replicated", replicas: 5 } }),
+      "operator",
+    ),
+  );
+  const { text } = await dashboard.ask("GET /dashboard/events");
+  const changes = [...text.matchAll(/<span class="change">([^<]*)</g)].map(([, change]) => change);
+  expect(changes).toEqual(expect.arrayContaining(["replicas: 1 → 5", "image: my/app:2 → waggle/whoami"]));
+  expect(changes).toEqual(
+    expect.arrayContaining(["image: waggle/whoami → my/app:2", "env LOG: changed", "env OLD: removed"]),
+  );
+});
+
+test("[U531] after a rollback both events have their changes", async () => {
+  const dashboard = await withUpdate();
+  const { registry } = dashboard.mesh;
+  const service = unwrap(registry.service("my-web"));
+  unwrap(registry.updateService("my-web", service.version, "rollback", "operator"));
+  const { text } = await dashboard.ask("GET /dashboard/events");
+  for (const change of ["image: my/app:2 → waggle/whoami", "image: waggle/whoami → my/app:2"])
+    expect(text).toContain(`<span class="change">${change}</span>`);
+});
+
+test("[U531] what an event records of a large change is bounded", () => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 50 }, (_, index) => [`l${index}`, "x".repeat(9_000)]),
+  );
+  const changes = recordedChanges(aSpec(), aSpec({ labels }));
+  expect(changes.at(-1)).toBe("and 38 more");
+  expect(JSON.stringify(changes).length).toBeLessThan(2_200);
 });

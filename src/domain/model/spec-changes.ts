@@ -1,6 +1,7 @@
 // What differs between two specs of a service, field by field.
 
-import type { PortRequest, ServiceSpec } from "../domain/model/service.ts";
+import { printableUpTo } from "./printable.ts";
+import type { PortRequest, ServiceSpec } from "./service.ts";
 
 export type SpecChange = {
   /** `image`, `replicas`, `env LOG`, `port 80`, `label waggle.host`, `update.parallelism`. */
@@ -26,6 +27,27 @@ export function changeText({ field, before, after }: SpecChange): string {
   if (before === null) return `${field}: ${after} (new)`;
   if (after === null) return `${field}: removed, was ${before}`;
   return `${field}: ${before} → ${after}`;
+}
+
+/** Changes that an event keeps, and characters of each: at most about 2 kB for an event. */
+const maxRecorded = 12;
+const maxRecordedLength = 160;
+
+/**
+ * The changes as an event of the mesh keeps them, long after the specs. The values of environment variables are left
+ * out, because many are passwords.
+ */
+export function recordedChanges(before: ServiceSpec, after: ServiceSpec): readonly string[] {
+  const changes = specChanges(before, after).map(recordedText);
+  const more = changes.length - maxRecorded;
+  return more > 0 ? [...changes.slice(0, maxRecorded), `and ${more} more`] : changes;
+}
+
+function recordedText({ field, before, after }: SpecChange): string {
+  if (!field.startsWith("env "))
+    return printableUpTo(changeText({ field, before, after }), maxRecordedLength);
+  const what = before === null ? "new" : after === null ? "removed" : "changed";
+  return `${printableUpTo(field, maxRecordedLength)}: ${what}`;
 }
 
 function fieldsOf(spec: ServiceSpec): ReadonlyMap<string, string> {
