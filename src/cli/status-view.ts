@@ -3,6 +3,7 @@
 import { humanDuration } from "../domain/model/human-duration.ts";
 import { printable } from "../domain/model/printable.ts";
 import { hostPort } from "../domain/model/server.ts";
+import { serviceImageText } from "../domain/model/service-image.ts";
 import { sizeText } from "../domain/model/service-size.ts";
 import { isAlive } from "../domain/model/task.ts";
 import { isTakingRequests } from "../protocol/server.ts";
@@ -78,7 +79,7 @@ function serviceTable({ services, servers = [] }: MeshStatus): string {
       service.name,
       service.discovered ?? service.mode,
       sizeOf(service),
-      imageText(service.image),
+      serviceImageText(service.image, service.runningImages ?? [], imageText),
       portsText(service),
       service.hosts.join(", "),
     ]);

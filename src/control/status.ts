@@ -5,6 +5,7 @@ import { discoveredLabel } from "../domain/model/discovery.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
 import { isBalancer, isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import { nodeReach } from "../domain/model/node-gateway.ts";
+import { runningImages } from "../domain/model/service-image.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -82,6 +83,7 @@ function serviceStatus(
     id,
     name: spec.name,
     image: spec.run.image,
+    runningImages: [...runningImages(tasks)],
     mode: spec.mode.kind,
     ...(service.discovered !== undefined && { discovered: spec.labels[discoveredLabel] ?? "" }),
     running,

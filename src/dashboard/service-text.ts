@@ -1,6 +1,6 @@
 // What the pages call a service's image and mode.
 
-import { isAlive } from "../domain/model/task.ts";
+import { runningImages, serviceImageText } from "../domain/model/service-image.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { DashboardView } from "./view.ts";
 
@@ -15,17 +15,8 @@ export function modeText(service: ServiceView, view: DashboardView): string {
   return isStatic(service, view) ? "static" : service.spec.mode.kind;
 }
 
-/**
- * The image that the tasks run, and the one that an update did not bring to them:
- * `waggle/whoami (not updated to nope/broken:2)`. Empty for static servers.
- */
+/** The image that the tasks run, see service-image.ts. Empty for static servers. */
 export function imageText(service: ServiceView, view: DashboardView): string {
   if (isStatic(service, view)) return "";
-  const wanted = service.spec.run.image;
-  const running = view
-    .tasksOfService(service.id)
-    .flatMap((task) => (isAlive(task) && task.state === "running" ? task.run.image : []));
-  const images = [...new Set(running)];
-  if (images.length === 0 || images.includes(wanted)) return wanted;
-  return `${images.join(", ")} (not updated to ${wanted})`;
+  return serviceImageText(service.spec.run.image, runningImages(view.tasksOfService(service.id)));
 }

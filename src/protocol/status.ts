@@ -85,7 +85,10 @@ export type StatusTask = z.infer<typeof StatusTask>;
 export const StatusService = z.object({
   id: z.string(),
   name: z.string(),
+  /** The image of its spec. */
   image: z.string(),
+  /** The images that its tasks run, the most frequent one first. Absent in earlier releases. */
+  runningImages: z.array(z.object({ image: z.string(), tasks: z.number().int().positive() })).optional(),
   mode: z.enum(["replicated", "global", "replicated-job", "global-job"]),
   /** Where it lives, `compose on node1`. Absent: an operator created it. */
   discovered: z.string().optional(),

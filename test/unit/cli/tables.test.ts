@@ -230,6 +230,14 @@ test("[L11] [O108] status shows nodes, services, tasks, and problems with their 
   await expect(out.replace(mesh.url, "http://MESH")).toMatchFileSnapshot(golden("status"));
 });
 
+test("[U532] status names the image that tasks run if an update has stopped", async () => {
+  const [service] = status.services;
+  const stopped = { ...service, image: "app:2", runningImages: [{ image: "app:1", tasks: 2 }] };
+  await using mesh = await fakeMesh({ "GET /mesh/status": { json: { ...status, services: [stopped] } } });
+  const { out } = await runOn(mesh, ["status"]);
+  expect(out).toMatch(/^my-web .* app:1 \(not updated to app:2\) /m);
+});
+
 test("[L11] status of an empty mesh shows the first steps", async () => {
   const empty = { ...status, nodes: [], services: [], problems: [] };
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: empty } });
