@@ -1,15 +1,13 @@
 // Uploads the Worker by the project's own wrangler, with a configuration made from wrangler.toml.
 
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
+import { join } from "node:path";
 import { packageFolder } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import type { SecretName } from "./plan.ts";
+import { runWrangler } from "./run-wrangler.ts";
 import type { DeploySettings } from "./settings.ts";
 
 export type UploadRequest = {
@@ -31,7 +29,6 @@ export async function uploadWorker(
   { env }: Pick<Cli, "env">,
   { settings, secrets, stop }: UploadRequest,
 ): Promise<void> {
-  const wrangler = await wranglerPath();
   const template = await readFile(join(packageFolder, "wrangler.toml"), "utf8");
   const folder = await mkdtemp(join(tmpdir(), "waggle-deploy-"));
   try {
@@ -43,7 +40,8 @@ export async function uploadWorker(
       await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
       args.push("--secrets-file", file);
     }
-    const { code, output } = await runWrangler(wrangler, args, wranglerEnvironment(env, settings), stop);
+    const account = { CLOUDFLARE_ACCOUNT_ID: settings.account };
+    const { code, output } = await runWrangler(args, { ...env, ...account }, { cwd: packageFolder, stop });
     if (stop.aborted) throw interruptedDeploy();
     if (code !== 0) throw uploadFailed(code, output, settings);
   } finally {
@@ -77,68 +75,6 @@ export function wranglerConfig(template: string, settings: DeploySettings, root:
   }
   const text = lines.join("\n");
   return plan === "paid" ? `${text}\n[limits]\ncpu_ms = ${paidCpuMs}\n` : text;
-}
-
-/** The wrangler that package.json pins. */
-async function wranglerPath(): Promise<string> {
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin/wrangler.js");
-  } catch (error) {
-    const { devDependencies = {}, dependencies = {} } = JSON.parse(
-      await readFile(join(packageFolder, "package.json"), "utf8"),
-    ) as Record<"devDependencies" | "dependencies", Record<string, string> | undefined>;
-    const version = dependencies.wrangler ?? devDependencies.wrangler ?? "latest";
-    throw new CliError(
-      exitCodes.refused,
-      "wrangler, which uploads the Worker, is not installed",
-      `run npm install --no-save wrangler@${version} in ${packageFolder}`,
-      error,
-    );
-  }
-}
-
-function wranglerEnvironment(env: Cli["env"], { account }: DeploySettings): NodeJS.ProcessEnv {
-  return {
-    ...env,
-    CLOUDFLARE_ACCOUNT_ID: account,
-    // Without a terminal wrangler asks nothing.
-    CI: "true",
-    NO_COLOR: "1",
-    FORCE_COLOR: "0",
-    WRANGLER_SEND_METRICS: "false",
-    // The build command of wrangler.toml runs a TypeScript file: with the package's Node.
-    PATH: [join(packageFolder, "node_modules/.bin"), dirname(process.execPath), env.PATH ?? ""].join(
-      delimiter,
-    ),
-  };
-}
-
-function runWrangler(
-  wrangler: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  stop: AbortSignal,
-): Promise<{ readonly code: number | null; readonly output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [wrangler, ...args], {
-      cwd: packageFolder,
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const kill = (): void => void child.kill();
-    stop.addEventListener("abort", kill, { once: true });
-    let output = "";
-    const collect = (part: Buffer): void => {
-      output += part.toString();
-    };
-    child.stdout.on("data", collect);
-    child.stderr.on("data", collect);
-    child.once("error", reject);
-    child.once("close", (code) => {
-      stop.removeEventListener("abort", kill);
-      resolve({ code, output: stripVTControlCharacters(output) });
-    });
-  });
 }
 
 /** The end of a deployment by Ctrl-C. */

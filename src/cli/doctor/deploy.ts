@@ -3,19 +3,17 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { packageFolder } from "../../package/program-files.ts";
+import { runWrangler } from "../deploy/run-wrangler.ts";
 import { registryLocations } from "../deploy/settings.ts";
+import { CliError } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { type Finding, findingsOf } from "./finding.ts";
-import { run } from "./machine.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const { ok, warn, fail, skip } = findingsOf("deploy");
 
 const locationHints: readonly string[] = registryLocations;
-
-const wrangler = join(packageFolder, "node_modules/.bin/wrangler");
 
 /** What a wrangler.toml says about a deployment. */
 type DeployConfig = {
@@ -53,7 +51,7 @@ export async function checkDeploy(env: Environment, configFile: string): Promise
       : ok("credentials", credentials),
     accountFinding(config, env),
     ...(config.location === null ? [] : [locationFinding(config.location)]),
-    ...(await secretFindings(config, configFile, credentials !== null)),
+    ...(await secretFindings(config, configFile, credentials === null ? null : env)),
   ];
 }
 
@@ -117,25 +115,54 @@ export function locationFinding(location: string): Finding {
       );
 }
 
+/** @param env of wrangler; null without credentials */
 async function secretFindings(
-  { secrets }: DeployConfig,
+  { name: worker, secrets }: DeployConfig,
   configFile: string,
-  hasCredentials: boolean,
+  env: Environment | null,
 ): Promise<readonly Finding[]> {
   const put = (name: string) => `Run npx wrangler secret put ${name} --config ${configFile}.`;
-  if (!hasCredentials)
+  if (env === null)
     return secrets.map((name) => skip(`secret ${name}`, "unknown without credentials", put(name)));
-  const { failure, out } = await run(wrangler, ["secret", "list", "--config", configFile]);
-  const listed = failure === null ? (parseJson(out) as readonly { readonly name?: string }[] | null) : null;
-  if (!Array.isArray(listed))
+  const set = await listSecrets(configFile, env);
+  if (set === "no Worker")
     return secrets.map((name) =>
-      fail(`secret ${name}`, `cannot list the secrets: ${failure ?? "no JSON"}`, put(name)),
+      fail(`secret ${name}`, `the account has no Worker ${worker} yet`, put(name)),
     );
+  if (typeof set === "string")
+    return secrets.map((name) => fail(`secret ${name}`, `cannot list the secrets: ${set}`, secretAdvice));
   return secrets.map((name) =>
-    listed.some((secret) => secret.name === name)
-      ? ok(`secret ${name}`, "set")
-      : fail(`secret ${name}`, "not set", put(name)),
+    set.has(name) ? ok(`secret ${name}`, "set") : fail(`secret ${name}`, "not set", put(name)),
   );
+}
+
+const secretAdvice = "npx wrangler whoami shows the account and the permissions of the credentials.";
+
+/** Wrangler's words for a Worker that does not exist, or Cloudflare's number of that error. */
+const missingWorker = /Worker "[^"]*" not found|\[code: 10007\]/;
+
+/** The names of the Worker's secrets, or why they are unknown, in wrangler's words. */
+async function listSecrets(configFile: string, env: Environment): Promise<ReadonlySet<string> | string> {
+  try {
+    const args = ["secret", "list", "--format", "json", "--config", resolve(configFile)];
+    const { code, out, output } = await runWrangler(args, env, { cwd: process.cwd() });
+    const listed = code === 0 ? (parseJson(out) as readonly { readonly name?: string }[] | null) : null;
+    if (Array.isArray(listed)) return new Set(listed.map(({ name }) => name ?? ""));
+    return missingWorker.test(output) ? "no Worker" : wranglerReason(output);
+  } catch (error) {
+    if (error instanceof CliError) return `${error.message}; ${error.hint}`;
+    throw error;
+  }
+}
+
+/** The line of wrangler's output with Cloudflare's number of the error, or its first error. */
+export function wranglerReason(output: string): string {
+  const lines = output.split("\n").map((line) => line.trim());
+  const line =
+    lines.find((text) => /\[code: \d+\]$/.test(text)) ??
+    lines.find((text) => text.includes("[ERROR]")) ??
+    lines.find((text) => text !== "");
+  return line?.replace(/^\S* ?\[ERROR\] /, "") ?? "wrangler printed nothing";
 }
 
 /** Where wrangler's credentials are from; null without any. */

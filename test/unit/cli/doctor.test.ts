@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { locationFinding, readDeployConfig } from "../../../src/cli/doctor/deploy.ts";
+import { locationFinding, readDeployConfig, wranglerReason } from "../../../src/cli/doctor/deploy.ts";
 import type { Finding } from "../../../src/cli/doctor/finding.ts";
 import {
   descriptorFinding,
@@ -14,6 +14,7 @@ import {
   nodeFinding,
 } from "../../../src/cli/doctor/machine.ts";
 import { clockFinding, versionFinding } from "../../../src/cli/doctor/mesh.ts";
+import { accountId, apiToken, emptyWorld, startCloudflareApi } from "../../support/cloudflare-api/server.ts";
 import { fakeMesh, nowMs, type Routes, runCli, runOn } from "./support.ts";
 
 let folder = "";
@@ -169,4 +170,50 @@ test("[L112] the project's own wrangler.toml is read", async () => {
     location: "",
     secrets: ["OPERATOR_TOKEN"],
   });
+});
+
+test("[L202] with credentials wrangler lists the Worker's secrets, or the account has no such Worker yet", {
+  timeout: 60_000,
+}, async () => {
+  await using api = await startCloudflareApi(emptyWorld());
+  const config = join(folder, "wrangler.toml");
+  writeFileSync(config, 'name = "mine"\n[secrets]\nrequired = ["OPERATOR_TOKEN", "VIEWER_TOKEN"]\n');
+  const env = {
+    PATH: process.env.PATH ?? "",
+    HOME: folder,
+    CLOUDFLARE_API_TOKEN: apiToken,
+    CLOUDFLARE_API_BASE_URL: api.url,
+    CLOUDFLARE_ACCOUNT_ID: accountId,
+  };
+  const first = await findings(["deploy", "--config", config], env);
+  expect(first.of("secret OPERATOR_TOKEN")).toMatchObject({
+    result: "fail",
+    detail: "the account has no Worker mine yet",
+  });
+  api.world.workers.set("mine", {
+    metadata: { main_module: "m", bindings: [], compatibility_date: "2026-11-01", compatibility_flags: [] },
+    modules: {},
+    secrets: { OPERATOR_TOKEN: "a" },
+    migrationTag: null,
+    isOnWorkersDev: false,
+    uploads: 1,
+    version: null,
+  });
+  const { code, of } = await findings(["deploy", "--config", config], env);
+  expect([code, of("secret OPERATOR_TOKEN")?.detail, of("secret VIEWER_TOKEN")?.detail]).toEqual([
+    1,
+    "set",
+    "not set",
+  ]);
+});
+
+test.each([
+  [
+    "\n✘ [ERROR] A request to the Cloudflare API failed.\n\n  Authentication error [code: 10000]\n\nLogs: x",
+    "Authentication error [code: 10000]",
+  ],
+  ["✘ [ERROR] fetch failed\n\n🪵  Logs were written to x\n", "fetch failed"],
+  ["", "wrangler printed nothing"],
+])("[L202] of what wrangler prints, doctor shows the reason", (output, reason) => {
+  expect(wranglerReason(output)).toBe(reason);
 });
