@@ -1,7 +1,10 @@
 // The text that `waggle up` prints after the start: addresses, token and commands to try.
 
+import { resolve } from "node:path";
 import { localControlHost } from "../domain/model/control-host.ts";
+import { isLoopback } from "../domain/model/dialed-host.ts";
 import { hostPort } from "../domain/model/server.ts";
+import { type AddressPlan, nodeAddress } from "./addresses.ts";
 import type { MeshOrigin } from "./mesh-origin.ts";
 import type { DesiredListener } from "./published-ports.ts";
 
@@ -12,13 +15,22 @@ type NextSteps = {
   readonly token: string;
   /** The waggle command for this mesh: `bin/waggle --state DIR`, without the flag for the default folder. */
   readonly command: string;
+  /** Adds a node to this mesh. */
+  readonly joinCommand: string;
   readonly listeners: readonly OpenListener[];
   /** A one-time sign-in link of the dashboard. */
   readonly dashboard: string;
 };
 
 /** The lines after the first start. Ports that are not open are left out: their error has been printed. */
-export function nextSteps({ control, token, command, listeners, dashboard }: NextSteps): readonly string[] {
+export function nextSteps({
+  control,
+  token,
+  command,
+  joinCommand,
+  listeners,
+  dashboard,
+}: NextSteps): readonly string[] {
   const open = listeners.filter(({ openPort }) => openPort !== null);
   const nodes = open.filter(({ identity }) => identity.role === "ingress");
   const balancer = open.filter(({ identity }) => identity.role === "edge");
@@ -47,6 +59,7 @@ export function nextSteps({ control, token, command, listeners, dashboard }: Nex
       "docker service ls",
     ]),
     ...section("The waggle command", [`${command} status`, `${command} events -f`]),
+    ...section("Another node on this machine, in a second terminal", [joinCommand]),
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start restores its services.",
   ];
@@ -54,7 +67,7 @@ export function nextSteps({ control, token, command, listeners, dashboard }: Nex
 
 /** The lines after a later start, without commands to try. */
 export function restartSummary(
-  { control, token, command, listeners, dashboard }: NextSteps,
+  { control, token, command, joinCommand, listeners, dashboard }: NextSteps,
   origin: Exclude<MeshOrigin, { kind: "new" }>,
 ): readonly string[] {
   const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
@@ -69,8 +82,48 @@ export function restartSummary(
     ...state,
     `Dashboard: ${dashboard}`,
     `Control API: ${control}   token: ${token}`,
+    `Another node: ${joinCommand}`,
     "Ctrl-C stops the mesh; the next start restores its services.",
   ];
+}
+
+type JoinCommand = {
+  /** The waggle command without flags: `bin/waggle`. */
+  readonly program: string;
+  readonly control: string;
+  readonly joinToken: string;
+  readonly plan: AddressPlan;
+  /** Number of nodes that `waggle up` runs. */
+  readonly nodes: number;
+  readonly stateDir: string;
+  /** The listen address of the control API. */
+  readonly listen: string;
+  readonly runtime: "process" | "docker";
+  readonly images?: string;
+};
+
+/** The command line that runs one more node on this machine, as those that `waggle up` runs. */
+export function joinCommand(mesh: JoinCommand): string {
+  const { program, control, joinToken, plan, nodes, stateDir, listen, runtime, images } = mesh;
+  const ordinal = nodes + 1;
+  return [
+    program,
+    ...["agent", "--join", joinToken, control],
+    ...["--name", `node${ordinal}`],
+    // Elsewhere the registry confirms no loopback address of an agent that it does not know.
+    ...(isLoopback(listen) ? ["--address", nodeAddress(plan, ordinal)] : []),
+    // The default port may be that of another mesh's node.
+    ...["--gateway-port", "0"],
+    // The first node reports what runs in the daemon without the mesh.
+    ...["--runtime", runtime, ...(runtime === "docker" ? ["--no-discovery"] : [])],
+    ...(images === undefined ? [] : ["--images", shellWord(resolve(images))]),
+    ...["--state", shellWord(`${stateDir}-node${ordinal}`)],
+  ].join(" ");
+}
+
+/** A word of a command line for a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Not every browser resolves names under `localhost`. */

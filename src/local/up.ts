@@ -9,13 +9,13 @@ import { printableSink } from "../cli/output.ts";
 import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { readProgress } from "../cli/service/wait-on-service.ts";
-import { engineChange, engineNode, engineService, listOf } from "../cli/shapes.ts";
+import { engineChange, engineNode, engineService, engineSwarm, listOf } from "../cli/shapes.ts";
 import { printable, printableLines } from "../domain/model/printable.ts";
 import { commandLine } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { registerContext } from "./local-context.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
-import { nextSteps, restartSummary } from "./next-steps.ts";
+import { joinCommand, nextSteps, restartSummary, shellWord } from "./next-steps.ts";
 import { reportLines, rulesText } from "./platform-text.ts";
 
 type UpOptions = Omit<MeshOptions, "log"> & {
@@ -108,9 +108,16 @@ async function waitUntilUp(
   await pollUntil(waiting, () =>
     mesh.listeners().every(({ openPort, isRefused }) => openPort !== null || isRefused),
   );
-  const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
-  const command = commandLine(process.env) + stateFlag;
-  const summary = { ...mesh, command, dashboard, listeners: mesh.listeners() };
+  const program = commandLine(process.env);
+  const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${shellWord(options.stateDir)}`;
+  const { JoinTokens } = await client.get("/swarm", engineSwarm);
+  const summary = {
+    ...mesh,
+    command: program + stateFlag,
+    joinCommand: joinCommand({ ...options, ...mesh, program, joinToken: JoinTokens.Worker }),
+    dashboard,
+    listeners: mesh.listeners(),
+  };
   const lines =
     mesh.origin.kind === "new" ? ["", ...nextSteps(summary)] : restartSummary(summary, mesh.origin);
   for (const line of lines) print(line);

@@ -1,14 +1,15 @@
 // A mesh on this machine as a newcomer meets it: its start, a second terminal, the commands of docs/cli.md, its end.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandResult, freePort, MeshProcess, newStateDir } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
-const bin = fileURLToPath(new URL("../../bin/waggle", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const bin = join(root, "bin/waggle");
 
 /** A shell in another folder than the project's, with `waggle` in its PATH and the contexts of a mesh. */
 class Terminal {
@@ -43,6 +44,29 @@ class Terminal {
       err += bytes;
     });
     return new Promise((resolve) => child.once("close", (code) => resolve({ code: code ?? 1, out, err })));
+  }
+}
+
+/** Runs the line of an agent until its node is ready and `use` has ended. */
+async function withAgent(
+  terminal: Terminal,
+  line: string,
+  cwd: string,
+  name: string,
+  use: () => Promise<unknown> = async () => {},
+): Promise<void> {
+  const agent = spawn("sh", ["-c", `exec ${line}`], { cwd, env: terminal.env, stdio: "ignore" });
+  const ended = new Promise((resolve) => agent.once("exit", resolve));
+  try {
+    const isReady = async () => {
+      const { out: nodes } = await terminal.run("waggle node ls --format '{{.Hostname}} {{.Status}}'");
+      return nodes.includes(`${name} Ready\n`);
+    };
+    await until(`the node ${name}`, isReady, { withinMs: 30_000 });
+    await use();
+  } finally {
+    agent.kill("SIGINT");
+    await ended;
   }
 }
 
@@ -116,21 +140,17 @@ describe("a running mesh", () => {
     expect(line).toMatch(/^\/\S+\/bin\/waggle agent --join SWMTKN-1-\S+ http:/);
     expect((await terminal.run("waggle join-token")).out).toContain("\n    waggle agent --join SWMTKN-1-");
     // Another mesh of this machine may have the default port.
-    const agent = spawn("sh", ["-c", `exec ${line} --gateway-port 0 --name fourth`], {
-      cwd: terminal.folder,
-      env: terminal.env,
-      stdio: "ignore",
-    });
+    await withAgent(terminal, `${line} --gateway-port 0 --name fourth`, terminal.folder, "fourth");
+  });
+
+  test("[U530] the line of the start for another node adds one as it is printed, and its ports respond", async () => {
+    const [line = ""] = /bin\/waggle agent --join .*/.exec(mesh.output) ?? [];
     try {
-      const isReady = async () => {
-        const { out: nodes } = await terminal.run("waggle node ls --format '{{.Hostname}} {{.Status}}'");
-        return nodes.includes("fourth Ready\n");
-      };
-      await until("the node", isReady, { withinMs: 30_000 });
+      await withAgent(terminal, line, root, "node4", () =>
+        until("its published port", async () => (await fetch(`http://127.0.0.5:${port}/`)).ok),
+      );
     } finally {
-      const ended = new Promise((resolve) => agent.once("exit", resolve));
-      agent.kill("SIGINT");
-      await ended;
+      rmSync(`${mesh.stateDir}-node4`, { recursive: true, force: true });
     }
   });
 
@@ -139,7 +159,7 @@ describe("a running mesh", () => {
       code: 0,
       out: expect.stringMatching(
         new RegExp(
-          `^Stopped the mesh in ${mesh.stateDir} \\(process ${mesh.pid}\\): 4 nodes, 2 tasks, services my-web\\n$`,
+          `^Stopped the mesh in ${mesh.stateDir} \\(process ${mesh.pid}\\): 5 nodes, 2 tasks, services my-web\\n$`,
         ),
       ),
     });

@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { nextSteps, restartSummary } from "../../../src/local/next-steps.ts";
+import { joinCommand, nextSteps, restartSummary, shellWord } from "../../../src/local/next-steps.ts";
 import { defaultStatsUri } from "../../../src/stats/uri.ts";
 
 const listener = (
@@ -21,6 +22,7 @@ const summary = {
   token: "t",
   dashboard: "http://control.localhost:8787/dashboard/sign-in?code=c",
   command: "bin/waggle --state s",
+  joinCommand: "bin/waggle agent --join j http://127.0.0.1:8787",
   listeners: [
     listener("balancer", "edge", null, 8000),
     listener("balancer", "edge", 9090, 9090),
@@ -56,11 +58,12 @@ test("[U128] URLs have IPv6 addresses in brackets, as the way to a dashboard tha
   expect(lines.find((line) => line.includes("code="))).toContain("[::1] in place of control.localhost");
 });
 
-test("[U24] a later start prints a summary of four lines", () => {
+test("[U24] a later start prints a summary of five lines", () => {
   expect(restartSummary(summary, { kind: "restored" })).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
     "Dashboard: http://control.localhost:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",
+    "Another node: bin/waggle agent --join j http://127.0.0.1:8787",
     "Ctrl-C stops the mesh; the next start restores its services.",
   ]);
 });
@@ -74,4 +77,38 @@ test("[U107] the summary of a mesh without its database says what was lost, and 
     "To get the mesh back: stop this one, restore s/registry from a backup, and start again.",
     "This mesh: published: 8080, 9090; details: bin/waggle --state s status",
   ]);
+});
+
+const joining = {
+  program: "bin/waggle",
+  control: "http://127.0.0.1:8787",
+  joinToken: "j",
+  plan: { kind: "own" },
+  nodes: 3,
+  stateDir: ".waggle",
+  listen: "127.0.0.1",
+  runtime: "process",
+} as const;
+
+test("[U530] the line for another node has a name, an address, a port and a folder that no node of the mesh has", () => {
+  const line =
+    "bin/waggle agent --join j http://127.0.0.1:8787 --name node4 --address 127.0.0.5 --gateway-port 0 --runtime process --state .waggle-node4";
+  expect(joinCommand(joining)).toBe(line);
+  expect(nextSteps({ ...summary, joinCommand: line })).toContain(`  ${line}`);
+  expect(joinCommand({ ...joining, nodes: 0, runtime: "docker" })).toMatch(
+    / --name node1 --address 127\.0\.0\.2 .* --runtime docker --no-discovery --state \.waggle-node1$/,
+  );
+});
+
+test("[U530] words of the line that a shell would split are quoted, and images are found from any folder", () => {
+  const line = joinCommand({ ...joining, stateDir: "/var/it's here", images: "/etc/images.json" });
+  expect(line).toMatch(/ --images \/etc\/images\.json --state '\/var\/it'\\''s here-node4'$/);
+  const { stdout } = spawnSync("sh", ["-c", `printf %s ${shellWord("/var/it's $here")}`], {
+    encoding: "utf8",
+  });
+  expect(stdout).toBe("/var/it's $here");
+});
+
+test("[U530] at an address other than loopback the line names no loopback address, which the registry would not confirm", () => {
+  expect(joinCommand({ ...joining, listen: "0.0.0.0" })).not.toContain("--address");
 });
