@@ -1,12 +1,9 @@
 // Quiet isolates beside busy ones, with the registry far away: `waggle up --edge`. What a request waits, what the
 // isolates call, and what a quiet isolate loses while tasks move.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { MeshPlatformReport } from "../../src/local/local-platform.ts";
 import { type Sample, startLoad } from "../chaos/load.ts";
-import { freePort, MeshProcess } from "../support/mesh-process.ts";
-import { until } from "../support/until.ts";
+import { platformReport, publishWeb } from "../support/edge-mesh.ts";
+import { MeshProcess } from "../support/mesh-process.ts";
 import { printRows } from "./report.ts";
 
 export type QuietOptions = {
@@ -34,24 +31,18 @@ export async function benchQuiet(options: QuietOptions): Promise<void> {
     ...quietFlags,
   ]);
   try {
-    const port = await freePort();
-    await mesh.waggle(
-      ...["service", "create", "--detach", "--name", "web", "--replicas", "4"],
-      ...["-p", `${port}:80`, "waggle/whoami"],
-    );
-    const url = `http://127.0.0.1:${port}/`;
-    await until("the service to respond", async () => (await fetch(url)).ok, { withinMs: 60_000 });
+    const url = await publishWeb(mesh, 4);
     const rows: string[][] = [["part", "requests", "failed", "p50", "p95", "max, ms", "calls/s"]];
     const measure = async (
       name: string,
       rate: number,
       disturb: () => Promise<void> = async () => undefined,
     ) => {
-      const before = reportOf(mesh).objectRequests;
+      const before = platformReport(mesh).objectRequests;
       const load = await startLoad({ url, firstId: 0, rate, seconds, postShare: 0.25, timeoutMs: 30_000 });
       const [samples] = await Promise.all([load.samples, disturb()]);
       await new Promise((resolve) => setTimeout(resolve, reportMs));
-      const calls = (reportOf(mesh).objectRequests - before) / (seconds + reportMs / 1_000);
+      const calls = (platformReport(mesh).objectRequests - before) / (seconds + reportMs / 1_000);
       rows.push([name, ...summary(samples), calls.toFixed(2)]);
       for (const { method, dueMs, why } of samples.filter(isFailure).slice(0, 5))
         console.log(`  ${name}: a ${method} at ${Math.round(dueMs)} ms failed: ${why}`);
@@ -59,9 +50,9 @@ export async function benchQuiet(options: QuietOptions): Promise<void> {
     // Every isolate starts.
     await measure("start", isolates / 5);
     // Agents and the processes of the mesh call objects as well.
-    const idleFrom = reportOf(mesh).objectRequests;
+    const idleFrom = platformReport(mesh).objectRequests;
     await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
-    const idleCalls = (reportOf(mesh).objectRequests - idleFrom) / seconds;
+    const idleCalls = (platformReport(mesh).objectRequests - idleFrom) / seconds;
     rows.push(["no requests", "0", "0", "", "", "", idleCalls.toFixed(2)]);
     await measure(`quiet: ${quietRate} requests/s for each isolate`, isolates * quietRate);
     await measure(`busy: ${busyRate} requests/s for each isolate`, isolates * busyRate);
@@ -92,10 +83,6 @@ async function moveTasks(mesh: MeshProcess, forMs: number): Promise<void> {
     const leftMs = (endMs - Date.now()) / (steps.length - index);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, leftMs)));
   }
-}
-
-function reportOf(mesh: MeshProcess): MeshPlatformReport {
-  return JSON.parse(readFileSync(join(mesh.stateDir, "edge.json"), "utf8")) as MeshPlatformReport;
 }
 
 /** The load expects the application of the chaos run; any response of the task is one here. */

@@ -1,12 +1,11 @@
 // A mesh under the rules of Cloudflare's platform: `waggle up --edge`. Each rule is seen from outside, as a client or an
 // operator sees it. Rules: docs/spec.md U430 and on.
 
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { MeshPlatformReport } from "../../src/local/local-platform.ts";
+import { platformReport, publishWeb } from "../support/edge-mesh.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -23,46 +22,13 @@ async function start(...flags: readonly string[]): Promise<MeshProcess> {
   return mesh;
 }
 
-/** Publishes a service and waits until it responds. @returns its URL */
-async function publish(mesh: MeshProcess, replicas = 1): Promise<string> {
-  const port = await freePort();
-  const flags = [
-    "--detach",
-    "--name",
-    "web",
-    "-p",
-    `${port}:80`,
-    "--replicas",
-    String(replicas),
-    "waggle/whoami",
-  ];
-  const created = await mesh.waggle("service", "create", ...flags);
-  expect(created.err).toBe("");
-  const url = `http://127.0.0.1:${port}/`;
-  await until("the service to respond", async () => (await fetch(url)).ok, { withinMs: 30_000 });
-  return url;
-}
-
-function reportOf(mesh: MeshProcess): MeshPlatformReport {
-  return JSON.parse(readFileSync(join(mesh.stateDir, "edge.json"), "utf8")) as MeshPlatformReport;
-}
-
 /** Waits for a report. */
 async function reported(mesh: MeshProcess, holds: (report: MeshPlatformReport) => boolean) {
-  let report: MeshPlatformReport | null = null;
-  await until(
-    "the report",
-    () => {
-      try {
-        report = reportOf(mesh);
-      } catch {
-        return false;
-      }
-      return holds(report);
-    },
-    { withinMs: 30_000 },
-  );
-  return report as unknown as MeshPlatformReport;
+  const report = () => {
+    const found = platformReport(mesh);
+    return holds(found) ? found : null;
+  };
+  return await until("the report", report, { withinMs: 30_000 });
 }
 
 async function timed(url: string): Promise<number> {
@@ -75,7 +41,7 @@ async function timed(url: string): Promise<number> {
 
 test("[U430][U431][U436] nodes have names and certificates, are reached directly by TLS, and no fetch is cacheable", async () => {
   const mesh = await start();
-  const url = await publish(mesh);
+  const url = await publishWeb(mesh, 1);
   const nodes = await mesh.waggle("node", "ls");
   expect(nodes.out).toMatch(/node1 .* direct$/m);
   const [node] = await mesh.get<{ Status: { Addr: string } }[]>('/nodes?filters={"name":["node1"]}');
@@ -108,7 +74,7 @@ test("[U437][U440] objects are far away, and an overloaded one refuses requests"
 
 test("[U438] a mesh whose rows of the day are spent goes on to serve, and refuses changes", async () => {
   const mesh = await start("--rows-per-day", "150");
-  const url = await publish(mesh);
+  const url = await publishWeb(mesh, 1);
   const headers = { authorization: `Bearer ${mesh.token}`, "content-type": "application/json" };
   let n = 0;
   await until("a refused change", async () => {
@@ -123,13 +89,13 @@ test("[U438] a mesh whose rows of the day are spent goes on to serve, and refuse
 
 test("[U434][U435] requests go to several isolates, which are evicted, and each isolate begins without a table", async () => {
   const mesh = await start("--rtt", "200", "--isolates", "3", "--evict-every", "1s");
-  const url = await publish(mesh);
+  const url = await publishWeb(mesh, 1);
   const times: number[] = [];
   await until(
     "isolates to be evicted",
     async () => {
       times.push(await timed(url));
-      return reportOf(mesh).evictions >= 3;
+      return platformReport(mesh).evictions >= 3;
     },
     { withinMs: 40_000 },
   );
@@ -139,7 +105,7 @@ test("[U434][U435] requests go to several isolates, which are evicted, and each 
 
 test("[U441] objects are reset, agents connect again, and no request fails", async () => {
   const mesh = await start("--rtt", "20", "--reset-every", "1s");
-  const url = await publish(mesh);
+  const url = await publishWeb(mesh, 1);
   const failed: number[] = [];
   await until(
     "objects to be reset",
@@ -147,7 +113,7 @@ test("[U441] objects are reset, agents connect again, and no request fails", asy
       const response = await fetch(url);
       await response.text();
       if (response.status !== 200) failed.push(response.status);
-      return reportOf(mesh).resets >= 6;
+      return platformReport(mesh).resets >= 6;
     },
     { withinMs: 50_000, everyMs: 20 },
   );
@@ -180,7 +146,7 @@ test("[U432] a node whose gateway is down is a response of the platform, which g
 
 test("[J400][J401] the report has what Cloudflare counts and limits, and the mesh prints it when it stops", async () => {
   const mesh = await start();
-  const url = await publish(mesh);
+  const url = await publishWeb(mesh, 1);
   for (let turn = 0; turn < 20; turn += 1) await timed(url);
   const report = await reported(mesh, ({ requests, heap, objects }) => {
     // Routers report after two seconds, and the registry forwards counters ten seconds later.

@@ -1,11 +1,9 @@
 // Isolates that were quiet, or start, with the registry far away: `waggle up --edge`.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { MeshPlatformReport } from "../../src/local/local-platform.ts";
 import { SealedCopies } from "../../src/proxy/routing/sealed-copy.ts";
-import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { platformReport, publishWeb } from "../support/edge-mesh.ts";
+import { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const meshes: MeshProcess[] = [];
@@ -26,23 +24,9 @@ async function run(mesh: MeshProcess, ...command: readonly string[]): Promise<st
   return out;
 }
 
-/** Publishes a service and waits until it responds. @returns its URL */
-async function publish(mesh: MeshProcess, replicas: number): Promise<string> {
-  const port = await freePort();
-  await run(
-    mesh,
-    ...["service", "create", "--detach", "--name", "web", "--replicas", String(replicas)],
-    ...["-p", `${port}:80`, "waggle/whoami"],
-  );
-  const url = `http://127.0.0.1:${port}/`;
-  await until("the service to respond", async () => (await fetch(url)).ok, { withinMs: 60_000 });
-  return url;
-}
-
 function evictions(mesh: MeshProcess): number {
   try {
-    const text = readFileSync(join(mesh.stateDir, "edge.json"), "utf8");
-    return (JSON.parse(text) as MeshPlatformReport).evictions;
+    return platformReport(mesh).evictions;
   } catch {
     return 0;
   }
@@ -51,7 +35,7 @@ function evictions(mesh: MeshProcess): number {
 test("[X183] an isolate that starts routes by the copy of its data center before the registry responds, and the copy is public nowhere", async () => {
   const rttMs = 2_500;
   const mesh = await start("--nodes", "1", "--rtt", String(rttMs), "--isolates", "1", "--evict-every", "3s");
-  const url = await publish(mesh, 1);
+  const url = await publishWeb(mesh, 1);
   const before = evictions(mesh);
   const headers = { "x-waggle-debug": "1", "x-waggle-token": mesh.token };
   let slowest = 0;
@@ -85,7 +69,7 @@ test("[X183] an isolate that starts routes by the copy of its data center before
 
 test("[X184] no request of a quiet isolate fails while tasks move, by whatever method", async () => {
   const mesh = await start("--nodes", "3", "--rtt", "150", "--isolates", "6");
-  const url = await publish(mesh, 4);
+  const url = await publishWeb(mesh, 4);
   const failures: string[] = [];
   let isMoving = true;
   const send = async (method: string, turn: number): Promise<void> => {

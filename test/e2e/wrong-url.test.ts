@@ -1,17 +1,18 @@
 // Every verb that talks to a mesh, with a URL that is something else's.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import type { RequestListener } from "node:http";
+import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Backend, http, listening, refusing } from "../support/backends.ts";
 import { selfSignedCertificate } from "../support/certificate.ts";
 import { everyCommand, runCli } from "../unit/cli/support.ts";
 
 let folder = "";
-const servers: Server[] = [];
+const servers: Backend[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "waggle-wrong-"));
@@ -23,7 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const server of servers) server.close();
+  await Promise.all(servers.map((server) => server.stop()));
   await rm(folder, { recursive: true });
 });
 
@@ -89,21 +90,15 @@ const answer =
   (_request, response) =>
     void response.writeHead(status, { "content-type": type, ...headers }).end(body);
 
-async function listening(server: Server): Promise<number> {
+/** The origin of a server that ends with the tests. */
+async function originOf(starting: Promise<Backend>): Promise<string> {
+  const server = await starting;
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return (server.address() as AddressInfo).port;
+  return server.origin;
 }
 
-const httpAt = async (listener: RequestListener) =>
-  `http://127.0.0.1:${await listening(createServer(listener))}`;
-
-async function closedPort(): Promise<number> {
-  const server = createTcpServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+const httpAt = (listener: RequestListener) => originOf(http(listener));
+const tlsAt = () => originOf(listening(createTlsServer(selfSignedCertificate())));
 
 const marks = { "x-request-id": "request-1" };
 
@@ -147,7 +142,7 @@ const kinds: readonly (readonly [string, () => Promise<string>, RegExp])[] = [
     () => httpAt(answer(502, "text/html", "bad gateway")),
     /a proxy in front of it responded 502/,
   ],
-  ["a closed port", async () => `http://127.0.0.1:${await closedPort()}`, /connection refused/],
+  ["a closed port", () => originOf(refusing()), /connection refused/],
   [
     "TLS to a plain port",
     async () => (await httpAt(answer(200, "text/html", ""))).replace("http", "https"),
@@ -155,18 +150,16 @@ const kinds: readonly (readonly [string, () => Promise<string>, RegExp])[] = [
   ],
   [
     "a certificate that is not trusted",
-    async () => `https://127.0.0.1:${await listening(createTlsServer(selfSignedCertificate()))}`,
+    async () => (await tlsAt()).replace("http", "https"),
     /certificate is not trusted/,
   ],
-  [
-    "HTTP to a TLS port",
-    async () => `http://127.0.0.1:${await listening(createTlsServer(selfSignedCertificate()))}`,
-    /closed without a response|does not speak HTTP/,
-  ],
+  ["HTTP to a TLS port", tlsAt, /closed without a response|does not speak HTTP/],
   [
     "another protocol",
-    async () =>
-      `http://127.0.0.1:${await listening(createTcpServer((socket) => void socket.on("error", () => {}).write("SSH-2.0-x\r\n")))}`,
+    () =>
+      originOf(
+        listening(createTcpServer((socket) => void socket.on("error", () => {}).write("SSH-2.0-x\r\n"))),
+      ),
     /does not speak HTTP/,
   ],
   [

@@ -11,6 +11,9 @@ import { bindError } from "../../src/local/addresses.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = join(root, "src/cli/main.ts");
 
+/** The command line of `waggle`, which works in any folder and namespace of this machine. */
+export const waggleProgram: readonly [string, ...string[]] = [process.execPath, main];
+
 export type CommandResult = { readonly code: number; readonly out: string; readonly err: string };
 
 /** Where a mesh runs, if not on the test's own loopback address. */

@@ -5,14 +5,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clientsAt } from "../support/docker-mesh.ts";
 import { dockerdProblem, joinMachines, PrivateDockerd } from "../support/dockerd.ts";
-import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import { MeshProcess, newStateDir, waggleProgram } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const problem = dockerdProblem();
 const title = problem === null ? "a Swarm of two machines" : `a Swarm of two machines (skipped: ${problem})`;
 const slow = { withinMs: 40_000, everyMs: 100 };
-const waggle = ["node_modules/.bin/node", "src/cli/main.ts"];
 
 describe.skipIf(problem !== null)(title, () => {
   let manager: PrivateDockerd;
@@ -44,13 +44,8 @@ describe.skipIf(problem !== null)(title, () => {
     rmSync(agentDir, { recursive: true, force: true });
   }, 60_000);
 
-  const url = () => `http://10.77.0.1:${mesh.controlPort}`;
-
   /** Runs the waggle command on the manager's machine. */
-  async function cli(...args: string[]): Promise<string> {
-    const env = { WAGGLE_HOST: url(), WAGGLE_TOKEN: mesh.token };
-    return (await manager.run([...waggle, ...args], env)).out.trim();
-  }
+  const cli = async (...args: string[]) => (await clientsAt(manager, mesh).waggle(...args)).out.trim();
 
   const get = async (port: number) =>
     (await manager.run(["curl", "-sf", "-m", "5", `http://10.77.0.1:${port}/`])).out.trim();
@@ -68,7 +63,7 @@ describe.skipIf(problem !== null)(title, () => {
 
     const join = ["--join", await cli("join-token", "-q"), "--name", "worker", "--address", "10.77.0.2"];
     const flags = ["--runtime", "docker", "--gateway-port", "7947", "--state", agentDir, ...join];
-    const [program, ...args] = worker.command([...waggle, "agent", url(), ...flags]);
+    const [program, ...args] = worker.command([...waggleProgram, "agent", mesh.control, ...flags]);
     agent = spawn(program, args, { stdio: "ignore" });
     await until("all tasks", async () => (await replicas()) === "4/4", slow);
     expect(await cli("status")).not.toContain("without an agent");

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DockerMesh } from "../support/docker-mesh.ts";
-import { dockerdProblem, type PrivateDockerd, type Ran } from "../support/dockerd.ts";
+import { dockerdProblem, type PrivateDockerd } from "../support/dockerd.ts";
 import type { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
@@ -18,11 +18,12 @@ describe.skipIf(problem !== null)(title, () => {
   let mesh: MeshProcess;
   let docker: DockerMesh["docker"];
   let ok: DockerMesh["ok"];
+  let cli: DockerMesh["waggle"];
   let nextPort = 21_000;
 
   beforeAll(async () => {
     started = await DockerMesh.start();
-    ({ dockerd, mesh, docker, ok } = started);
+    ({ dockerd, mesh, docker, ok, waggle: cli } = started);
   }, 120_000);
 
   afterAll(async () => {
@@ -34,13 +35,6 @@ describe.skipIf(problem !== null)(title, () => {
     if (ids.length > 0) await dockerd.docker("rm", "-f", ...ids);
     await until("no services", async () => (await ok("service", "ls", "-q")) === "", slow);
   }, 60_000);
-
-  /** Runs the waggle command. */
-  const cli = (...args: string[]): Promise<Ran> =>
-    dockerd.run(["node_modules/.bin/node", "src/cli/main.ts", ...args], {
-      WAGGLE_HOST: `http://127.0.0.1:${mesh.controlPort}`,
-      WAGGLE_TOKEN: mesh.token,
-    });
 
   async function inspect(service: string) {
     return JSON.parse(await ok("service", "inspect", service))[0];

@@ -5,17 +5,15 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DockerMesh } from "../support/docker-mesh.ts";
 import { dockerdProblem, type PrivateDockerd } from "../support/dockerd.ts";
 import { imageRegistryProgram, imageRegistryUser } from "../support/image-registry.ts";
-import type { MeshProcess } from "../support/mesh-process.ts";
+import { type MeshProcess, waggleProgram } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const problem = dockerdProblem();
 const title = problem === null ? "nodes with Docker" : `nodes with Docker (skipped: ${problem})`;
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const slow = { withinMs: 60_000, everyMs: 100 };
 
 describe.skipIf(problem !== null)(title, () => {
@@ -396,7 +394,7 @@ describe.skipIf(problem !== null)(title, () => {
   test("[N124] a socket that the agent's user may not use is refused at the start", async () => {
     const state = mkdtempSync(join(tmpdir(), "waggle-agent-"));
     const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    const agent = [process.execPath, main, "agent", "--runtime", "docker", "--state", state, mesh.control];
+    const agent = [...waggleProgram, "agent", "--runtime", "docker", "--state", state, mesh.control];
     const { code, out } = await dockerd.run([...user, ...agent]);
     expect([code, out]).toEqual([1, expect.stringContaining("add its user to the group docker")]);
     rmSync(state, { recursive: true });

@@ -3,10 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clientsAt, type MeshClients } from "../support/docker-mesh.ts";
 import { dockerdProblem, joinMachines, PrivateDockerd, type Ran } from "../support/dockerd.ts";
-import { MeshProcess, newStateDir } from "../support/mesh-process.ts";
+import { MeshProcess, newStateDir, waggleProgram } from "../support/mesh-process.ts";
 import { importStackImages, stackImagesProblem } from "../support/stack-images.ts";
 import { until } from "../support/until.ts";
 
@@ -14,7 +14,6 @@ const addressOfOne = "10.77.1.1";
 const problem = dockerdProblem() ?? stackImagesProblem();
 const title = problem === null ? "names across nodes" : `names across nodes (skipped: ${problem})`;
 const slow = { withinMs: 50_000, everyMs: 100 };
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const nodes = ["one", "two"] as const;
 type NodeName = (typeof nodes)[number];
 
@@ -70,7 +69,7 @@ describe.skipIf(problem !== null)(title, () => {
       joinToken,
       mesh.control,
     ];
-    const [program, ...rest] = daemon(name).command([process.execPath, main, ...args]);
+    const [program, ...rest] = daemon(name).command([...waggleProgram, ...args]);
     const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (bytes) => logs.set(name, (logs.get(name) ?? "") + bytes));
@@ -78,19 +77,8 @@ describe.skipIf(problem !== null)(title, () => {
     agents.set(name, child);
   }
 
-  function waggle(...args: string[]): Promise<Ran> {
-    const env = { WAGGLE_HOST: mesh.control, WAGGLE_TOKEN: mesh.token };
-    return daemon("one").run([process.execPath, main, ...args], env);
-  }
-
-  /** Runs the Docker CLI against the mesh. */
-  async function ok(...args: string[]): Promise<string> {
-    const host = `DOCKER_HOST=tcp://${addressOfOne}:${mesh.controlPort}`;
-    const headers = `DOCKER_CUSTOM_HEADERS=Authorization=Bearer ${mesh.token}`;
-    const { code, out } = await daemon("one").run(["env", host, headers, "docker", ...args]);
-    expect(code, `docker ${args.join(" ")}\n${out}`).toBe(0);
-    return out.trim();
-  }
+  const waggle: MeshClients["waggle"] = (...args) => clientsAt(daemon("one"), mesh).waggle(...args);
+  const ok: MeshClients["ok"] = (...args) => clientsAt(daemon("one"), mesh).ok(...args);
 
   const create = (name: string, ...args: string[]) =>
     ok("service", "create", "-d", "-q", "--no-resolve-image", "--name", name, ...args);
