@@ -67,7 +67,7 @@ export function renewWaits(
     meter.task(attempt.target, service).open.renew(generation - attempt.generation);
     attempt.generation = generation;
   }
-  incoming.plane.link.schedule(nowMs, incoming.waitUntil);
+  incoming.plane.link.waits(nowMs, incoming.waitUntil);
 }
 
 /**

@@ -43,7 +43,7 @@ async function countWhileQueued(forwarding: Forwarding): Promise<QueueResult> {
   const { plane, waitUntil } = incoming;
   if (countedAt !== null) countQueued(countedAt, state);
   // If no target becomes free, no request ends that would have the queue gauge sent.
-  if (countedAt !== null) plane.link.schedule(plane.nowMs(), waitUntil);
+  if (countedAt !== null) plane.link.waits(plane.nowMs(), waitUntil);
   const result = await waitForTarget(forwarding);
   if (countedAt !== null) countDequeued(countedAt, state);
   return result;

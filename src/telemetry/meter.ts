@@ -45,6 +45,8 @@ export const renewMs = generationMs / 2;
 const sliceMs = 5_000;
 /** Most slices of one delta; what ends later is in the last one. */
 const maxSlices = 120;
+/** Longest slice in which no request ended, milliseconds: what ended before it is too old for any series. */
+const maxEmptySliceMs = 3_600_000;
 /** A metric set without a change in this many takes is dropped. */
 const maxIdleTakes = 300;
 const noEntity: MeteredEntity = { id: "", name: "" };
@@ -96,7 +98,7 @@ export class Meter {
       this.#closeSlice(sliceMs);
       // Slices in which no request ended are one.
       const emptyMs = Math.floor((nowMs - this.sliceEndMs) / sliceMs) * sliceMs;
-      if (emptyMs > 0) this.#closeSlice(Math.min(emptyMs, maxSlices * sliceMs));
+      if (emptyMs > 0) this.#closeSlice(Math.min(emptyMs, maxEmptySliceMs));
       startMs = this.sliceEndMs + emptyMs;
     }
     this.#sliceStartMs = startMs;

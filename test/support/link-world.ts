@@ -4,6 +4,7 @@
 // Needs vitest's fake timers.
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { TableService } from "../../src/domain/table/table.ts";
 import { printTable } from "../../src/domain/table/text.ts";
 import { callTimeoutMs } from "../../src/proxy/link/call-plan.ts";
 import { type RegistryCall, RegistryLink, type RegistryReply } from "../../src/proxy/link/registry-link.ts";
@@ -33,6 +34,7 @@ export class LinkWorld {
   behavior: Behavior = "responds";
   isWatched = false;
   version = 1;
+  services: readonly TableService[] = [];
   readonly calls: SeenCall[] = [];
   /** Requests so far, and those that the telemetry has counted. */
   sent = 0;
@@ -44,7 +46,8 @@ export class LinkWorld {
   readonly tables: TableCache;
   readonly link: RegistryLink;
 
-  constructor(isAlwaysWatched = false, canWait = true) {
+  /** @param random what each random choice is made of, [0, 1) */
+  constructor(isAlwaysWatched = false, canWait = true, random = 0.5) {
     const call = (sent: RegistryCall) => this.#answer(sent);
     const nowMs = () => Date.now();
     this.tables = new TableCache((afterVersion) => call({ afterVersion, waitMs: 0, counters: null }), {
@@ -55,7 +58,7 @@ export class LinkWorld {
       tables: this.tables,
       meter: this.#meter,
       nowMs,
-      random: () => 0.5,
+      random: () => random,
       sleep: (ms) => this.#pause(ms),
       isAlwaysWatched,
       canWait,
@@ -68,6 +71,13 @@ export class LinkWorld {
     this.#meter.entry(service, null).add(counterIndex.requests);
     const invocation = { diesMs: Date.now() + (canceledAfterMs ?? waitUntilMs) };
     this.#invocations.run(invocation, () => this.link.requestEnded(Date.now(), (work) => void work));
+  }
+
+  /** A request waits for a target. */
+  waits(): void {
+    this.#invocations.run({ diesMs: Date.now() + waitUntilMs }, () => {
+      this.link.waits(Date.now(), (work) => void work);
+    });
   }
 
   /** The table changes. */
@@ -104,7 +114,7 @@ export class LinkWorld {
     if (behavior === "loses replies") return new Promise(() => undefined);
     seen.endedMs ??= Date.now();
     const { version, isWatched } = this;
-    const text = version > afterVersion ? printTable(tableOf(version)) : null;
+    const text = version > afterVersion ? printTable(tableOf(version, ...this.services)) : null;
     return { ...registryReply({ version, text }), counted: isCounted, isWatched };
   }
 

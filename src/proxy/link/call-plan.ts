@@ -4,9 +4,11 @@
 // the platform ends 30 s after the response. So a runner, started at the end of one request, works for less than
 // that, and the runner of a later request takes over. A busy router has a call waiting at the registry: one in
 // 25 s, and a newer table comes at once. A quiet router calls once a minute while requests come, and once after the
-// last of them, before the platform may evict its isolate.
+// last of them, before the platform may evict its isolate. After its first minutes it rests: it calls only when its
+// table and its counters are minutes old, or its counters are those of many requests.
 //
 // @see docs/decisions/0118-serve-first.md
+// @see docs/decisions/0123-quiet-routers-rest.md
 
 import { flushIntervalMs } from "../../telemetry/flusher.ts";
 
@@ -29,6 +31,16 @@ export const handOverMs = 5_000;
  * after which telemetry counts the waiting requests of a silent isolate as ended.
  */
 export const quietIntervalMs = 55_000;
+/** From the first request of a router until it may rest, milliseconds: isolates that end early lose no counters. */
+export const youngMs = 300_000;
+/**
+ * Mean time from one call of a router that rests to the next while requests come, milliseconds. Each call draws its
+ * own, up to a fifth more or less, so that isolates that started together do not call together.
+ */
+export const restMs = 300_000;
+const restSpread = 0.4;
+/** A router with the counters of so many requests does not rest: it loses fewer when the platform evicts it. */
+export const maxRestingRequests = 16;
 /** Shortest time from the start of one call to the next, milliseconds. */
 const callIntervalMs = 1_000;
 /** Longest delay after failed calls, milliseconds. */
@@ -46,6 +58,18 @@ export type LinkState = {
   readonly callUntilMs: number | null;
   /** The first request that no successful call has reported; null: each was. */
   readonly firstMs: number | null;
+  /** Requests since then. */
+  readonly unreported: number;
+  /** The first request of this router; Infinity before it. */
+  readonly bornMs: number;
+  /** Drawn for the time until the next call, [0, 1). */
+  readonly jitter: number;
+  /** The last call has succeeded, and its counters are counted. */
+  readonly isConfirmed: boolean;
+  /** A request waits for long: gauges of a router that is silent for a minute count as zero. */
+  readonly hasGauges: boolean;
+  /** The table has static servers, for which no gateway corrects a choice by an old table. */
+  readonly hasServers: boolean;
   /** No call begins before this, after a failed one. */
   readonly notBeforeMs: number;
   /** Start of the current window, its requests, and those of the window before it. */
@@ -78,7 +102,7 @@ export type LinkStep =
 
 const leave: LinkStep = { kind: "leave" };
 
-/** What a runner does now. @see docs/spec.md X170-X175 */
+/** What a runner does now. @see docs/spec.md X170-X175, X190-X194 */
 export function nextStep(state: LinkState, runner: LinkRunner, nowMs: number): LinkStep {
   const { startedMs, isNewest } = runner;
   const isCalling = state.callUntilMs !== null && nowMs < state.callUntilMs;
@@ -86,7 +110,7 @@ export function nextStep(state: LinkState, runner: LinkRunner, nowMs: number): L
   if (!isNewest || isCalling || leftMs + callTimeoutMs < 0) return leave;
   const atMs = Math.max(dueMs(state, startedMs, nowMs), state.notBeforeMs, state.calledMs + callIntervalMs);
   if (atMs === Number.POSITIVE_INFINITY) return leave;
-  if (atMs > nowMs) return leftMs <= 0 ? leave : { kind: "sleep", untilMs: Math.min(atMs, nowMs + leftMs) };
+  if (atMs > nowMs) return atMs > nowMs + leftMs ? leave : { kind: "sleep", untilMs: atMs };
   if (!isBusy(state, nowMs)) return { kind: "call", waitMs: 0 };
   const wantedMs = state.isWatched ? flushIntervalMs : longWaitMs;
   if (leftMs >= Math.min(wantedMs, shortestWaitMs))
@@ -98,13 +122,20 @@ export function nextStep(state: LinkState, runner: LinkRunner, nowMs: number): L
 
 /** When the next call is due; Infinity: not before another request. */
 function dueMs(state: LinkState, startedMs: number, nowMs: number): number {
-  const { calledMs, firstMs, isExpired, isWatched } = state;
+  const { calledMs, firstMs, isExpired, isWatched, jitter } = state;
   if (isExpired || isBusy(state, nowMs)) return nowMs;
   if (firstMs === null) return Number.POSITIVE_INFINITY;
   // One call reports the requests of a page, not the first of them alone.
   const soonMs = firstMs + flushIntervalMs;
   if (isWatched) return soonMs;
+  if (canRest(state, nowMs)) return Math.max(soonMs, calledMs + restMs * (1 + restSpread * (jitter - 0.5)));
   return Math.min(Math.max(soonMs, calledMs + quietIntervalMs), startedMs + quietCallMs);
+}
+
+/** True if a quiet router may leave its table and its counters for minutes. */
+function canRest(state: LinkState, nowMs: number): boolean {
+  if (state.hasServers || state.hasGauges || !state.isConfirmed) return false;
+  return state.unreported < maxRestingRequests && nowMs - state.bornMs >= youngMs;
 }
 
 /** True if about one request a second came lately, and not only in one burst. */

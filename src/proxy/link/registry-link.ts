@@ -87,12 +87,20 @@ export class RegistryLink {
       calledMs: Number.NEGATIVE_INFINITY,
       callUntilMs: null,
       firstMs: null,
+      unreported: 0,
+      bornMs: Number.POSITIVE_INFINITY,
+      jitter: options.random(),
+      isConfirmed: true,
+      hasGauges: false,
       notBeforeMs: Number.NEGATIVE_INFINITY,
       windowMs: Number.NEGATIVE_INFINITY,
       windowRequests: 0,
       previousRequests: 0,
       get isExpired() {
         return tables.isExpired;
+      },
+      get hasServers() {
+        return tables.held?.hasServers ?? false;
       },
       isWatched: options.isAlwaysWatched,
       canWait: options.canWait,
@@ -111,7 +119,9 @@ export class RegistryLink {
       state.windowMs = nowMs;
     }
     state.windowRequests += 1;
+    state.unreported += 1;
     state.firstMs ??= nowMs;
+    if (state.bornMs > nowMs) state.bornMs = nowMs;
     // Most requests end here.
     if (nowMs >= this.#coveredUntilMs || elapsedMs >= activityWindowMs) this.schedule(nowMs, waitUntil);
   }
@@ -120,6 +130,12 @@ export class RegistryLink {
   expire(nowMs: number): void {
     this.#tables.expire(nowMs);
     this.#coveredUntilMs = nowMs;
+  }
+
+  /** A request waits, and may for long: its gauges are sent within a minute. */
+  waits(nowMs: number, waitUntil: WaitUntil): void {
+    this.#state.hasGauges = true;
+    this.schedule(nowMs, waitUntil);
   }
 
   /** Something was counted. Calls the registry in `waitUntil` if that is due. */
@@ -168,11 +184,17 @@ export class RegistryLink {
     this.#call = call;
     const startedMs = nowMs();
     const untilMs = startedMs + waitMs + callTimeoutMs;
+    // What was counted after these counters were taken is left for the next call.
+    const isRetry = this.#pending?.isSent ?? false;
     const counters = this.#pending?.take(startedMs) ?? null;
-    const reported = state.firstMs;
+    const reported = { firstMs: state.firstMs, requests: state.unreported };
     state.calledMs = startedMs;
     state.callUntilMs = untilMs;
     state.firstMs = null;
+    state.unreported = 0;
+    state.hasGauges = false;
+    state.isConfirmed = false;
+    state.jitter = random();
     if (waitMs > 0) this.#tables.beginWait(startedMs, untilMs);
     const answered = send({ afterVersion: this.#tables.knownVersion, waitMs, counters }).then(
       (reply) => this.#take(reply, counters, startedMs, waitMs),
@@ -189,7 +211,11 @@ export class RegistryLink {
       this.#coveredUntilMs = nowMs();
       this.#tables.endWait();
     }
-    if (outcome !== "counted") state.firstMs = reported ?? state.firstMs;
+    state.isConfirmed = outcome === "counted";
+    if (!state.isConfirmed || isRetry) {
+      state.firstMs = reported.firstMs ?? state.firstMs;
+      state.unreported += reported.requests;
+    }
     const isAnswered = outcome === "counted" || outcome === "uncounted";
     this.#failures = isAnswered ? 0 : this.#failures + 1;
     if (!isAnswered) state.notBeforeMs = nowMs() + backoffMs(this.#failures, random());
@@ -215,6 +241,7 @@ export class RegistryLink {
     const aheadMs = this.#latestMs - nowMs;
     this.#coveredUntilMs = nowMs;
     state.calledMs = Math.min(state.calledMs, nowMs);
+    state.bornMs = Math.min(state.bornMs, nowMs);
     state.windowMs = Math.min(state.windowMs, nowMs);
     state.notBeforeMs = Math.min(state.notBeforeMs, nowMs);
     if (state.firstMs !== null) state.firstMs = Math.min(state.firstMs, nowMs);

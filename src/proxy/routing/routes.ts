@@ -118,6 +118,8 @@ export class Routes {
   readonly nodeIds: readonly string[];
   /** The nodes that the edge picks from. */
   readonly eligibleNodes: NodePool;
+  /** True if a service has static servers. */
+  readonly hasServers: boolean;
   readonly #domain: string;
   readonly #nodeById = new Map<string, TableNode>();
   readonly #nodeByName = new Map<string, TableNode>();
@@ -137,6 +139,7 @@ export class Routes {
   constructor(table: RoutingTable, domain = "") {
     this.version = table.version;
     this.signingKey = table.signingKey;
+    this.hasServers = table.services.some(({ servers = [] }) => servers.length > 0);
     this.#domain = domain;
     for (const node of table.nodes) this.#addNode(node);
     // After all of them: a name of its own takes precedence.

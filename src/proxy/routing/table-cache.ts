@@ -55,7 +55,8 @@ export type TableCopies = {
 export const disconnectedAfterMs = 2_500;
 /**
  * A table older than this may name a gateway, or a key of gateways, that is no longer used. Milliseconds; longer
- * than a quiet router takes to call again, and shorter than the time for which an old key is accepted.
+ * than a router whose table has static servers takes to call again, and shorter than the time for which an old key is
+ * accepted.
  */
 export const trustedForMs = 90_000;
 /** How long a request waits for a refresh after the router was disconnected, milliseconds. */

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
+import { maxRestingRequests, restMs } from "../../../src/proxy/link/call-plan.ts";
 import { type Behavior, LinkWorld, oneWayMs } from "../../support/link-world.ts";
 
 afterEach(() => {
@@ -59,9 +60,9 @@ test("[Y47] whatever the registry and the platform do, a router has one call at 
       expect(world.counted).toBeLessThanOrEqual(world.sent);
       world.behavior = "responds";
       // The next request finds calls that are lost, and its work is not canceled.
-      await vi.advanceTimersByTimeAsync(60_000);
+      await vi.advanceTimersByTimeAsync(1.2 * restMs);
       world.request();
-      await vi.advanceTimersByTimeAsync(30_000);
+      await vi.advanceTimersByTimeAsync(1.2 * restMs);
       world.request();
       await vi.advanceTimersByTimeAsync(30_000);
       expect(world.counted).toBe(world.sent);
@@ -84,6 +85,25 @@ test("[Y48] a router calls at most four times a minute, unless the table changes
     }
   });
   await fc.assert(property, { numRuns: 100 });
+}, 60_000);
+
+test("[X193] a minute after its last request, a router that rests has counters of fewer than 16 requests that would be lost", async () => {
+  const parts = fc.array(part, { minLength: 1, maxLength: 12 });
+  let most = 0;
+  await fc.assert(
+    fc.asyncProperty(parts, async (traffic) => {
+      vi.useFakeTimers({ now: 1_000_000 });
+      const world = new LinkWorld();
+      for (const one of traffic) {
+        await run(world, [{ ...one, canceledAfterMs: null }], () => undefined);
+        await vi.advanceTimersByTimeAsync(60_000);
+        most = Math.max(most, world.sent - world.counted);
+        expect(world.sent - world.counted).toBeLessThan(maxRestingRequests);
+      }
+    }),
+    { numRuns: 60 },
+  );
+  expect(most).toBeGreaterThan(0);
 }, 60_000);
 
 test("[Y49] a newer table reaches a busy router within a second, and most often within one round trip", async () => {

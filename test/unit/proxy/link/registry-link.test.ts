@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { longWaitMs, quietCallMs, quietIntervalMs } from "../../../../src/proxy/link/call-plan.ts";
+import { seededRandom } from "../../../../src/local/platform/seeded-random.ts";
+import {
+  longWaitMs,
+  maxRestingRequests,
+  quietCallMs,
+  quietIntervalMs,
+  restMs,
+  youngMs,
+} from "../../../../src/proxy/link/call-plan.ts";
+import { trustedForMs } from "../../../../src/proxy/routing/table-cache.ts";
 import { flushIntervalMs } from "../../../../src/telemetry/flusher.ts";
+import { serviceOf } from "../../../support/dataplane.ts";
 import { LinkWorld, oneWayMs } from "../../../support/link-world.ts";
 
 beforeEach(() => {
@@ -89,6 +99,130 @@ test("[X171] a request after hours costs one call", async () => {
     await seconds(3_600);
   }
   expect([world.calls.length, world.counted]).toEqual([3, 3]);
+});
+
+/** A router that has had a request every 50 seconds until it rests. */
+async function restingRouter(): Promise<LinkWorld> {
+  const world = new LinkWorld();
+  await traffic(world, 50_000, youngMs + restMs);
+  world.calls.length = 0;
+  return world;
+}
+
+test("[X190] a quiet router older than five minutes calls about once in five minutes, and not after its last request", async () => {
+  const world = await restingRouter();
+  await traffic(world, 50_000, 3_600_000);
+  expect(world.calls.length).toBeGreaterThanOrEqual(9);
+  expect(world.calls.length).toBeLessThanOrEqual(3_600_000 / restMs);
+  const { length } = world.calls;
+  await traffic(world, 20_000, 100_000);
+  await seconds(86_400);
+  expect(world.calls.length).toBeLessThanOrEqual(length + 1);
+  // What it counted before the silence comes with its next request.
+  world.request();
+  await seconds(3);
+  expect(world.counted).toBe(world.sent);
+});
+
+test("[X190] routers that started together call at different times", async () => {
+  const callsMs = [0, 0.25, 0.5, 0.75].map(async (random) => {
+    const world = new LinkWorld(false, true, random);
+    await traffic(world, 10_000, 1_200_000);
+    return world.calls.at(-1)?.startedMs;
+  });
+  expect(new Set(await Promise.all(callsMs)).size).toBe(callsMs.length);
+});
+
+test("[X191] a router with the counters of 16 requests calls soon", async () => {
+  const world = await restingRouter();
+  world.request();
+  await seconds(restMs / 1_000);
+  world.request();
+  await seconds(60);
+  const before = world.counted;
+  for (let sent = 1; sent < maxRestingRequests; sent += 1) world.request();
+  await seconds(10);
+  expect(world.counted).toBe(before);
+  world.request();
+  await seconds(10);
+  expect(world.counted).toBe(world.sent);
+});
+
+test("[X191] a request that waits for long is reported within a minute", async () => {
+  const world = await restingRouter();
+  world.request();
+  await seconds(60);
+  world.calls.length = 0;
+  world.waits();
+  await seconds(60);
+  expect(world.calls).toHaveLength(1);
+});
+
+test("[X191] a router that rests and whose call failed calls again before the work of its request ends", async () => {
+  const world = await restingRouter();
+  await seconds(2 * (restMs / 1_000));
+  world.behavior = "fails";
+  world.request();
+  await seconds(10);
+  expect(world.calls).toHaveLength(1);
+  world.behavior = "responds";
+  await seconds(20);
+  expect([world.counted, world.tables.problem]).toEqual([world.sent, null]);
+});
+
+test("[X191] a router whose table has a static server does not rest", async () => {
+  const server = { id: "server1", name: "old", weight: 1, origin: "http://127.0.0.1:1" };
+  const world = new LinkWorld();
+  world.services = [{ ...serviceOf("my-web", 8080, []), servers: [server] }];
+  await traffic(world, 20_000, youngMs + restMs);
+  world.calls.length = 0;
+  for (let sent = 0; sent < 90; sent += 1) {
+    world.request();
+    await seconds(20);
+    expect(world.tables.ageMs()).toBeLessThan(trustedForMs);
+  }
+  expect(world.calls.length).toBeGreaterThan(20);
+});
+
+test("[X192] a router that rests becomes busy, hears that the telemetry is watched, and fetches a table that is old", async () => {
+  const busy = await restingRouter();
+  await traffic(busy, 500, 60_000);
+  expect(busy.callsUnderWay).toBe(1);
+  const watched = await restingRouter();
+  watched.isWatched = true;
+  await seconds(2 * (restMs / 1_000));
+  watched.request();
+  await seconds(3);
+  for (let turn = 0; turn < 5; turn += 1) {
+    watched.request();
+    await seconds(5);
+    expect(watched.counted).toBe(watched.sent);
+  }
+  const old = await restingRouter();
+  old.request();
+  await seconds(30);
+  old.version = 2;
+  old.tables.expire(Date.now());
+  old.request();
+  await vi.advanceTimersByTimeAsync(2 * oneWayMs);
+  expect(old.tables.held?.version).toBe(2);
+});
+
+test("[X194] fifty isolates that share a request each second make less than one call in five seconds", async () => {
+  const worlds = Array.from({ length: 50 }, (_, at) => new LinkWorld(false, true, at / 50));
+  const random = seededRandom(1);
+  const share = async (forMs: number) => {
+    for (let ms = 0; ms < forMs; ms += 1_000) {
+      worlds[Math.floor(random() * worlds.length)]?.request();
+      await seconds(1);
+    }
+  };
+  await share(youngMs + restMs);
+  const calls = () => worlds.reduce((sum, world) => sum + world.calls.length, 0);
+  const before = calls();
+  await share(1_800_000);
+  expect(calls() - before).toBeLessThan(1_800 / 5);
+  expect(calls() - before).toBeGreaterThan(1_800 / 10);
 });
 
 test("[X171] without a request no call is made", async () => {
