@@ -5,12 +5,11 @@ import type { ObjectRecord, Recording, RunRecord } from "./recording.ts";
 import {
   type CallPoint,
   callsOf,
-  changedItems,
-  collected,
+  directCalls,
   type Linear,
   type Rates,
-  rowsOf,
   type Scenario,
+  savesOf,
   usageOf,
 } from "./usage.ts";
 
@@ -37,7 +36,7 @@ export function ratesOf({ runs, cpu, telemetryRows }: Measured): Rates {
     telemetryCalls: relayed ? [] : loaded.map((run) => callPoint(run, "TELEMETRY")),
     relayWindows: relayed ? loaded.map(relayWindow) : [],
     telemetryMsPerCall: meanMs(pooledCalls(loaded, "TELEMETRY")),
-    saveWindowSeconds: saveWindow(loaded, telemetryRows),
+    saveWindowSeconds: saveWindow(loaded),
     telemetryRows,
     telemetryRowsReadPerWritten: readPerWritten(loaded),
     registry,
@@ -140,20 +139,33 @@ function relayWindow(run: RunRecord): Rates["relayWindows"][number] {
   };
 }
 
-/** How long the telemetry collects changes before it saves them, by the rows that it wrote. */
-function saveWindow(runs: readonly RunRecord[], telemetryRows: Rates["telemetryRows"]): number {
-  const written = sumOf(runs, (run) => objectOf(run, "TELEMETRY").rows.written);
-  return windowFor(
-    (window) =>
-      sumOf(runs, (run) => {
-        const counted = callEvents(run, "TELEMETRY").count / run.seconds;
-        const saves = collected(counted, window);
-        if (saves === 0) return 0;
-        const items = changedItems(run, run.requests / run.seconds / saves);
-        return run.seconds * saves * (rowsOf(telemetryRows, "written", items) + 1);
-      }),
-    written,
-  );
+/** The longest time between saves that is tried, and the steps of it. Seconds. */
+const maxSaveWindow = 30;
+const saveWindowStep = 0.05;
+
+/** How long after a save the telemetry leaves the next one to an alarm: the time that says best how many alarms there were. */
+function saveWindow(runs: readonly RunRecord[]): number {
+  const measured = runs.map((run) => {
+    const { count } = callEvents(run, "TELEMETRY");
+    const isRelayed = countOf(run.calls, "object TELEMETRY") > 0;
+    const calls = isRelayed
+      ? {
+          perSecond: count / run.seconds,
+          windowSeconds: relayWindow(run).windowSeconds,
+          randomPerSecond: countOf(run.calls, "isolate REGISTRY") / run.seconds,
+        }
+      : directCalls(count / run.seconds);
+    return { calls, alarms: eventOf(run, "TELEMETRY", "alarm").count / run.seconds };
+  });
+  const errorOf = (window: number): number =>
+    sumOf(measured, ({ calls, alarms }) => Math.abs(savesOf(calls, window).alarmsPerSecond - alarms));
+  let best = { window: 0, error: Number.POSITIVE_INFINITY };
+  for (let step = 0; step * saveWindowStep <= maxSaveWindow; step += 1) {
+    const window = step * saveWindowStep;
+    const error = errorOf(window);
+    if (error < best.error) best = { window, error };
+  }
+  return best.window;
 }
 
 function readPerWritten(runs: readonly RunRecord[]): number {
@@ -166,18 +178,6 @@ function readPerWritten(runs: readonly RunRecord[]): number {
       sumOf(records, ({ rows }) => rows.written),
     )
   );
-}
-
-/** The window for which a value that falls with it is `wanted`; 0 if it is lower without one. Seconds. */
-function windowFor(valueAt: (window: number) => number, wanted: number): number {
-  let [low, high] = [0, 3_600];
-  if (valueAt(low) <= wanted) return 0;
-  while (high - low > 1e-3) {
-    const middle = (low + high) / 2;
-    if (valueAt(middle) > wanted) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
 }
 
 function registryRates(idle: readonly RunRecord[], loaded: readonly RunRecord[]): Rates["registry"] {

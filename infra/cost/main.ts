@@ -25,7 +25,7 @@ Without options: the meshes of docs/scaling.md, from the newest recorded results
   --isolates N           isolates of the data plane that get requests (50)
   --transport NAME       direct, tunnel or vpc (direct)
   --json                 the same as JSON
-  --measure              measure this code first, about half an hour, and record the results
+  --measure              measure this code first, about fifty minutes, and record the results
   --again PART           measure one part of the recorded results again: a run, cpu or telemetry rows
   --results NAME         the recorded results: ${recordingNames.join(" or ")} (the newest; with --measure: after)
   --document             write the tables and pictures of docs/scaling.md again`;

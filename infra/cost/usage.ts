@@ -1,10 +1,16 @@
 // What a mesh uses of the platform, computed from rates of measured runs. Pure.
 //
 // Isolates call objects when a request comes and the interval since their last call is over: an isolate with r requests
-// a second whose calls are T seconds apart makes 1 / (T + 1/r) calls a second. What collects for a window of W seconds
-// does F / (1 + F W) of something that happens F times a second. An object whose events take L seconds of each second
-// in all is active for 1 - exp(-L) of the time, as in a queue with any number of servers; one at which N isolates wait
-// for a share w of the time each, for 1 - (1 - w)^N.
+// a second whose calls are T seconds apart makes 1 / (T + 1/r) calls a second. T is interpolated over 1/r: it is the
+// same where the time since the last call decides, and a line where the number of requests does. What collects for a
+// window of W seconds does F / (1 + F W) of something that happens F times a second.
+//
+// A call saves its counters if the last save is S seconds ago, else an alarm does S seconds later. If calls come w
+// seconds apart and then at random, L in a second, a share P = 1 - exp(-L (S - w)) of the saves are alarms, and there
+// are 1 / (1/F + S P) saves a second.
+//
+// An object whose events take L seconds of each second in all is active for 1 - exp(-L) of the time, as in a queue with
+// any number of servers; one at which N isolates wait for a share w of the time each, for 1 - (1 - w)^N.
 
 import type { BilledItem, Prices } from "./prices.ts";
 
@@ -54,6 +60,7 @@ export type Rates = {
   /** How long the registry collects counters, by the requests of an isolate; empty if isolates send them. */
   readonly relayWindows: readonly WindowPoint[];
   readonly telemetryMsPerCall: number;
+  /** How long after a save the telemetry leaves the next one to an alarm. */
   readonly saveWindowSeconds: number;
   /**
    * Rows that a save writes for so many changed items, and that a start reads for so many in all. The object does not
@@ -102,14 +109,13 @@ export function usageOf(
     callsOf(rates.registryCalls, requestsPerSecond, isolates),
     isolates * replacements * replacement.callsOfIsolate,
   );
-  const telemetryCalls =
+  const counting =
     rates.relayWindows.length === 0
-      ? callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond
+      ? directCalls(callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond)
       : relayedCalls(rates.relayWindows, requestsPerSecond / Math.max(1, isolates), registryCalls.perSecond);
-  const saves = collected(telemetryCalls, rates.saveWindowSeconds);
-  const items = saves === 0 ? 0 : changedItems(scenario, requestsPerSecond / saves);
-  // The alarm of a save is a row.
-  const savedRows = saves * (rowsOf(rates.telemetryRows, "written", items) + 1);
+  const telemetryCalls = counting.perSecond;
+  const saves = savesOf(counting, rates.saveWindowSeconds);
+  const savedRows = rowsOfSaves(saves, scenario, rates.telemetryRows);
   const alarms = requestsPerSecond > 0 ? registry.alarmsPerSecond.busy : registry.alarmsPerSecond.idle;
   const tunneled = transport === "tunnel" ? requestsPerSecond : 0;
   const messages = replacements * replacement.messages + tunneled * tunnel.messages;
@@ -122,7 +128,7 @@ export function usageOf(
     (nodes === 0 ? 0 : nodes * activeShare(((tunneled / nodes) * tunnel.ms) / 1_000));
   const loads = {
     registry: registryCalls.perSecond + alarms,
-    telemetry: telemetryCalls + saves,
+    telemetry: telemetryCalls + saves.alarmsPerSecond,
     tunnel: nodes === 0 ? 0 : (tunneled / nodes) * tunnel.calls,
   };
   const usage = {
@@ -162,21 +168,49 @@ function callsAtChanges(calls: ReturnType<typeof callsOf>, more: number): Return
   return { ...calls, perSecond: calls.perSecond + more };
 }
 
+/** Calls of the telemetry in a second. They come `windowSeconds` apart, and then at random. */
+export type CountingCalls = {
+  readonly perSecond: number;
+  readonly windowSeconds: number;
+  readonly randomPerSecond: number;
+};
+
+/** Calls of isolates themselves, which come at random. */
+export function directCalls(perSecond: number): CountingCalls {
+  return { perSecond, windowSeconds: 0, randomPerSecond: perSecond };
+}
+
 /** Calls by which the registry hands on what isolates sent in `perSecond` calls. */
 export function relayedCalls(
   points: readonly WindowPoint[],
   requestsOfIsolate: number,
   perSecond: number,
+): CountingCalls {
+  if (requestsOfIsolate === 0) return directCalls(0);
+  const windowSeconds = betweenPoints(points, requestsOfIsolate, (point) => point.windowSeconds);
+  return { perSecond: collected(perSecond, windowSeconds), windowSeconds, randomPerSecond: perSecond };
+}
+
+/** Saves of the telemetry in a second, and those of them that are alarms. */
+export type Saves = { readonly perSecond: number; readonly alarmsPerSecond: number };
+
+export function savesOf(calls: CountingCalls, saveWindowSeconds: number): Saves {
+  if (calls.perSecond === 0) return { perSecond: 0, alarmsPerSecond: 0 };
+  const randomSeconds = Math.max(0, saveWindowSeconds - calls.windowSeconds);
+  const alarmShare = 1 - Math.exp(-calls.randomPerSecond * randomSeconds);
+  const perSecond = 1 / (1 / calls.perSecond + saveWindowSeconds * alarmShare);
+  return { perSecond, alarmsPerSecond: perSecond * alarmShare };
+}
+
+/** Rows that saves write in a second. An alarm is a row. */
+export function rowsOfSaves(
+  { perSecond, alarmsPerSecond }: Saves,
+  scenario: ItemCounts & Pick<Scenario, "requestsPerSecond">,
+  telemetryRows: readonly TelemetryRows[],
 ): number {
-  if (requestsOfIsolate === 0) return 0;
-  const window = interpolate(
-    points.map(({ requestsPerSecond, windowSeconds }) => ({
-      x: Math.log(requestsPerSecond),
-      y: windowSeconds,
-    })),
-    Math.log(requestsOfIsolate),
-  );
-  return collected(perSecond, window);
+  if (perSecond === 0) return 0;
+  const items = changedItems(scenario, scenario.requestsPerSecond / perSecond);
+  return perSecond * rowsOf(telemetryRows, "written", items) + alarmsPerSecond;
 }
 
 /** How often something happens that waits for `windowSeconds` after an event, with `perSecond` events. */
@@ -229,18 +263,26 @@ export function activeShare(load: number, calls = { callers: 0, load: 0 }): numb
   return 1 - Math.exp(-load) * (1 - shareOfCaller) ** calls.callers;
 }
 
-/** The calls of an isolate with as many requests, between the measured ones on a logarithmic axis. */
+/** The calls of an isolate with as many requests. */
 function pointAt(points: readonly CallPoint[], requestsPerSecond: number): CallPoint {
-  const at = (value: (point: CallPoint) => number): number =>
-    interpolate(
-      points.map((point) => ({ x: Math.log(point.requestsPerSecond), y: value(point) })),
-      Math.log(requestsPerSecond),
-    );
   return {
     requestsPerSecond,
-    intervalSeconds: at(({ intervalSeconds }) => intervalSeconds),
-    msPerCall: at(({ msPerCall }) => msPerCall),
+    intervalSeconds: betweenPoints(points, requestsPerSecond, (point) => point.intervalSeconds),
+    msPerCall: betweenPoints(points, requestsPerSecond, (point) => point.msPerCall),
   };
+}
+
+/** A value between the measured ones, over the time from one request to the next. @param points by ascending requests */
+function betweenPoints<Point extends { readonly requestsPerSecond: number }>(
+  points: readonly Point[],
+  requestsPerSecond: number,
+  value: (point: Point) => number,
+): number {
+  const at = (each: number): number => -1 / each;
+  return interpolate(
+    points.map((point) => ({ x: at(point.requestsPerSecond), y: value(point) })),
+    at(requestsPerSecond),
+  );
 }
 
 /** The value at `x` on straight lines through points by ascending x; the nearest one's outside of them. */

@@ -7,11 +7,11 @@ import { readPrices } from "../../../../infra/cost/prices.ts";
 import { findRecording, type RunRecord, recordingNames } from "../../../../infra/cost/recording.ts";
 import {
   callsOf,
-  changedItems,
-  collected,
+  directCalls,
   type Rates,
   relayedCalls,
-  rowsOf,
+  rowsOfSaves,
+  savesOf,
 } from "../../../../infra/cost/usage.ts";
 import { someRates } from "./rates.ts";
 
@@ -30,12 +30,12 @@ function runOf(rates: Rates, size: RunSize): RunRecord {
   const requests = requestsPerSecond * seconds;
   const registryCalls = callsOf(rates.registryCalls, requestsPerSecond, isolates);
   const isRelayed = rates.relayWindows.length > 0;
-  const telemetryCalls = isRelayed
+  const counting = isRelayed
     ? relayedCalls(rates.relayWindows, requestsPerSecond / isolates, registryCalls.perSecond)
-    : callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond;
-  const saves = collected(telemetryCalls, rates.saveWindowSeconds);
-  const items = saves === 0 ? 0 : changedItems(run, requestsPerSecond / saves);
-  const savedRows = seconds * saves * (rowsOf(rates.telemetryRows, "written", items) + 1);
+    : directCalls(callsOf(rates.telemetryCalls, requestsPerSecond, isolates).perSecond);
+  const telemetryCalls = counting.perSecond;
+  const saves = savesOf(counting, rates.saveWindowSeconds);
+  const savedRows = seconds * rowsOfSaves(saves, { ...run, requestsPerSecond }, rates.telemetryRows);
   const { registry } = rates;
   const alarms = seconds * registry.alarmsPerSecond.busy;
   const starts = requestsPerSecond === 0 ? alarms : 0;
@@ -72,6 +72,7 @@ function runOf(rates: Rates, size: RunSize): RunRecord {
         ...object,
         events: {
           count: { count: telemetryCalls * seconds, ms: telemetryCalls * seconds * rates.telemetryMsPerCall },
+          alarm: { count: saves.alarmsPerSecond * seconds, ms: 0 },
         },
         rows: { read: savedRows * rates.telemetryRowsReadPerWritten, written: savedRows },
       },

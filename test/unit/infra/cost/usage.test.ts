@@ -9,8 +9,10 @@ import {
   callsOf,
   changedItems,
   collected,
+  directCalls,
   type Rates,
   rowsOf,
+  savesOf,
   usageOf,
 } from "../../../../infra/cost/usage.ts";
 import { someRates } from "./rates.ts";
@@ -24,19 +26,39 @@ test("an isolate calls with each rare request, and once in each interval with ma
   expect(callsOf([everySecond], 0, 50).perSecond).toBe(0);
 });
 
-test("the interval lies between those of measured isolates on a logarithmic axis, and stays beyond them", () => {
+test("the interval lies between those of measured isolates by the time between their requests, and stays beyond them", () => {
   const points = [
     { ...everySecond, requestsPerSecond: 0.1, intervalSeconds: 60 },
     { ...everySecond, requestsPerSecond: 10, intervalSeconds: 20 },
   ];
   const interval = (each: number) => 1 / callsOf(points, each, 1).perSecond - 1 / each;
-  expect([0.01, 0.1, 1, 10, 100].map((each) => Math.round(interval(each)))).toEqual([60, 60, 40, 20, 20]);
+  expect([0.01, 0.1, 1, 10, 100].map((each) => Math.round(interval(each)))).toEqual([60, 60, 24, 20, 20]);
 });
 
 test("what is collected happens as often as its events at first, and once in each window at most", () => {
   expect(collected(0.01, 5)).toBeCloseTo(0.0095, 4);
   expect(collected(1_000, 5)).toBeCloseTo(0.2, 3);
   expect(collected(3, 0)).toBe(3);
+});
+
+test("an isolate that calls after 16 requests is predicted between two measured ones", () => {
+  const points = [0.1, 0.5].map((each) => ({
+    ...everySecond,
+    requestsPerSecond: each,
+    intervalSeconds: 15 / each,
+  }));
+  expect(callsOf(points, 0.2, 1).perSecond).toBeCloseTo(0.2 / 16, 6);
+});
+
+test("a call saves what an alarm would, if the last save is long enough ago", () => {
+  const often = savesOf(directCalls(100), 5);
+  expect(often.perSecond).toBeCloseTo(0.2, 2);
+  expect(often.alarmsPerSecond).toBeCloseTo(0.2, 2);
+  const seldom = savesOf(directCalls(0.01), 5);
+  expect(seldom.perSecond).toBeCloseTo(0.01, 3);
+  expect(seldom.alarmsPerSecond).toBeCloseTo(0.01 * 0.05, 3);
+  const relayed = savesOf({ perSecond: 0.1, windowSeconds: 10, randomPerSecond: 50 }, 5);
+  expect(relayed).toEqual({ perSecond: 0.1, alarmsPerSecond: 0 });
 });
 
 test("an object is active for the time of its events, and never longer than always", () => {
