@@ -37,17 +37,13 @@ export class RouterExchange {
     if (counters !== null) this.#receipts?.forward(routerId, counters);
     const refusal = formatRefusal(formats);
     if (refusal !== null)
-      return { ...registry.tableUpdate(afterVersion), table: null, refusal, ...this.#counted(call) };
+      return { version: registry.tableVersion, table: null, refusal, ...this.#counted(call) };
     run(() => registry.recordRouter(routerId, afterVersion));
-    let update = registry.tableUpdate(afterVersion);
     const keysBefore = registry.keysVersion;
-    // A router with a newer table than this registry learns of it at once.
-    const hasNews = update.table !== null || update.version < afterVersion;
-    if (waitMs > 0 && (!hasNews || (afterVersion >= 0 && waits.isPaused))) {
-      registry.prepareTable();
-      await waits.wait(routerId, waitMs);
-      update = registry.tableUpdate(afterVersion);
-    } else if (!hasNews && counters !== null) await this.#receipts?.soon(routerId);
+    const hasWaited = await waits.forNews({ routerId, afterVersion, waitMs });
+    if (!hasWaited && counters !== null && registry.tableVersion === afterVersion)
+      await this.#receipts?.soon(routerId);
+    const update = registry.tableUpdate(afterVersion);
     const hasKeys = update.table !== null || registry.keysVersion !== keysBefore;
     return { ...update, ...(hasKeys && registry.routerKeys()), ...this.#counted(call) };
   }

@@ -6,6 +6,7 @@
 import { readTableFormats, routerRefusal } from "../src/protocol/router.ts";
 import type { RouterAccess, RouterMesh, TableResponse } from "../src/registry/api.ts";
 import type { Registry } from "../src/registry/registry.ts";
+import { formatRefusal } from "../src/registry/table-formats.ts";
 import type { RouterWaits } from "./router-waits.ts";
 
 export type TablePoll = {
@@ -63,30 +64,23 @@ export class RouterPolls {
     const access = this.#access(poll);
     if (access !== "granted") return refusal(access, nodeId);
     run(() => registry.recordRouter(nodeId, afterVersion));
+    const formatProblem = formats === undefined ? null : formatRefusal(formats);
+    if (formatProblem !== null) return Response.json({ message: formatProblem }, { status: 406 });
     const keysBefore = registry.keysVersion;
-    const table = registry.table(afterVersion, undefined, formats);
-    if (table.refusal !== undefined) return Response.json({ message: table.refusal }, { status: 406 });
-    // A router with a newer table than this registry learns of it at once.
-    const hasNews = table.text !== null || table.version < afterVersion;
-    const mayWait = !hasNews || (afterVersion >= 0 && waits.isPaused);
-    if (waitMs === 0 || !mayWait) return this.#respond(table);
-    registry.prepareTable();
-    await waits.wait(nodeId, waitMs, signal);
+    await waits.forNews({ routerId: nodeId, afterVersion, waitMs, signal });
     const lastAccess = this.#access(poll);
     if (lastAccess !== "granted") return refusal(lastAccess, nodeId);
-    return this.#respond(
-      registry.table(afterVersion, undefined, formats),
-      registry.keysVersion !== keysBefore,
-    );
+    const table = registry.table(afterVersion, undefined, formats);
+    return this.#respond(table, table.text !== null || registry.keysVersion !== keysBefore);
   }
 
   #access({ nodeId, credential }: TablePoll): RouterAccess {
     return this.#options.registry.routerAccess(nodeId, credential);
   }
 
-  #respond(table: TableResponse, hasNewKeys = table.text !== null): Response {
+  #respond(table: TableResponse, hasKeys: boolean): Response {
     const { registry, mesh, tokenMarks } = this.#options;
-    const keys = table.text !== null || hasNewKeys ? registry.routerKeys() : {};
+    const keys = hasKeys ? registry.routerKeys() : {};
     return Response.json(
       { ...table, ...keys, tokenMarks, mesh },
       { headers: { "cache-control": "no-store" } },

@@ -16,8 +16,21 @@ const maxWaitingCalls = 20_000;
 const wakePaceMs = 1;
 const maxWakePauseMs = 2_000;
 
+/** What a router waits for. */
+type RouterWait = {
+  readonly routerId: string;
+  /** The version that it routes by; -1: none. */
+  readonly afterVersion: number;
+  /** 0: it does not wait. */
+  readonly waitMs: number;
+  /** Ends the wait when the client has disconnected. */
+  readonly signal?: AbortSignal;
+};
+
+type WaitRegistry = Pick<Registry, "holdRouter" | "releaseRouter" | "prepareTable" | "tableVersion">;
+
 export class RouterWaits {
-  readonly #registry: Pick<Registry, "holdRouter" | "releaseRouter">;
+  readonly #registry: WaitRegistry;
   readonly #nowMs: () => number;
   /** By router, what ends its waiting call. */
   readonly #waiting = new Map<string, () => void>();
@@ -26,7 +39,7 @@ export class RouterWaits {
   /** Ends the waits when the pause is over. */
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(registry: Pick<Registry, "holdRouter" | "releaseRouter">, nowMs = () => Date.now()) {
+  constructor(registry: WaitRegistry, nowMs = () => Date.now()) {
     this.#registry = registry;
     this.#nowMs = nowMs;
   }
@@ -34,6 +47,21 @@ export class RouterWaits {
   /** True if a change waits for the end of a pause: a router that waits gets it then, with those that follow. */
   get isPaused(): boolean {
     return this.#wakeTimer !== undefined;
+  }
+
+  /**
+   * Waits for something new, unless there is another table than the router's already. During a pause a router that
+   * has a table waits for its end as well.
+   *
+   * @returns true if it waited
+   */
+  async forNews({ routerId, afterVersion, waitMs, signal }: RouterWait): Promise<boolean> {
+    // A router with a newer table than this registry learns of it at once.
+    const hasNews = this.#registry.tableVersion !== afterVersion;
+    if (waitMs === 0 || (hasNews && !(afterVersion >= 0 && this.isPaused))) return false;
+    this.#registry.prepareTable();
+    await this.wait(routerId, waitMs, signal);
+    return true;
   }
 
   /**

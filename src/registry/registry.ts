@@ -385,6 +385,11 @@ export class Registry implements RegistryOperations {
     if (this.#transactions.mayRelease()) this.#transactions.releaseDepartures();
   }
 
+  /** The version of the routing table. */
+  get tableVersion(): number {
+    return tableVersion(this.#store);
+  }
+
   /** What a router that routes by `afterVersion` gets: the version, and what is newer. */
   tableUpdate(afterVersion: number): { readonly version: number; readonly table: TableUpdate | null } {
     const version = tableVersion(this.#store);

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RouterWaits } from "../../../workers/router-waits.ts";
 
-const registry = { holdRouter: () => {}, releaseRouter: () => {} };
+const registry = {
+  tableVersion: 7,
+  holdRouter: () => {},
+  releaseRouter: () => {},
+  prepareTable: () => {},
+};
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -85,4 +90,21 @@ test("[M195] of more than 20,000 routers, a further one does not wait", async ()
   const ended = waitingRouters(waits, 20_001);
   await vi.advanceTimersByTimeAsync(0);
   expect(ended()).toBe(1);
+});
+
+test("[M180] a router waits if its table is the registry's, and for the end of a pause if it has another", async () => {
+  const waits = new RouterWaits(registry);
+  const call = { routerId: "router1", afterVersion: registry.tableVersion, waitMs: 1_000 };
+  const waiting = waits.forNews(call);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await waiting).toBe(true);
+  for (const change of [{ waitMs: 0 }, { afterVersion: -1 }, { afterVersion: 6 }, { afterVersion: 8 }])
+    expect(await waits.forNews({ ...call, ...change })).toBe(false);
+  waitingRouters(waits, 500);
+  waits.wakeAll();
+  waits.wakeAll();
+  expect(await waits.forNews({ ...call, afterVersion: -1 })).toBe(false);
+  const paused = waits.forNews({ ...call, afterVersion: 6 });
+  await vi.advanceTimersByTimeAsync(500);
+  expect(await paused).toBe(true);
 });
