@@ -136,8 +136,8 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "callRegistry" | "repo
       });
       if (reply.counted && counters !== null && ANALYTICS !== undefined)
         for (const point of dataPoints(counters)) ANALYTICS.writeDataPoint(point);
-      const text = table?.kind === "whole" ? await unzip(ownBytes(table.gzip)) : table?.text;
-      return { ...reply, table: table && text !== undefined ? { kind: table.kind, text } : null };
+      const text = table?.kind === "whole" ? await unzip(ownBytes(table.gzip)) : (table?.text ?? null);
+      return { ...reply, text };
     },
     reportSuspects: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
   };

@@ -44,10 +44,9 @@ export function routerCalls(env: CallsEnv): RouterCalls {
               () => false,
             );
       const response = await call(env, `/mesh/router/table?after=${afterVersion}&wait=0`, {});
-      const { tokenMarks, text, ...reply } = await response.json<TableReply>();
+      const { tokenMarks, ...reply } = await response.json<TableReply>();
       if (tokenMarks !== undefined) isMeshToken = markedTokenRecognizer(tokenMarks);
-      const table = text === null ? null : ({ kind: "whole", text } as const);
-      return { ...reply, table, counted: await counting, isWatched: true };
+      return { ...reply, counted: await counting, isWatched: true };
     },
     reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post(JSON.stringify({ taskIds }))),
     flush,

@@ -8,8 +8,8 @@ import { printTable } from "../../src/domain/table/text.ts";
 import { sealFacts } from "../../src/local/listener-profile.ts";
 import { testNameOf } from "../../src/local/platform/test-names.ts";
 import { PlatformNetwork } from "../../src/local/platform-network.ts";
+import type { SentTable, TableSource } from "../../src/proxy/routing/table-cache.ts";
 import { isUnderPlatformRules } from "./mesh-process.ts";
-import type { TestSource, TestTable } from "./test-table.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The secret of the listeners. */
@@ -37,7 +37,7 @@ export type TestPlane = {
   /** The header that a listener sets. */
   readonly entry: (entry?: TestEntry) => { readonly "x-waggle-entry": string };
   /** Sets the registry's table, or its response; a function may throw or wait. */
-  setTable(table: RoutingTable | (() => Promise<TestTable>)): void;
+  setTable(table: RoutingTable | (() => Promise<SentTable>)): void;
   /** Number of requests to the registry so far. */
   readonly tableRequests: () => number;
   /** Where workerd lists its debugging targets; only if inspected. */
@@ -111,7 +111,7 @@ function withTestNames(text: string | null): string | null {
   return text?.replaceAll("//127.0.0.1:", `//${testNameOf("127.0.0.1")}:`) ?? null;
 }
 
-function tableSource(table: RoutingTable): TestSource {
+function tableSource(table: RoutingTable): TableSource {
   const text = printTable(table);
   return async (after: number) => ({
     version: table.version,

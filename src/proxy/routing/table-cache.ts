@@ -2,7 +2,7 @@
 // one. It holds no promise: on Workers one request must not await another's, so timestamps record a refresh in
 // progress.
 
-import { applyTableChange } from "../../domain/table/apply-change.ts";
+import { isTableChange, readTableUpdate } from "../../domain/table/apply-change.ts";
 import type { RoutingTable } from "../../domain/table/table.ts";
 import { printTable, readTable } from "../../domain/table/text.ts";
 import type { AttemptSigner, GatewayKey } from "../attempt-signer.ts";
@@ -16,14 +16,11 @@ export type RouterKeys = {
   readonly gatewayKeys?: readonly GatewayKey[];
 };
 
-/** A routing table as text: whole, or what changed since the version that the router has. */
-export type SentUpdate = { readonly kind: "whole" | "change"; readonly text: string };
-
 /** What a router gets from the registry. */
 export type SentTable = RouterKeys & {
   readonly version: number;
-  /** Null if there is no newer table. */
-  readonly table: SentUpdate | null;
+  /** A newer table, whole or as what changed since the version that the router has; null if there is none. */
+  readonly text: string | null;
   /** Why there is no table: this router reads none of the registry's formats. Absent: it does. */
   readonly refusal?: string;
 };
@@ -292,12 +289,12 @@ export class TableCache {
   }
 
   /** Takes what the registry sent. @param asOfMs a time since when it was the newest, epoch milliseconds */
-  take({ version, table, refusal, cookieKey, gatewayKeys }: SentTable, asOfMs: number): void {
+  take({ version, text, refusal, cookieKey, gatewayKeys }: SentTable, asOfMs: number): void {
     this.#setKeys({ ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) });
     try {
-      this.#problem = refusal ?? this.#takeTable(version, table);
+      this.#problem = refusal ?? this.#takeTable(version, text);
     } catch (error) {
-      this.#needsWhole ||= table?.kind === "change";
+      this.#needsWhole ||= text !== null && isTableChange(text);
       this.fail(error);
     }
     if (this.#problem !== null) return;
@@ -390,16 +387,12 @@ export class TableCache {
   }
 
   /** Keeps the table if it is newer. @returns the problem with the response, or null */
-  #takeTable(version: number, update: SentUpdate | null): string | null {
+  #takeTable(version: number, text: string | null): string | null {
     const held = this.#isCopy ? noVersion : this.#version;
     if (version < held) return `the registry has version ${version}, and this isolate has ${held}`;
     if (version === held) return null;
-    if (update === null) return `the registry has version ${version} and did not send it`;
-    this.#keep(
-      update.kind === "change" && this.#table !== null
-        ? applyTableChange(this.#table, update.text)
-        : readTable(update.text),
-    );
+    if (text === null) return `the registry has version ${version} and did not send it`;
+    this.#keep(readTableUpdate(text, this.#table));
     return null;
   }
 

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { RegistryLink } from "../../../src/proxy/link/registry-link.ts";
-import { maxRefreshWaitMs, TableCache } from "../../../src/proxy/routing/table-cache.ts";
+import { maxRefreshWaitMs, type SentTable, TableCache } from "../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
-import { registryReply, sentTable, type TestTable } from "../../support/test-table.ts";
+import { registryReply } from "../../support/test-table.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -28,8 +28,7 @@ test("[Y30][X161] whatever the clock does, versions never fall, waits are short,
     vi.useFakeTimers({ now: 1_000_000 });
     const registry = new Registry();
     const nowMs = () => Date.now();
-    const source = async (after: number) => sentTable(await registry.source(after));
-    const cache = new TableCache(source, { nowMs });
+    const cache = new TableCache(registry.source, { nowMs });
     const link = new RegistryLink({
       call: async ({ afterVersion }) => registryReply(await registry.source(afterVersion)),
       tables: cache,
@@ -82,7 +81,7 @@ class Registry {
   version = 5;
   behavior = "responds";
 
-  readonly source = async (after: number): Promise<TestTable> => {
+  readonly source = async (after: number): Promise<SentTable> => {
     const { version, behavior } = this;
     if (behavior === "throws") throw new Error("the object was reset");
     if (behavior === "hangs") return new Promise(() => undefined);

@@ -6,8 +6,9 @@ import { edge } from "../../../src/edge/handle.ts";
 import { ingress } from "../../../src/ingress/handle.ts";
 import type { EntryPoint } from "../../../src/proxy/entry-point.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
+import type { TableSource } from "../../../src/proxy/routing/table-cache.ts";
 import { newBodyPipe } from "../../support/body-pipe.ts";
-import { registryReply, type TestSource } from "../../support/test-table.ts";
+import { registryReply } from "../../support/test-table.ts";
 
 /** A fake task. A rejection is a failed connection. */
 export type Task = (request: Request) => Response | Promise<Response>;
@@ -50,7 +51,7 @@ export function inProcessPlane(
   const state = { table, nowMs: 1_000_000 };
   const afterVersions: number[] = [];
   const received: Request[] = [];
-  const source: TestSource = async (after) => {
+  const source: TableSource = async (after) => {
     afterVersions.push(after);
     const { version } = state.table;
     const text = version > after ? printTable(state.table) : null;

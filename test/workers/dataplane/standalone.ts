@@ -1,11 +1,11 @@
 // The data plane alone, for tests: the shells of workers/ with the test's table source in place of the
 // registry.
 
+import type { SentTable } from "../../../src/proxy/routing/table-cache.ts";
 import type { RouterCall, RouterReply } from "../../../src/registry/api.ts";
 import { serveByHost, serveListener } from "../../../workers/entry.ts";
 import { telemetryOf } from "../../../workers/objects.ts";
 import type { PlaneEnv } from "../../../workers/plane.ts";
-import type { TestTable } from "../../support/test-table.ts";
 
 export { MeshTelemetry } from "../../../workers/telemetry.ts";
 
@@ -31,7 +31,7 @@ function withTables(env: StandaloneEnv): PlaneEnv {
     if (counters !== null)
       await telemetryOf(env as unknown as PlaneEnv).count(JSON.parse(counters.text), Date.now());
     const response = await env.TABLES.fetch(`http://tables/?after=${afterVersion}&wait=${waitMs}`);
-    const { text, ...reply } = await response.json<TestTable>();
+    const { text, ...reply } = await response.json<SentTable>();
     const table = text === null ? null : { kind: "whole" as const, gzip: await zipped(text) };
     return { ...reply, table, counted: true, isWatched: false };
   };

@@ -16,7 +16,6 @@ import {
   type TableCopies,
 } from "../../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../../support/dataplane.ts";
-import { sentTable } from "../../../support/test-table.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -41,7 +40,7 @@ function registry(version: number, copies?: TableCopies) {
     const text = state.text ?? printTable(tableOf(version));
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (failure !== null) throw failure;
-    return sentTable({ version, text: always || version > after ? text : null });
+    return { version, text: always || version > after ? text : null };
   };
   return { state, afterVersions, cache: new TableCache(source, { nowMs: () => Date.now(), copies }) };
 }
@@ -66,7 +65,7 @@ test("[X46] a table is known to be old from when a gateway says so until the reg
   cache.expire(Date.now());
   expect(cache.isExpired).toBe(true);
   // The response to a call from before says nothing.
-  cache.take(sentTable({ version: 1, text: null }), Date.now() - 1);
+  cache.take({ version: 1, text: null }, Date.now() - 1);
   expect(cache.isExpired).toBe(true);
   await cache.fresh();
   expect(cache.isExpired).toBe(false);
@@ -124,7 +123,7 @@ test("[X47] a table that is older than the held one is not used, whatever versio
 test("[X47] a registry whose tables this release cannot read is a problem, and the table stays", async () => {
   const { cache } = registry(5);
   await cache.fresh();
-  cache.take({ version: 6, table: null, refusal: "deploy the release of the registry here too" }, Date.now());
+  cache.take({ version: 6, text: null, refusal: "deploy the release of the registry here too" }, Date.now());
   expect([cache.held?.version, cache.problem]).toEqual([5, "deploy the release of the registry here too"]);
 });
 
@@ -254,9 +253,7 @@ test("[O88] a router without the key of its table fetches the table again, which
   const table = { ...tableOf(1), signingKey: "k1" };
   const source = async (after: number) => {
     afterVersions.push(after);
-    return sentTable(
-      after < 1 ? { version: 1, text: printTable(table), gatewayKeys } : { version: 1, text: null },
-    );
+    return after < 1 ? { version: 1, text: printTable(table), gatewayKeys } : { version: 1, text: null };
   };
   const cache = new TableCache(source, { nowMs: Date.now, signer });
   cache.offer(printTable(table), {});
@@ -282,7 +279,7 @@ test("[O210] an offered table without its key does not replace one that the rout
   ] as const;
   let newest: (typeof sent)[number] = sent[0];
   const signer = new AttemptSigner("router");
-  const cache = new TableCache(async () => sentTable(newest), { nowMs: Date.now, signer });
+  const cache = new TableCache(async () => newest, { nowMs: Date.now, signer });
   await cache.fresh();
   newest = sent[1];
   cache.offer(sent[1].text, { gatewayKeys: [oldKey] });
@@ -411,9 +408,9 @@ test("[X185] a router applies a change to its table, and asks for the whole tabl
   const afterVersions: number[] = [];
   const source = async (afterVersion: number): Promise<SentTable> => {
     afterVersions.push(afterVersion);
-    if (afterVersions.length === 1) return { version: 1, table: { kind: "whole", text: printTable(before) } };
-    if (afterVersion === 1) return { version: 2, table: { kind: "change", text: change } };
-    return { version: 2, table: { kind: "whole", text: printTable(after) } };
+    if (afterVersions.length === 1) return { version: 1, text: printTable(before) };
+    if (afterVersion === 1) return { version: 2, text: change };
+    return { version: 2, text: printTable(after) };
   };
   const refreshed = async (cache: TableCache) => {
     vi.advanceTimersByTime(freshMs + 1);
