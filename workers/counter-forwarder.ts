@@ -7,16 +7,11 @@
 
 import { noticeMs } from "../src/telemetry/watch.ts";
 
-/** What happened to the counters of one router. */
-export type CountedReply = {
-  /** True if they are counted, or can never be; false: the router sends them again under their number. */
-  readonly counted: boolean;
-  /** True while a person or program looks at the telemetry: the router reports again soon. */
+/** Reply of the telemetry object to deltas: each is counted, or can never be. */
+export type CountedAllReply = {
+  /** True while a person or program looks at the telemetry: routers report again soon. */
   readonly isWatched: boolean;
 };
-
-/** Reply of the telemetry object to many deltas, in their order. */
-export type CountedAllReply = { readonly counted: readonly boolean[]; readonly isWatched: boolean };
 
 /** The registry object, as the telemetry object calls it when a live read begins. */
 export type WatchNotice = { telemetryWatched(): Promise<void> };
@@ -45,7 +40,7 @@ type WaitingDelta = {
   readonly text: string;
   readonly bytes: number;
   readonly addedMs: number;
-  readonly reply: (reply: CountedReply) => void;
+  readonly reply: (isCounted: boolean) => void;
 };
 
 /** @see docs/decisions/0119-telemetry-that-fits.md */
@@ -77,12 +72,15 @@ export class CounterForwarder {
     this.sendNow();
   }
 
-  /** Forwards one router's delta, as JSON. Resolves once the telemetry object has replied; does not reject. */
-  add(text: string): Promise<CountedReply> {
+  /**
+   * Forwards one router's delta, as JSON. Does not reject.
+   *
+   * @returns true once it is counted, or can never be; false: its router sends it again under its number
+   */
+  add(text: string): Promise<boolean> {
     // A character of a delta is one byte, except in names outside of ASCII.
     const bytes = text.length;
-    if (this.#waitingBytes + this.#sentBytes + bytes > maxForwardedBytes)
-      return Promise.resolve({ counted: false, isWatched: this.isWatched });
+    if (this.#waitingBytes + this.#sentBytes + bytes > maxForwardedBytes) return Promise.resolve(false);
     return new Promise((reply) => {
       this.#waiting.push({ text, bytes, addedMs: this.#options.nowMs(), reply });
       this.#waitingBytes += bytes;
@@ -119,8 +117,7 @@ export class CounterForwarder {
     this.#isSending = false;
     this.#sentBytes = 0;
     if (sent !== null && (sent.isWatched || notices === this.#notices)) this.#setWatched(sent.isWatched);
-    const { isWatched } = this;
-    for (const [at, { reply }] of batch.entries()) reply({ counted: sent?.counted[at] === true, isWatched });
+    for (const { reply } of batch) reply(sent !== null);
     if (this.#timer === undefined && this.#waiting.length > 0) this.sendNow();
   }
 

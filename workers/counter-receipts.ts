@@ -46,9 +46,9 @@ export class CounterReceipts {
     if (this.#receipts.get(routerId)?.seq === seq) return;
     const isTooLong = text.length > maxCounterLength;
     if (isTooLong) console.error({ what: "a router's counters are too long", length: text.length });
-    const counting = isTooLong ? Promise.resolve({ counted: true }) : this.#forwarder.add(text);
-    const settled = counting.then(({ counted }) => {
-      receipt.counted = counted;
+    const counting = isTooLong ? Promise.resolve(true) : this.#forwarder.add(text);
+    const settled = counting.then((isCounted) => {
+      receipt.counted = isCounted;
     });
     const receipt: Receipt = { seq, atMs: this.#nowMs(), settled, counted: null };
     this.#receipts.delete(routerId);

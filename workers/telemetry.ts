@@ -38,7 +38,7 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
    *
    * @param callerMs what the caller's clock shows, epoch milliseconds
    * @param waitedMs how long each delta waited on its way, milliseconds
-   * @returns for each delta whether it is counted, or can never be
+   * @returns once each is counted, or can never be
    * @throws as `count`; then none is counted, or all are
    */
   countAll(deltas: readonly string[], callerMs?: number, waitedMs: readonly number[] = []): CountedAllReply {

@@ -77,20 +77,17 @@ export class Telemetry implements TelemetryApi, CounterSink {
   /**
    * Counts deltas, each as JSON, and saves if a save is due.
    *
+   * An invalid one is logged: it can never be counted.
+   *
    * @param waitedMs how long each waited on its way, milliseconds
-   * @returns true for one that is counted, or can never be, because it is invalid
    */
-  countAll(
-    deltas: readonly string[],
-    waitedMs: readonly number[] = [],
-  ): { readonly counted: readonly boolean[]; readonly isWatched: boolean } {
-    const counted = deltas.map((text, at) => {
+  countAll(deltas: readonly string[], waitedMs: readonly number[] = []): { readonly isWatched: boolean } {
+    for (const [at, text] of deltas.entries()) {
       const result = toResult(() => this.#apply(readDelta(parsed(text)), text, waitedMs[at] ?? 0));
       if (!result.ok) console.error({ message: "telemetry was refused", why: result.problem.message });
-      return true;
-    });
+    }
     this.#saveIfDue();
-    return { counted, isWatched: this.#watch.isWatched(this.#now()) };
+    return { isWatched: this.#watch.isWatched(this.#now()) };
   }
 
   /** A person or program looks at current traffic. @returns true if the registry must be notified */
