@@ -15,13 +15,18 @@ import type { TelemetryItem } from "./items.ts";
 import { addShards, itemCharacters, itemText, readItems, telemetrySchema } from "./telemetry-rows.ts";
 import { newTelemetryState, putItem, type TelemetryState } from "./telemetry-state.ts";
 
-/** A delta in the journal. */
-export type JournalLine = {
-  readonly line: number;
-  readonly receivedMs: number;
-  readonly waitedMs: number;
+type LineHead = { readonly line: number; readonly receivedMs: number; readonly waitedMs: number };
+
+/** A delta on its way into the journal. */
+export type JournalLine = LineHead & {
   /** The delta as JSON. */
   readonly text: string;
+};
+
+/** A delta of the journal. */
+export type StoredLine = LineHead & {
+  /** Not validated. */
+  readonly delta: unknown;
 };
 
 /** Characters of one journal row: at most three bytes each, so that no row has a megabyte. */
@@ -84,7 +89,7 @@ export class TelemetryStore {
   /**
    * Reads the stored state, and the journal to apply to it. What cannot be read is left out: the object must start.
    */
-  load(nowMs: number): { readonly state: TelemetryState; readonly journal: readonly JournalLine[] } {
+  load(nowMs: number): { readonly state: TelemetryState; readonly journal: readonly StoredLine[] } {
     const state = newTelemetryState(nowMs);
     const firstRow = this.#readCheckpoint(state);
     for (const { key, body } of this.#database.exec("SELECT key, body FROM items")) {
@@ -194,7 +199,7 @@ export class TelemetryStore {
     return stored.firstRow;
   }
 
-  #readJournal(firstRow: number): readonly JournalLine[] {
+  #readJournal(firstRow: number): readonly StoredLine[] {
     const rows = this.#database.exec("SELECT slot, number, body FROM journal ORDER BY number");
     const needed = rows.filter(({ number }) => Number(number) >= firstRow);
     this.#rows = needed.map(({ slot, number, body }) => ({
@@ -240,9 +245,9 @@ function lineText({ line, receivedMs, waitedMs, text }: JournalLine): string {
   return `[${line},${receivedMs},${waitedMs},${text}]${lineEnd}`;
 }
 
-function readLine(stored: string): JournalLine {
+function readLine(stored: string): StoredLine {
   const [line, receivedMs, waitedMs, delta] = JSON.parse(stored);
-  return { line, receivedMs, waitedMs, text: JSON.stringify(delta) };
+  return { line, receivedMs, waitedMs, delta };
 }
 
 /** Pieces of a row's length; no pair of surrogates is cut in two. */

@@ -10,7 +10,7 @@ import { readDelta } from "./read-delta.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import type { Snapshot, SnapshotFilter } from "./snapshot.ts";
 import { addDelta, removeExpired, replayDelta, type TelemetryState } from "./telemetry-state.ts";
-import { type JournalLine, TelemetryStore } from "./telemetry-store.ts";
+import { type JournalLine, type StoredLine, TelemetryStore } from "./telemetry-store.ts";
 import { TelemetryWatch } from "./watch.ts";
 
 /**
@@ -132,10 +132,10 @@ export class Telemetry implements TelemetryApi, CounterSink {
     return true;
   }
 
-  #replay({ line, receivedMs, waitedMs, text }: JournalLine): void {
+  #replay({ line, receivedMs, waitedMs, delta }: StoredLine): void {
     this.#moveClock(receivedMs);
-    const delta = toResult(() => readDelta(parsed(text)));
-    if (delta.ok) replayDelta(this.#state, delta.value, { nowMs: receivedMs, waitedMs }, line);
+    const valid = toResult(() => readDelta(delta));
+    if (valid.ok) replayDelta(this.#state, valid.value, { nowMs: receivedMs, waitedMs }, line);
   }
 
   #saveIfDue(): void {
