@@ -119,6 +119,8 @@ export class TimeSeries {
   /** The bins that are not empty, oldest first. */
   bins(): readonly Bin[] {
     const bins: Bin[] = [];
+    // Counting up from -Infinity would not end.
+    if (this.#newest === Number.NEGATIVE_INFINITY) return bins;
     for (let number = this.#newest - this.size.bins + 1; number <= this.#newest; number += 1) {
       const bin = this.binAt(number);
       if (bin !== null) bins.push(bin);
