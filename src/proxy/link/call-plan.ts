@@ -66,7 +66,7 @@ export type LinkState = {
   readonly jitter: number;
   /** The last call has succeeded, and its counters are counted. */
   readonly isConfirmed: boolean;
-  /** A request waits for long: gauges of a router that is silent for a minute count as zero. */
+  /** A request waits for long, or did at the last call. The gauges of a router that is silent for a minute expire. */
   readonly hasGauges: boolean;
   /** The table has static servers, for which no gateway corrects a choice by an old table. */
   readonly hasServers: boolean;

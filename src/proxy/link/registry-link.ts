@@ -192,7 +192,7 @@ export class RegistryLink {
     state.callUntilMs = untilMs;
     state.firstMs = null;
     state.unreported = 0;
-    state.hasGauges = false;
+    state.hasGauges = counters !== null && hasGauges(counters);
     state.isConfirmed = false;
     state.jitter = random();
     if (waitMs > 0) this.#tables.beginWait(startedMs, untilMs);
@@ -250,4 +250,9 @@ export class RegistryLink {
     this.#runner.startedMs -= aheadMs;
     this.#runner.wakesMs -= aheadMs;
   }
+}
+
+/** True if requests wait: the next delta says that they do not any more. */
+function hasGauges({ tasks, entries }: Delta): boolean {
+  return [...tasks, ...entries].some(({ open, queue }) => open > 0 || queue > 0);
 }

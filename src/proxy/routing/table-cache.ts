@@ -19,7 +19,7 @@ export type RouterKeys = {
 /** What a router gets from the registry. */
 export type SentTable = RouterKeys & {
   readonly version: number;
-  /** A newer table, whole or as what changed since the version that the router has; null if there is none. */
+  /** A newer table, whole or as what changed since the version that the router has; null without one. */
   readonly text: string | null;
   /** Why there is no table: this router reads none of the registry's formats. Absent: it does. */
   readonly refusal?: string;

@@ -184,7 +184,7 @@ test("[X191] a router whose table has a static server does not rest", async () =
   expect(world.calls.length).toBeGreaterThan(20);
 });
 
-test("[X192] a router that rests becomes busy, hears that the telemetry is watched, and fetches a table that is old", async () => {
+test("[X192] a router that rests becomes busy, learns that the telemetry is watched, and fetches a table that is old", async () => {
   const busy = await restingRouter();
   await traffic(busy, 500, 60_000);
   expect(busy.callsUnderWay).toBe(1);
