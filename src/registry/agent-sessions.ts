@@ -2,10 +2,9 @@
 // them is refused.
 
 import { MeshError } from "../domain/model/error.ts";
-import { type AgentMessage, closeCodes, type ListenersReport, type TaskReport } from "../protocol/agent.ts";
-import type { DiscoveryReport } from "../protocol/discovery.ts";
+import { type AgentMessage, closeCodes } from "../protocol/agent.ts";
 import type { ParsedAgentMessage } from "./agent-message.ts";
-import { goodbye, type HelloInput, hello, leaving, refuseAddress } from "./connections.ts";
+import { goodbye, hello, leaving, refuseAddress } from "./connections.ts";
 import { recordDiscovery } from "./discovery.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { isCredentialOf } from "./join.ts";
@@ -37,50 +36,7 @@ export class AgentSessions {
   /** Handles messages that wait, in their order. If one of them is refused, each is a transaction of its own. */
   receiveAll(messages: readonly ReceivedMessage[]): void {
     if (messages.length > 1 && this.#applyTogether(messages)) return;
-    for (const { nodeId, parsed, client } of messages) this.receive(nodeId, parsed, client);
-  }
-
-  /**
-   * Handles one message of an agent's socket. An unreadable one closes the socket.
-   *
-   * @param client where the socket's connection comes from; null if unknown
-   */
-  receive(nodeId: string, parsed: ParsedAgentMessage, client: string | null): void {
-    if (!parsed.ok) this.rejectMessage(nodeId, parsed.reason);
-    else this.#changeForNode(nodeId, (draft) => applyMessage(draft, nodeId, parsed.message, client));
-  }
-
-  /** Handles a hello. Replies with the node's assignment, or closes the socket if the hello is refused. */
-  hello(nodeId: string, input: HelloInput): void {
-    this.#changeForNode(nodeId, (draft) => hello(draft, nodeId, input));
-  }
-
-  /** Handles a report of tasks and listeners. A refused report closes the socket and changes nothing. */
-  report(nodeId: string, tasks: readonly TaskReport[], listeners?: ListenersReport): void {
-    this.#changeForNode(nodeId, (draft) => applyReport(draft, nodeId, tasks, listeners));
-  }
-
-  /** Handles a report of discovered services. */
-  discovery(nodeId: string, report: DiscoveryReport): void {
-    this.#changeForNode(nodeId, (draft) => recordDiscovery(draft, nodeId, report));
-  }
-
-  leaving(nodeId: string): void {
-    this.#changeForNode(nodeId, (draft) => leaving(draft, nodeId));
-  }
-
-  goodbye(nodeId: string, reason: string): void {
-    this.#changeForNode(nodeId, (draft) => goodbye(draft, nodeId, reason));
-  }
-
-  /** Closes the socket of an agent that sent an unreadable message. @param reason what was read */
-  rejectMessage(nodeId: string, reason: string): void {
-    this.#transactions.change((draft) => {
-      const node = draft.world.nodes.get(nodeId);
-      if (node) draft.recordEvent(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
-      draft.close(nodeId, closeCodes.badMessage, reason);
-      recordDisconnect(draft, nodeId);
-    });
+    for (const message of messages) this.#receive(message);
   }
 
   /** Handles the close of a node's last socket. */
@@ -95,6 +51,12 @@ export class AgentSessions {
    */
   checkHeartbeats(lastSeenMs: ReadonlyMap<string, number>): void {
     this.#transactions.change((draft) => sweep(draft, lastSeenMs));
+  }
+
+  /** An unreadable message, or one that is refused, closes the socket and changes nothing. */
+  #receive({ nodeId, parsed, client }: ReceivedMessage): void {
+    if (!parsed.ok) this.#reject(nodeId, parsed.reason);
+    else this.#changeForNode(nodeId, (draft) => applyMessage(draft, nodeId, parsed.message, client));
   }
 
   /** False if a message is refused; then nothing is applied. */
@@ -130,25 +92,27 @@ export class AgentSessions {
         this.#transactions.change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
       } else if (error.code === "address/forbidden") {
         this.#transactions.change((draft) => refuseAddress(draft, nodeId, error.message));
-      } else this.rejectMessage(nodeId, error.message);
+      } else this.#reject(nodeId, error.message);
     }
+  }
+
+  /** Closes the socket of an agent whose message is refused. @param reason what was read */
+  #reject(nodeId: string, reason: string): void {
+    this.#transactions.change((draft) => {
+      const node = draft.world.nodes.get(nodeId);
+      if (node) draft.recordEvent(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
+      draft.close(nodeId, closeCodes.badMessage, reason);
+      recordDisconnect(draft, nodeId);
+    });
   }
 }
 
 function applyMessage(draft: Draft, nodeId: string, message: AgentMessage, client: string | null): void {
   if (message.type === "hello") hello(draft, nodeId, { ...message, client });
-  else if (message.type === "report") applyReport(draft, nodeId, message.tasks, message.listeners);
-  else if (message.type === "discovery") recordDiscovery(draft, nodeId, message.discovery);
+  else if (message.type === "report") {
+    applyReports(draft, nodeId, message.tasks);
+    if (message.listeners !== undefined) recordListeners(draft, nodeId, message.listeners);
+  } else if (message.type === "discovery") recordDiscovery(draft, nodeId, message.discovery);
   else if (message.type === "leaving") leaving(draft, nodeId);
   else goodbye(draft, nodeId, message.reason);
-}
-
-function applyReport(
-  draft: Draft,
-  nodeId: string,
-  tasks: readonly TaskReport[],
-  listeners: ListenersReport | undefined,
-): void {
-  applyReports(draft, nodeId, tasks);
-  if (listeners !== undefined) recordListeners(draft, nodeId, listeners);
 }

@@ -115,8 +115,11 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
     if (service !== undefined)
       mesh.registry.updateService(service.id, service.version, "rollback", "operator");
   }),
-  at.map((n) => (mesh) => mesh.registry.agents.leaving(pick([...mesh.nodes.keys()], n) ?? "")),
-  at.map((n) => (mesh) => mesh.registry.agents.goodbye(pick([...mesh.nodes.keys()], n) ?? "", "agent left")),
+  at.map((n) => (mesh) => mesh.send(pick([...mesh.nodes.keys()], n) ?? "", { type: "leaving" })),
+  at.map(
+    (n) => (mesh) =>
+      mesh.send(pick([...mesh.nodes.keys()], n) ?? "", { type: "goodbye", reason: "agent left" }),
+  ),
   at.map((n) => (mesh) => {
     const node = pick([...mesh.nodes.values()], n);
     // Without its tasks: those that the agent had are lost.
@@ -160,11 +163,11 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
     const foreign = tasks.find(({ nodeId }) => nodeId !== task?.nodeId);
     if (task === undefined || foreign === undefined) return;
     const reports = [mesh.reportOf(task, { state: "failed" }), mesh.reportOf(foreign)];
-    mesh.registry.agents.report(task.nodeId ?? "", reports);
+    mesh.send(task.nodeId ?? "", { type: "report", tasks: reports });
   }),
   fc.tuple(at, fc.boolean()).map(([n, hasTwo]) => (mesh) => {
     const node = pick([...mesh.nodes.keys()], n);
-    if (node !== undefined) mesh.registry.agents.discovery(node, discoveryOf(hasTwo ? 2 : 1));
+    if (node !== undefined) mesh.send(node, { type: "discovery", discovery: discoveryOf(hasTwo ? 2 : 1) });
   }),
   at.map((n) => (mesh) => {
     mesh.registry.pollTable("router", n % 2 === 0 ? 1_000_000 : 1);

@@ -58,7 +58,7 @@ test("[O102][O107] a node is never dialed at an address that is neither proven n
           if (action.kind === "hello") {
             const gateway = { port: action.port, tls: action.tls };
             const node = { ...machine("node1", action.address), gateway };
-            mesh.registry.agents.hello(nodeId, { node, tasks: [], client: action.client });
+            mesh.send(nodeId, { type: "hello", node, tasks: [] }, action.client);
             const isSeen = action.client === action.address && isIP(action.address) > 0;
             if (isSeen && !isLoopback(action.address)) proven.add(action.address);
           } else if (action.kind === "labels") {

@@ -160,7 +160,7 @@ test.each([
     const { id } = control.mesh.join("one", "127.0.0.2");
     control.mesh.sockets.set(id, control.mesh.nowMs);
     const node = { ...machine("one", "127.0.0.2"), runtime } as const;
-    control.mesh.registry.agents.hello(id, { node, tasks: [], client: null });
+    control.mesh.send(id, { type: "hello", node, tasks: [] });
     await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
     const [{ Id, Names }] = (await list(control)) as [Listed];
     const name = Names[0]?.slice(1);

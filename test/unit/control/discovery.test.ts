@@ -26,7 +26,10 @@ test("[A201] status and dashboard show where a discovered service lives, and its
   mesh.service("api");
   mesh.work();
   const [node] = mesh.nodes.values();
-  mesh.registry.agents.discovery(node?.id ?? "", { services: [web, { ...web, name: "api" }], tasks: [] });
+  mesh.send(node?.id ?? "", {
+    type: "discovery",
+    discovery: { services: [web, { ...web, name: "api" }], tasks: [] },
+  });
   const view = viewOf(mesh);
   const { services } = meshStatus(view, [], mesh.nowMs);
   expect(services.map(({ name, discovered }) => [name, discovered])).toEqual([

@@ -122,7 +122,7 @@ test("[A72] a flood of the mesh's events hides no event of an operator from a re
   const [{ id = "" } = {}] = control.mesh.registry.nodes();
   for (let round = 0; round < 1_200; round += 1) {
     control.mesh.nowMs += 1_000;
-    control.mesh.registry.agents.goodbye(id, `round ${round}`);
+    control.mesh.send(id, { type: "goodbye", reason: `round ${round}` });
   }
   for (const query of ["limit=2000", "since=0&limit=2000"]) {
     const { json } = await control.ask(`GET /mesh/events?${query}`);
@@ -272,7 +272,7 @@ test("[A33] the health of a task on an unreachable node is marked as the last kn
   };
   expect(await heardFlags()).toEqual([true, true]);
   const node = control.mesh.nodes.values().next().value;
-  control.mesh.registry.agents.goodbye(node?.id ?? "", "");
+  control.mesh.send(node?.id ?? "", { type: "goodbye", reason: "" });
   expect(await heardFlags()).toEqual([false, false]);
 });
 

@@ -29,7 +29,7 @@ test("[A34] a node that is down has a reason and a time", () => {
   const mesh = healthyMesh();
   const node = mesh.nodes.values().next().value;
   if (node === undefined) throw new Error("no node");
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   mesh.work();
   mesh.nowMs += 5_000;
   expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
@@ -62,7 +62,7 @@ test("[A34] a node that drains or leaves has the number of tasks still there", (
   const node = mesh.node("node1");
   mesh.service("my-web");
   mesh.work();
-  mesh.registry.agents.leaving(node.id);
+  mesh.send(node.id, { type: "leaving" });
   expect(lines(mesh)).toContain("node node1: its agent is leaving: 1 task still there (0 s)");
   mesh.registry.updateNode("node1", 1, { availability: "drain", role: "worker", labels: {} }, "operator");
   expect(lines(mesh)[0]).toMatch(/still there/);
@@ -202,7 +202,7 @@ test("[A34] every problem has advice", () => {
   const mesh = healthyMesh();
   const [node] = mesh.nodes.values();
   if (node === undefined) throw new Error("no node");
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   mesh.service("api", { constraints: ["node.labels.zone==east"] });
   mesh.work();
   const { registry } = mesh;

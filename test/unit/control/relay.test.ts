@@ -23,7 +23,7 @@ function relayed(change: object = {}) {
     const { nodeId, credential } = joined.value;
     mesh.nodes.set(nodeId, { id: nodeId, name: hostname, address: description.address, credential });
     mesh.sockets.set(nodeId, mesh.nowMs);
-    mesh.registry.agents.hello(nodeId, { node: description, tasks: [], client: null });
+    mesh.send(nodeId, { type: "hello", node: description, tasks: [] });
     return { nodeId, credential };
   };
   const router = join("router", { ingress: true });

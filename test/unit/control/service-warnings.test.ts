@@ -97,7 +97,7 @@ test("[A444] a service on a network has a warning while the mesh has nodes whose
   for (const node of [node1, node2]) {
     if (node === undefined) throw new Error("no node");
     const description = { ...machine(node.name, node.address), runtime: "docker" as const };
-    control.mesh.registry.agents.hello(node.id, { node: description, tasks: [], client: null });
+    control.mesh.send(node.id, { type: "hello", node: description, tasks: [] });
   }
   expect(await warnings("c")).toEqual([]);
 });

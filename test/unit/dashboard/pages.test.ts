@@ -57,7 +57,7 @@ test("[A72] a flood of the mesh's events hides no event of an operator from the 
   const [{ id = "" } = {}] = dashboard.mesh.registry.nodes();
   for (let round = 0; round < 1_200; round += 1) {
     dashboard.mesh.nowMs += 1_000;
-    dashboard.mesh.registry.agents.goodbye(id, `round ${round}`);
+    dashboard.mesh.send(id, { type: "goodbye", reason: `round ${round}` });
   }
   const { text } = await dashboard.ask("GET /dashboard/events?q=service.create");
   expect(text).toContain("by operator");
@@ -132,7 +132,7 @@ describe("[G10] the overview states the health of the mesh in one sentence", () 
     dashboard.service("my-web");
     const [, node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
-    dashboard.mesh.registry.agents.goodbye(node.id, "");
+    dashboard.mesh.send(node.id, { type: "goodbye", reason: "" });
     dashboard.mesh.work();
     dashboard.mesh.nowMs += 1_000;
     expect(await healthOf(dashboard)).toBe("warn: Every service is up; 1 problem");
@@ -145,7 +145,7 @@ describe("[G10] the overview states the health of the mesh in one sentence", () 
     const dashboard = await signedIn(1);
     const [node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
-    dashboard.mesh.registry.agents.goodbye(node.id, "");
+    dashboard.mesh.send(node.id, { type: "goodbye", reason: "" });
     expect(await healthOf(dashboard)).toBe("bad: The only node is down");
   });
 });

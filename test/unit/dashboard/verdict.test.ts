@@ -228,7 +228,7 @@ const worlds: readonly Row[] = [
       mesh.service("my-web");
       mesh.work();
       const [, second] = mesh.nodes.values();
-      mesh.registry.agents.goodbye(second?.id ?? "", "");
+      mesh.send(second?.id ?? "", { type: "goodbye", reason: "" });
       mesh.work();
     },
     severity: "warn",

@@ -33,7 +33,7 @@ function report(
   services: readonly DiscoveredService[],
   tasks: readonly DiscoveredTask[] = services.map(({ name }) => aTask(`${name} 1`, { service: name })),
 ): void {
-  mesh.registry.agents.discovery(id, { services, tasks });
+  mesh.send(id, { type: "discovery", discovery: { services: [...services], tasks: [...tasks] } });
 }
 
 function routed(mesh: TestMesh) {

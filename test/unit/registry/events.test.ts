@@ -13,7 +13,7 @@ test("[M70] a node that floods the log pushes out no event of an operator", () =
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 0 } });
   for (let round = 0; round < 1_000; round += 1) {
     mesh.nowMs += 1_000;
-    mesh.registry.agents.goodbye(node.id, `round ${round}`);
+    mesh.send(node.id, { type: "goodbye", reason: `round ${round}` });
     mesh.hello(node);
   }
   expect(mesh.registry.events(0, 10_000).filter(({ actor }) => actor === "operator")).toMatchObject([
@@ -65,15 +65,15 @@ test("[M82] the limit of events follows a node through other names, and ends wit
   const loud = mesh.node("loud", "127.0.0.9");
   const before = mesh.registry.events(0, 10_000).length;
   for (let round = 0; round < 500; round += 1) {
-    mesh.registry.agents.goodbye(loud.id, `round ${round}`);
+    mesh.send(loud.id, { type: "goodbye", reason: `round ${round}` });
     mesh.hello({ ...loud, name: `loud-${round}` });
   }
   expect(mesh.registry.events(0, 10_000).length - before).toBeLessThan(200);
-  mesh.registry.agents.goodbye(quiet.id, "of another node");
+  mesh.send(quiet.id, { type: "goodbye", reason: "of another node" });
   expect(mesh.registry.newestEvents(1)).toMatchObject([{ why: "of another node" }]);
   expect(mesh.registry.removeNode(loud.id, true, "operator").ok).toBe(true);
   const again = mesh.node("loud", "127.0.0.9");
-  mesh.registry.agents.goodbye(again.id, "of a node that joined");
+  mesh.send(again.id, { type: "goodbye", reason: "of a node that joined" });
   expect(mesh.registry.newestEvents(1)).toMatchObject([{ why: "of a node that joined" }]);
 });
 

@@ -5,7 +5,8 @@ import { readHostPatterns } from "../../../src/domain/model/host-pattern.ts";
 import { readOwnSockets } from "../../../src/domain/model/own-socket.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import { isAlive, type Task } from "../../../src/domain/model/task.ts";
-import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
+import type { AgentMessage, AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
+import type { ParsedAgentMessage } from "../../../src/registry/agent-message.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
 import { Registry } from "../../../src/registry/registry.ts";
 import { RegistryStore } from "../../../src/registry/store.ts";
@@ -76,8 +77,18 @@ export class TestMesh {
     discovers = false,
   ): Effects {
     this.sockets.set(id, this.nowMs);
-    this.registry.agents.hello(id, { node: machine(name, address), tasks, client, discovers });
+    this.send(id, { type: "hello", node: machine(name, address), tasks: [...tasks], discovers }, client);
     return this.registry.takeEffects();
+  }
+
+  /** A message of a node's agent arrives. @param client where the node's connection comes from */
+  send(nodeId: string, message: AgentMessage, client: string | null = null): void {
+    this.receive(nodeId, { ok: true, message }, client);
+  }
+
+  /** A frame of a node's agent arrives. */
+  receive(nodeId: string, parsed: ParsedAgentMessage, client: string | null = null): void {
+    this.registry.agents.receiveAll([{ nodeId, parsed, client }]);
   }
 
   /** Closes a node's socket. */
@@ -106,7 +117,7 @@ export class TestMesh {
 
   /** Reports a task by its own node. */
   report(task: Task, change: Partial<TaskReport>): void {
-    this.registry.agents.report(task.nodeId ?? "", [this.reportOf(task, change)]);
+    this.send(task.nodeId ?? "", { type: "report", tasks: [this.reportOf(task, change)] });
   }
 
   /** The report of a task by its agent. */

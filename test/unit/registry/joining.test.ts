@@ -14,7 +14,7 @@ function nodeIds({ registry }: TestMesh): readonly string[] {
 /** A machine joins, says hello and ends. */
 function visit(mesh: TestMesh, name: string): TestNode {
   const node = mesh.node(name);
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   mesh.sockets.delete(node.id);
   return node;
 }
@@ -28,7 +28,7 @@ test("[M66] a node that is down for a week is forgotten: its name and credential
   const [failed] = mesh.tasks().filter(({ nodeId }) => nodeId === node.id);
   if (failed === undefined) throw new Error("no task on node1");
   mesh.report(failed, { state: "failed", err: "task: non-zero exit (1)", endpoints: [], health: null });
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   mesh.work([node.id]);
   mesh.nowMs += weekMs - 1_000;
   mesh.ring([other]);
@@ -131,11 +131,11 @@ test("[M83] events and closed sockets quote refused text of a node as escapes", 
   const node = mesh.node("node1");
   const hostile = "\x9b31m\u202egnp\x1b]0;a\x07\n";
   const refusals = [
-    () => mesh.registry.agents.receive(node.id, readAgentMessage(hostile, true), null),
-    () => mesh.registry.agents.receive(node.id, readAgentMessage(`{"type":"${hostile}"}`, true), null),
+    () => mesh.receive(node.id, readAgentMessage(hostile, true)),
+    () => mesh.receive(node.id, readAgentMessage(`{"type":"${hostile}"}`, true)),
     () => mesh.hello({ ...node, name: hostile }),
     () => mesh.hello({ ...node, address: hostile }),
-    () => mesh.registry.agents.goodbye(node.id, hostile),
+    () => mesh.send(node.id, { type: "goodbye", reason: hostile }),
   ];
   for (const refuse of refusals) {
     mesh.registry.takeEffects();

@@ -19,7 +19,7 @@ function member(mesh: TestMesh, hostname: string, change: object): TestNode {
   const node = { id, name: hostname, address, credential };
   mesh.nodes.set(id, node);
   mesh.sockets.set(id, mesh.nowMs);
-  mesh.registry.agents.hello(id, { node: description, tasks: [], client: null });
+  mesh.send(id, { type: "hello", node: description, tasks: [] });
   return node;
 }
 
@@ -70,7 +70,7 @@ test("[O132] a machine that is down may route; one that was removed, or opens no
   const mesh = new TestMesh();
   const node = member(mesh, "node1", { ingress: true });
   const access = ({ id, credential }: TestNode) => mesh.registry.routerAccess(id, credential);
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   expect(mesh.registry.nodes()).toMatchObject([{ state: "down" }]);
   expect(access(node)).toBe("granted");
   expect(access({ ...node, credential: `${node.credential}x` })).toBe("refused");
@@ -117,7 +117,7 @@ test("[O251] a machine that is forgotten takes the keys with it, one that could 
   const [node, router] = [mesh.node("node1"), member(mesh, "node2", { ingress: true })];
   mesh.registry.removeNode(node.id, true, "operator");
   expect(keysOf(mesh).ids).toHaveLength(1);
-  mesh.registry.agents.goodbye(router.id, "");
+  mesh.send(router.id, { type: "goodbye", reason: "" });
   // Another machine joins under its name.
   member(mesh, "node2", { ingress: true });
   expect(mesh.events("node.remove")).toHaveLength(2);
@@ -183,13 +183,13 @@ test("[O137] a port that a machine cannot open is a problem with its reason, unt
   const before = version(mesh);
   const why = "another process on this machine listens there";
   const closed = [{ port: 8080, why, sinceMs: mesh.nowMs + 60_000 }];
-  mesh.registry.agents.report(node.id, [], { open: 1, closed });
+  mesh.send(node.id, { type: "report", tasks: [], listeners: { open: 1, closed } });
   // A time that lies ahead counts as now.
   expect(problems(mesh)).toEqual([
     { what: "port 8080 of node1", why: `not open: ${why}`, sinceMs: mesh.nowMs },
   ]);
   expect(version(mesh)).toBe(before);
-  mesh.registry.agents.report(node.id, [], { open: 2, closed: [] });
+  mesh.send(node.id, { type: "report", tasks: [], listeners: { open: 2, closed: [] } });
   expect(problems(mesh)).toEqual([]);
 });
 

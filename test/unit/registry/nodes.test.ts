@@ -62,7 +62,7 @@ test("[M33] the name of a node that is up is taken; that of one that is down or 
   expect(() => mesh.join("node1", "127.0.0.2")).toThrow(
     `node node1 (${second.id}) is ready: stop its agent, or join with another --name`,
   );
-  mesh.registry.agents.goodbye(second.id, "");
+  mesh.send(second.id, { type: "goodbye", reason: "" });
   const third = mesh.join("node1", "127.0.0.2");
   expect(new Set([first.id, second.id, third.id]).size).toBe(3);
   expect(mesh.registry.node("node1")).toMatchObject({ value: { id: third.id } });
@@ -111,7 +111,10 @@ test("[M36] a node may report only its own tasks: a report about another's close
   const own = first.nodeId === one.id ? first : second;
   const others = own === first ? second : first;
   mesh.registry.takeEffects();
-  mesh.registry.agents.report(one.id, [mesh.reportOf(own), mesh.reportOf(others, { state: "failed" })]);
+  mesh.send(one.id, {
+    type: "report",
+    tasks: [mesh.reportOf(own), mesh.reportOf(others, { state: "failed" })],
+  });
   const effects = mesh.registry.takeEffects();
   expect(effects.closes).toEqual([
     {
@@ -274,7 +277,7 @@ test("[M43] a registry that only wakes and sleeps does not keep a node ready", (
 test("[M44] goodbye makes a node down at once", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
-  mesh.registry.agents.goodbye(node.id, "SIGTERM");
+  mesh.send(node.id, { type: "goodbye", reason: "SIGTERM" });
   expect(stateOf(mesh, node)).toBe("down left");
   mesh.drop(node);
   expect(mesh.events("node.down")).toEqual(["node1: left"]);
@@ -287,7 +290,7 @@ test("[M45] a leaving node keeps its tasks until their replacements run, then ha
   mesh.work();
   const own = mesh.running("my-web").filter(({ nodeId }) => nodeId === one.id);
   expect(own).toHaveLength(1);
-  mesh.registry.agents.leaving(one.id);
+  mesh.send(one.id, { type: "leaving" });
   expect(mesh.registry.task(own[0]?.id ?? "")).toMatchObject({
     value: { state: "running", desired: "running" },
   });
@@ -315,7 +318,7 @@ test("[M46] a node is removed when it is down, or by force, and its agent's sock
   expect(mesh.registry.agents.authenticateNode(one.id, one.credential)).toBe(false);
   mesh.work();
   expect(mesh.running("my-web").map(({ nodeId }) => nodeId)).toEqual([two.id, two.id]);
-  mesh.registry.agents.report(one.id, []);
+  mesh.send(one.id, { type: "report", tasks: [] });
   expect(mesh.registry.takeEffects().closes).toMatchObject([{ nodeId: one.id, code: closeCodes.notAMember }]);
 });
 

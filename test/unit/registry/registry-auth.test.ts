@@ -19,7 +19,7 @@ function meshOn(runtime: "docker" | "process") {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   const description = { ...machine(node.name, node.address), runtime };
-  mesh.registry.agents.hello(node.id, { node: description, tasks: [], client: null });
+  mesh.send(node.id, { type: "hello", node: description, tasks: [] });
   mesh.registry.takeEffects();
   const sent = () => assigned(mesh.registry.takeEffects(), node.id)?.map(({ registryAuth }) => registryAuth);
   return { mesh, sent };

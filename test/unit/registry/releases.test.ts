@@ -84,12 +84,8 @@ describe.each(steps)("tables of step %i", (step) => {
     const [node] = registry.nodes();
     const web = registry.services().find(({ spec }) => spec.name === "web");
     if (node === undefined || web === undefined) throw new Error("no node or service");
-    registry.agents.hello(node.id, {
-      node: machine(node.hostname, node.address),
-      tasks: [],
-      client: null,
-      discovers: false,
-    });
+    const message = { type: "hello" as const, node: machine(node.hostname, node.address), tasks: [] };
+    registry.agents.receiveAll([{ nodeId: node.id, parsed: { ok: true, message }, client: null }]);
     const spec = { ...web.spec, mode: { kind: "replicated", replicas: 5 } as const };
     const { document } = web;
     expect(registry.updateService(web.id, web.version, { spec, document }, "operator")).toMatchObject({

@@ -256,7 +256,7 @@ test("[M23] a service counts the slots that run, not the tasks", () => {
     nodes: { total: 1, ready: 1 },
     tasks: { running: 2, desired: 2 },
   });
-  mesh.registry.agents.goodbye(node.id, "");
+  mesh.send(node.id, { type: "goodbye", reason: "" });
   expect(mesh.registry.service("my-web")).toMatchObject({ value: { running: 0, desiredTasks: 2 } });
 });
 

@@ -33,7 +33,7 @@ test("[M171] a refused report changes neither tasks nor table, and what follows 
   const [own, foreign] = mesh.tasks();
   if (own === undefined || foreign === undefined) throw new Error("two tasks are expected");
   const reports = [mesh.reportOf(own, { state: "failed" }), mesh.reportOf(foreign)];
-  mesh.registry.agents.report(own.nodeId ?? "", reports);
+  mesh.send(own.nodeId ?? "", { type: "report", tasks: reports });
   expect({ tasks: mesh.tasks(), table: mesh.registry.table(-1) }).toEqual(before);
   mesh.report(own, { state: "failed" });
   expect(mesh.tasks()).toHaveLength(3);

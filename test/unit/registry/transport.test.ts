@@ -272,7 +272,7 @@ describe("an address that may not be dialed", () => {
       const mesh = meshWith("local", { tunnel, nodeAddresses: "127.0.0.0/8" });
       const node = mesh.join("node1", "127.0.0.1");
       const claim = { ...machine("node1", "127.0.0.1"), gateway: { port: 8787, tls: false } };
-      mesh.registry.agents.hello(node.id, { node: claim, tasks: [], client: null });
+      mesh.send(node.id, { type: "hello", node: claim, tasks: [] });
       expect(mesh.registry.takeEffects().gatewayChecks).toEqual([]);
       expect(tableGateway(mesh, node)).toBe(tunnel ? "tunnel -" : "- -");
     }
@@ -360,7 +360,7 @@ describe("checks", () => {
       mesh.registry.recordGatewayCheck(node.id, check);
       expect(transportOf(mesh, node)?.kind).toBe("tunnel");
     }
-    mesh.registry.agents.goodbye(node.id, "");
+    mesh.send(node.id, { type: "goodbye", reason: "" });
     mesh.registry.recordGatewayCheck(node.id, {
       transport: "direct",
       url: "http://node1.example.com:7946",
