@@ -18,34 +18,13 @@ import type { World } from "./world.ts";
 export type Addressed = { readonly services: Iterable<Service>; readonly tasks: Iterable<Task> };
 
 /**
- * Gives every service a virtual address on each of its networks, and every live task an address of its own. An
- * address that is in use never changes. A new one lies after the highest in use, so that it was free for as long
- * as possible: a client may still have an old answer. A task of a full network gets no address there; it gets one
- * when another task ends.
+ * Those of some services and tasks that lack addresses, with them, as far as their networks have free ones. A service
+ * has a virtual address on each of its networks, a live task an address of its own. An address that is in use never
+ * changes. A new one lies after the highest in use, so that it was free for as long as possible: a client may still
+ * have an old answer. A task of a full network gets no address there; it gets one when another task ends.
  *
- * @returns the same world if nothing is missing
+ * @param pools the addresses in use; called for each one that is needed, and always the same
  * @see docs/spec.md M154, M155, and the property test in test/property/domain/model/
- */
-export function allocateAddresses(world: World): World {
-  let made: AddressPools | null = null;
-  const pools = () => {
-    made ??= new AddressPools(world);
-    return made;
-  };
-  const all = { services: world.services.values(), tasks: world.tasks.values() };
-  const { services, tasks } = missingAddresses(world, all, pools);
-  if (services.length + tasks.length === 0) return world;
-  return {
-    ...world,
-    services: withEntries(world.services, services),
-    tasks: withEntries(world.tasks, tasks),
-  };
-}
-
-/**
- * Those of some services and tasks that lack addresses, with them, as far as their networks have free ones.
- *
- * @param pools the addresses in use; called when the first one is needed
  */
 export function missingAddresses(
   world: World,
@@ -115,16 +94,6 @@ function attach(
 
 function hasExactly(present: readonly NetworkAddress[], ids: readonly string[]): boolean {
   return present.length === ids.length && ids.every((id, at) => present[at]?.networkId === id);
-}
-
-function withEntries<T extends { readonly id: string }>(
-  before: ReadonlyMap<string, T>,
-  changed: readonly T[],
-): ReadonlyMap<string, T> {
-  if (changed.length === 0) return before;
-  const copy = new Map(before);
-  for (const item of changed) copy.set(item.id, item);
-  return copy;
 }
 
 type Pool = { readonly subnet: Subnet; readonly taken: Set<number>; highest: number };

@@ -209,7 +209,6 @@ export class PlanBuilder {
       tasks: [...this.#tasks.values()],
       services: [...this.#services.values()],
       removed: [...this.#removed],
-      wakeAtMs: this.#wakes.size === 0 ? null : Math.min(...this.#wakes.values()),
       wakes: this.#wakes,
       events: this.#events,
     };

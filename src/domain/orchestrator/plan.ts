@@ -12,9 +12,7 @@ export type Plan = {
   readonly services: readonly Service[];
   /** Ids of tasks to delete; none of them is in `tasks`. */
   readonly removed: readonly string[];
-  /** When reconciling again may change something by time alone, epoch milliseconds; null: never. */
-  readonly wakeAtMs: number | null;
-  /** The same by service: the id of the service whose tasks may change. */
+  /** By service, when reconciling it again may change something by time alone, epoch milliseconds. */
   readonly wakes: ReadonlyMap<string, number>;
   readonly events: readonly NewEvent[];
 };

@@ -5,7 +5,6 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile/compile-table.ts";
-import { allocateAddresses } from "../../../src/domain/model/network-addresses.ts";
 import type { Availability } from "../../../src/domain/model/node.ts";
 import { adminStates } from "../../../src/domain/model/server.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
@@ -23,6 +22,7 @@ import { withDiscovered } from "../../../src/registry/discovery.ts";
 import { Registry } from "../../../src/registry/registry.ts";
 import { WorldIndex } from "../../../src/registry/world-index.ts";
 import { loadWorld } from "../../../src/registry/world-rows.ts";
+import { firstWakeMs, withAddresses } from "../../support/plans.ts";
 import { aServerSpec } from "../../support/servers.ts";
 import { healthy } from "../../support/world.ts";
 import { input, TestMesh } from "../../unit/registry/harness.ts";
@@ -319,7 +319,7 @@ function expectTableAsCompiled(mesh: TestMesh, world: World, before: ReturnType<
 
 /** The whole world is settled, and its next wake-up is set. A wake-up is delayed by up to 100 ms. */
 function expectSettled(mesh: TestMesh, world: World, delays = 2): void {
-  expect(allocateAddresses(world)).toBe(world);
+  expect(withAddresses(world)).toBe(world);
   expect(withDiscovered(world, mesh.nowMs)).toBe(world);
   const plan = reconcile(schedulable(world), { nowMs: mesh.nowMs, newId: () => "new" });
   const [row] = mesh.database.exec("SELECT at_ms FROM deadlines WHERE name = 'reconcile'");
@@ -329,8 +329,10 @@ function expectSettled(mesh: TestMesh, world: World, delays = 2): void {
     expect(delays, "a wake-up changes what is due").toBeGreaterThan(0);
     mesh.pass(100);
     expectSettled(mesh, loadWorld(mesh.database), delays - 1);
-  } else if (plan.wakeAtMs !== null)
-    expect(deadlineMs).toBeLessThanOrEqual(Math.max(plan.wakeAtMs, mesh.nowMs + 100));
+    return;
+  }
+  const wakeMs = firstWakeMs(plan);
+  if (wakeMs !== null) expect(deadlineMs).toBeLessThanOrEqual(Math.max(wakeMs, mesh.nowMs + 100));
 }
 
 /** As the scheduler sees it. */

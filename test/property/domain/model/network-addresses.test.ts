@@ -10,9 +10,9 @@ import {
   readSubnet,
   sizeOf,
 } from "../../../../src/domain/model/network.ts";
-import { allocateAddresses } from "../../../../src/domain/model/network-addresses.ts";
 import { isAlive } from "../../../../src/domain/model/task.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
+import { withAddresses } from "../../../support/plans.ts";
 import { aService, aTask, aWorld, now } from "../../../support/world.ts";
 
 const networks = makeNetworks(["10.1.0.0/28", "10.2.0.0/24", null]);
@@ -90,7 +90,7 @@ describe("addresses on networks", () => {
         let world: World = { ...aWorld(), networks: new Map(networks.map((one) => [one.id, one])) };
         let before = new Map<string, string>();
         for (const change of steps) {
-          world = allocateAddresses(applyStep(world, change));
+          world = withAddresses(applyStep(world, change));
           const used = addressesOf(world);
           const keys = used.map(({ networkId, address }) => `${networkId} ${address}`);
           expect(new Set(keys).size).toBe(keys.length);
@@ -107,7 +107,7 @@ describe("addresses on networks", () => {
           const after = new Map(used.map(({ id, networkId, address }) => [`${id} ${networkId}`, address]));
           for (const [key, address] of after) if (before.has(key)) expect(before.get(key)).toBe(address);
           before = after;
-          expect(allocateAddresses(world)).toBe(world);
+          expect(withAddresses(world)).toBe(world);
         }
       }),
     );

@@ -7,6 +7,7 @@ import { isAlive, isWanted, type Task, taskStates } from "../../../../src/domain
 import type { World } from "../../../../src/domain/model/world.ts";
 import { isEmpty, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
 import { replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
+import { firstWakeMs } from "../../../support/plans.ts";
 import {
   type SimulatedEvent,
   SimulatedMesh,
@@ -50,11 +51,11 @@ describe("after every event", () => {
     });
   });
 
-  test("[C3] nothing changes by time alone before the plan's wakeAtMs", () => {
+  test("[C3] nothing changes by time alone before the plan's first wake-up", () => {
     always((mesh) => {
-      const { wakeAtMs } = mesh.plan;
-      expect(wakeAtMs === null || wakeAtMs > mesh.nowMs).toBe(true);
-      const last = wakeAtMs === null ? mesh.nowMs + 365 * 86_400_000 : wakeAtMs - 1;
+      const wakeMs = firstWakeMs(mesh.plan);
+      expect(wakeMs === null || wakeMs > mesh.nowMs).toBe(true);
+      const last = wakeMs === null ? mesh.nowMs + 365 * 86_400_000 : wakeMs - 1;
       expect(isEmpty(mesh.planAt(last))).toBe(true);
     });
   });

@@ -11,6 +11,7 @@ import type { World } from "../../../../src/domain/model/world.ts";
 import { applyPlan, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
 import { replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
+import { firstWakeMs } from "../../../support/plans.ts";
 import {
   aNode,
   aService,
@@ -149,7 +150,7 @@ export class SimulatedMesh {
   /** The world for which the last plan was made. */
   worldBefore: World = this.world;
   /** The last plan applied. */
-  plan: Plan = { tasks: [], services: [], removed: [], wakeAtMs: null, wakes: new Map(), events: [] };
+  plan: Plan = { tasks: [], services: [], removed: [], wakes: new Map(), events: [] };
   readonly #newTaskId = ids("t");
   readonly #newServiceId = ids("s");
   #serviceCount = 0;
@@ -177,8 +178,9 @@ export class SimulatedMesh {
       const before = this.world;
       this.apply({ what: "agents-work" });
       if (this.world !== before) continue;
-      if (this.plan.wakeAtMs === null || this.plan.wakeAtMs > this.nowMs + 3_600_000) return;
-      this.nowMs = this.plan.wakeAtMs;
+      const wakeMs = firstWakeMs(this.plan);
+      if (wakeMs === null || wakeMs > this.nowMs + 3_600_000) return;
+      this.nowMs = wakeMs;
     }
     throw new Error("the mesh did not calm down");
   }

@@ -7,6 +7,7 @@ import type { World } from "../../../../src/domain/model/world.ts";
 import { applyPlan } from "../../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
 import { validateSpec } from "../../../../src/domain/validate/service.ts";
+import { firstWakeMs } from "../../../support/plans.ts";
 import { aNode, aService, aSpec, aTask, aWorld, ids, now } from "../../../support/world.ts";
 
 const node1 = aNode({ hostname: "node1" });
@@ -403,7 +404,7 @@ describe("the return of nodes", () => {
     const reasons = (world: World) =>
       [...world.tasks.values()].filter(({ state }) => state === "pending").map(({ err }) => err);
     expect(new Set(reasons(first))).toEqual(new Set(["waiting for more nodes to return"]));
-    expect(reconcile(first, { nowMs: now, newId }).wakeAtMs).toBe(now + 5_000);
+    expect(firstWakeMs(reconcile(first, { nowMs: now, newId }))).toBe(now + 5_000);
     expect(reasons(settle(first, now + 4_999, newId))).toHaveLength(4);
     expect(reasons(settle(first, now + 5_000, newId))).toEqual([]);
     const two = settle(back(first, node2, now + 1), now + 1, newId);
