@@ -1,7 +1,6 @@
 // Settling: applies reconcile's plans until a plan is empty, so that a saved world is always a settled one. Only
 // what a transaction touched is reconciled, and the services whose time has come.
 
-import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import type { Service } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
@@ -10,6 +9,7 @@ import { type ReconcileScope, reconcile } from "../domain/orchestrator/reconcile
 import { settleAddresses } from "./address-allocation.ts";
 import { settleDiscovery } from "./discovery.ts";
 import type { Draft } from "./draft.ts";
+import { SchedulableNodes } from "./schedulable-nodes.ts";
 
 /** Two or three rounds are usual. More than this is a bug; the rest is left for the next wake-up. */
 const maxReconcileRounds = 20;
@@ -109,6 +109,7 @@ function scopeOf({ world, index }: Draft, ids: ReadonlySet<string> | null): Reco
     services,
     tasks: [...ids].flatMap((id) => index.tasksOfService(world, id)),
     nodeTasks: index.nodeTasks(world),
+    ranks: () => index.nodeRanks(world),
   };
 }
 
@@ -120,14 +121,7 @@ function applyToDraft(draft: Draft, plan: Plan): void {
   for (const event of plan.events) draft.events.push(event);
 }
 
-/** The world with the nodes drained whose agents asked to leave, and without balancers, which take no tasks. */
 function schedulableWorld({ world, index }: Draft): World {
   if (index.unschedulable.size === 0) return world;
-  const nodes = new Map<string, MeshNode>(world.nodes);
-  for (const id of index.unschedulable) {
-    const node = nodes.get(id);
-    if (node?.leaving && !isBalancer(node)) nodes.set(id, { ...node, availability: "drain" });
-    else nodes.delete(id);
-  }
-  return { ...world, nodes };
+  return { ...world, nodes: new SchedulableNodes(world.nodes, index.unschedulable) };
 }

@@ -10,13 +10,15 @@ import {
   usedByService,
   usedByTask,
 } from "../domain/model/network-addresses.ts";
-import { isBalancer, type MeshNode } from "../domain/model/node.ts";
+import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
 import { isPerNode, type Service } from "../domain/model/service.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { type NodeTasks, wantedOnNode } from "../domain/scheduler/node-info.ts";
+import { NodeRanks } from "../domain/scheduler/node-ranks.ts";
 import { isAwaitingRelease } from "./departures.ts";
+import { SchedulableNodes, schedulableNode } from "./schedulable-nodes.ts";
 
 /** The entries of a world by kind. */
 export type Entities = {
@@ -44,12 +46,14 @@ export class WorldIndex {
   readonly reporters = new Set<string>();
   /** Ids of discovered services. */
   readonly discovered = new Set<string>();
-  /** Ids of nodes that leave, and of balancers: the scheduler must not see them as they are. */
+  /** Ids of the nodes that the scheduler must not see as they are: those that leave, and balancers. */
   readonly unschedulable = new Set<string>();
   /** Ids of services and tasks that may lack an address on a network. */
   readonly unaddressed = { services: new Set<string>(), tasks: new Set<string>() };
   /** Null until the first address is needed. */
   #pools: AddressPools | null = null;
+  /** Null until the first task is placed. */
+  #ranks: NodeRanks | null = null;
 
   constructor({ nodes, services, tasks, servers }: World) {
     for (const node of nodes.values()) this.replace("nodes", undefined, node);
@@ -81,9 +85,17 @@ export class WorldIndex {
   /** The tasks of each node, for the scheduler. */
   nodeTasks(world: World): NodeTasks {
     return {
-      wantedOn: (nodeId) => this.#wantedOnNode.get(nodeId) ?? 0,
+      wantedOn: (nodeId) => this.#wantedOf(nodeId),
       tasksOn: (nodeId) => this.tasksOfNode(world, nodeId),
     };
+  }
+
+  /** The ranks of the nodes, as the scheduler may see them. */
+  nodeRanks({ nodes }: World): NodeRanks {
+    this.#ranks ??= new NodeRanks(new SchedulableNodes(nodes, this.unschedulable).values(), (nodeId) =>
+      this.#wantedOf(nodeId),
+    );
+    return this.#ranks;
   }
 
   /** The addresses in use on each network. */
@@ -111,7 +123,10 @@ export class WorldIndex {
 
   #replaceNode(id: string, node: MeshNode | undefined): void {
     mark(this.reporters, id, (node?.discovery ?? node?.discoveryProblems) !== undefined);
-    mark(this.unschedulable, id, node !== undefined && (node.leaving === true || isBalancer(node)));
+    const seen = node && schedulableNode(node);
+    mark(this.unschedulable, id, node !== seen);
+    if (seen) this.#ranks?.put(seen, this.#wantedOf(id));
+    else this.#ranks?.remove(id);
   }
 
   #replaceService(id: string, before: Service | undefined, after: Service | undefined): void {
@@ -138,12 +153,17 @@ export class WorldIndex {
     if (after !== undefined) this.#pools.take(usedByTask(after));
   }
 
+  #wantedOf(nodeId: string): number {
+    return this.#wantedOnNode.get(nodeId) ?? 0;
+  }
+
   #countWanted(task: Task | undefined, by: number): void {
     const nodeId = wantedOnNode(task);
     if (nodeId === null) return;
-    const count = (this.#wantedOnNode.get(nodeId) ?? 0) + by;
+    const count = this.#wantedOf(nodeId) + by;
     if (count === 0) this.#wantedOnNode.delete(nodeId);
     else this.#wantedOnNode.set(nodeId, count);
+    this.#ranks?.setTasks(nodeId, count);
   }
 }
 

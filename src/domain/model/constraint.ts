@@ -117,14 +117,20 @@ export function checkSpreadDescriptor(text: string): void {
   throw invalid(`spread descriptor '${text}' is invalid: use ${nodeLabels}NAME or ${engineLabels}NAME`);
 }
 
-/** The value of a node's label by which tasks are spread; empty for a node without the label. */
-export function spreadValue(descriptor: string, node: MeshNode): string {
-  return property(descriptor.toLowerCase(), descriptor, node);
+/** The value of a node's attribute, such as `node.role` or a label; empty for a node without the label. */
+export function attributeValue(key: string, node: MeshNode): string {
+  return property(key.toLowerCase(), key, node);
+}
+
+/** The attributes that decide whether a node meets a constraint. */
+export function attributesOf(constraint: Constraint): readonly string[] {
+  return "platforms" in constraint ? ["node.platform.os", "node.platform.arch"] : [constraint.key];
 }
 
 function property(lowerKey: string, key: string, node: MeshNode): string {
   if (lowerKey === "node.id") return node.id;
   if (lowerKey === "node.hostname") return node.hostname;
+  if (lowerKey === "node.ip") return node.address;
   if (lowerKey === "node.role") return node.role;
   if (lowerKey === "node.platform.os") return node.platform.os;
   if (lowerKey === "node.platform.arch") return node.platform.arch;

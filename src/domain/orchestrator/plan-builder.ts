@@ -43,8 +43,12 @@ export class PlanBuilder {
     return this.#removed.has(task.id) ? undefined : (this.#tasks.get(task.id) ?? task);
   }
 
-  /** The tasks of each node with the changes so far. @param before those of the world */
-  nodeTasks(before: NodeTasks): NodeTasks {
+  /**
+   * The tasks of each node with the changes so far, and the nodes that have fewer than before.
+   *
+   * @param before those of the world
+   */
+  nodeTasks(before: NodeTasks): { readonly nodeTasks: NodeTasks; readonly emptiedNodes: readonly string[] } {
     const change = new Map<string, number>();
     const count = (task: Task | undefined, by: number) => {
       const nodeId = wantedOnNode(task);
@@ -55,10 +59,11 @@ export class PlanBuilder {
       count(task, 1);
     }
     for (const id of this.#removed) count(this.world.tasks.get(id), -1);
-    return {
+    const nodeTasks: NodeTasks = {
       wantedOn: (nodeId) => before.wantedOn(nodeId) + (change.get(nodeId) ?? 0),
       tasksOn: (nodeId) => [...before.tasksOn(nodeId)].flatMap((task) => this.latest(task) ?? []),
     };
+    return { nodeTasks, emptiedNodes: [...change].filter(([, by]) => by < 0).map(([nodeId]) => nodeId) };
   }
 
   /** Creates a pending task from the service's current spec. */

@@ -14,7 +14,7 @@ import { type Constraint, constraintsOf, nodeMatches } from "../model/constraint
 import { canTakeTasks, isNodeDown } from "../model/node.ts";
 import { completionsOf, type Service } from "../model/service.ts";
 import { isAlive, isWanted, type Task } from "../model/task.ts";
-import type { UnplacedTask } from "../scheduler/place.ts";
+import type { UnplacedTask } from "../scheduler/node-choice.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { replacementReason, replacementTexts } from "./replacement.ts";
 import { isWithoutSuccessor, nextStart } from "./restart.ts";

@@ -7,7 +7,7 @@
 import { isNodeDown } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
-import type { UnplacedTask } from "../scheduler/place.ts";
+import type { UnplacedTask } from "../scheduler/node-choice.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { replacementTexts } from "./replacement.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";

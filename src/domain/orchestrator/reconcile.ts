@@ -28,22 +28,24 @@
 //  - Lost nodes. The tasks of a removed node become orphaned, and so does, after a day, a task that should
 //    stop on a node that is down. Until then they block nothing.
 //
-// Slots are decided one by one from an index built once, in time linear in the number of tasks. Placing tasks
-// takes time in proportion to the unplaced tasks times the nodes.
+// Slots are decided one by one from an index built once, in time linear in the number of tasks. A task is placed by
+// the ranks of the nodes (scheduler/node-ranks.ts), of which it usually needs the first.
 
 import { constraintsOf, nodeMatches } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import { isJob, type Service } from "../model/service.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
+import type { UnplacedTask } from "../scheduler/node-choice.ts";
 import { type NodeTasks, nodeTasksOf } from "../scheduler/node-info.ts";
-import { placeTasks, type UnplacedTask } from "../scheduler/place.ts";
+import { NodeRanks } from "../scheduler/node-ranks.ts";
+import { placeTasks } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
 import { reconcileJob } from "./reconcile-job.ts";
 import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
-import { nodesThatMayReturn } from "./return-of-nodes.ts";
+import { isLost, nodesThatMayReturn } from "./return-of-nodes.ts";
 import { type SlotView, viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
@@ -58,10 +60,18 @@ export type ReconcileScope = {
   readonly tasks: Iterable<Task>;
   /** The tasks of each node of the whole world. */
   readonly nodeTasks: NodeTasks;
+  /** The ranks of the nodes of the whole world; called if a task has to be placed. */
+  readonly ranks: () => NodeRanks;
 };
 
-function wholeScope({ services, tasks }: World): ReconcileScope {
-  return { services: services.values(), tasks: tasks.values(), nodeTasks: nodeTasksOf(tasks.values()) };
+function wholeScope({ nodes, services, tasks }: World): ReconcileScope {
+  const nodeTasks = nodeTasksOf(tasks.values());
+  return {
+    services: services.values(),
+    tasks: tasks.values(),
+    nodeTasks,
+    ranks: () => new NodeRanks(nodes.values(), nodeTasks.wantedOn),
+  };
 }
 
 /**
@@ -71,7 +81,7 @@ function wholeScope({ services, tasks }: World): ReconcileScope {
  * @param at the current time (epoch milliseconds) and the source of ids for new tasks
  * @param scope absent: the whole world. The plan for a part is the same if the rest is settled and no time of its
  *   wakes has come
- * @see docs/spec.md C1-C69, S1-S22
+ * @see docs/spec.md C1-C69, S1-S31
  */
 export function reconcile(
   world: World,
@@ -96,7 +106,9 @@ export function reconcile(
   }
   const due = unplaced.filter(({ task }) => isDue(task, plan));
   if (due.length === 0) return plan.build();
-  const held = nodesThatMayReturn(world.nodes.values(), at.nowMs);
+  const held = due.some(({ outgoingNodeId }) => isLost(world.nodes.get(outgoingNodeId ?? "")))
+    ? nodesThatMayReturn(world.nodes.values(), at.nowMs)
+    : null;
   const placeable: UnplacedTask[] = [];
   for (const waiting of due) {
     if (held?.ids.has(waiting.outgoingNodeId ?? "")) {
@@ -104,10 +116,12 @@ export function reconcile(
       plan.wakeAt(held.untilMs, waiting.task.serviceId);
     } else placeable.push(waiting);
   }
+  if (placeable.length === 0) return plan.build();
   const context = {
+    ...plan.nodeTasks(scope.nodeTasks),
     world: plan.world,
     nowMs: at.nowMs,
-    nodeTasks: plan.nodeTasks(scope.nodeTasks),
+    ranks: scope.ranks(),
     tasksOf: (serviceId: string) => serviceTasks.get(serviceId) ?? [],
     latest: (task: Task) => plan.latest(task),
   };

@@ -9,6 +9,11 @@ import { canTakeTasks, isNodeDown, type MeshNode } from "../model/node.ts";
 /** How long the first node that returns waits for the others, milliseconds: an agent's heartbeat interval. */
 const returnWindowMs = 5_000;
 
+/** True for a node that was lost and could take tasks again if it returned. */
+export function isLost(node: MeshNode | undefined): boolean {
+  return node !== undefined && node.availability === "active" && isNodeDown(node);
+}
+
 /** Nodes whose tasks are not replaced before a time, epoch milliseconds. */
 export type HeldNodes = { readonly ids: ReadonlySet<string>; readonly untilMs: number };
 
@@ -23,7 +28,7 @@ export function nodesThatMayReturn(nodes: Iterable<MeshNode>, nowMs: number): He
   const lost: MeshNode[] = [];
   for (const node of nodes) {
     if (canTakeTasks(node)) firstReadyMs = Math.min(firstReadyMs, node.stateSinceMs);
-    else if (node.availability === "active" && isNodeDown(node)) lost.push(node);
+    else if (isLost(node)) lost.push(node);
   }
   const untilMs = firstReadyMs + returnWindowMs;
   if (!Number.isFinite(untilMs) || untilMs <= nowMs) return null;

@@ -101,9 +101,34 @@ export type TaskRequirements = {
   readonly hostPorts: readonly number[];
 };
 
-/** The infos of all nodes. */
-export function nodeInfos({ nodes, services }: World, nodeTasks: NodeTasks): readonly NodeInfo[] {
-  return Array.from(nodes.values(), (node) => new NodeInfo(node, services, nodeTasks));
+/** The infos of a world's nodes, each made when it is first needed. */
+export class NodeInfos {
+  readonly #world: World;
+  readonly #nodeTasks: NodeTasks;
+  readonly #infos = new Map<string, NodeInfo>();
+
+  constructor(world: World, nodeTasks: NodeTasks) {
+    this.#world = world;
+    this.#nodeTasks = nodeTasks;
+  }
+
+  of(node: MeshNode): NodeInfo {
+    const known = this.#infos.get(node.id);
+    if (known !== undefined) return known;
+    const info = new NodeInfo(node, this.#world.services, this.#nodeTasks);
+    this.#infos.set(node.id, info);
+    return info;
+  }
+
+  /** The info of one node, if there is such a node. */
+  only(nodeId: string): readonly NodeInfo[] {
+    const node = this.#world.nodes.get(nodeId);
+    return node === undefined ? [] : [this.of(node)];
+  }
+
+  all(): readonly NodeInfo[] {
+    return Array.from(this.#world.nodes.values(), (node) => this.of(node));
+  }
 }
 
 /** An unwanted task counts only by its reservations. */

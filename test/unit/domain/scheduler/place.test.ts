@@ -80,6 +80,30 @@ describe("spread", () => {
     expect(placed([node1], [service], dead(3, "failed"))).toEqual(["my-web.1 node1"]);
   });
 
+  test("[S5] that node comes last for the task that it runs, too, although its label value has the fewest tasks", () => {
+    const service = aService(
+      { replicas: 4, spreadOver: ["node.labels.zone"], update: { parallelism: 0 } },
+      { runHash: "new" },
+    );
+    const nodes = [
+      { ...node1, labels: { zone: "a" } },
+      { ...node2, labels: { zone: "b" } },
+    ];
+    const tasks = [
+      aTask(service, { slot: 1, nodeId: node1.id, runHash: "old" }),
+      ...[2, 3, 4].map((slot) => aTask(service, { slot, nodeId: node2.id })),
+      aTask(service, {
+        slot: 1,
+        nodeId: node1.id,
+        id: "d".padEnd(25, "0"),
+        state: "rejected",
+        desired: "shutdown",
+        stateSinceMs: now - 100_000,
+      }),
+    ];
+    expect(placed(nodes, [service], tasks)).toEqual(["my-web.1 node2"]);
+  });
+
   test("[S6] a running task is never moved to rebalance nodes", () => {
     const service = aService({ replicas: 2 });
     const existing = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
