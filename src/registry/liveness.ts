@@ -45,7 +45,8 @@ export function seeNode(before: LastSeen, pingedAtMs: number, nowMs: number): La
 
 /**
  * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep. A node without a
- * socket has the time in which agents redial in addition.
+ * socket has the time in which agents redial in addition; one whose socket vanished without a close event, as in a
+ * reset of the object, is disconnected from now on.
  *
  * @param lastSeenMs by node with an open socket, epoch milliseconds
  */
@@ -54,26 +55,30 @@ export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): vo
   const dueMs = store.deadline("liveness");
   if (dueMs !== null && nowMs - dueMs > heartbeatMs) store.setMeta("listeningSinceMs", String(nowMs));
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
-  recordLostSockets(draft, lastSeenMs);
   const disconnectedAtMs = store.disconnectedAt();
   const redialMs = redialWindowMs(draft.world.nodes.size);
+  const lost: string[] = [];
   let nextMs: number | null = null;
   for (const node of draft.world.nodes.values()) {
     if (node.state === "down") continue;
-    const graceMs = nodeGraceMs + (lastSeenMs.has(node.id) ? 0 : redialMs);
-    const seenMs = lastSeenMs.get(node.id) ?? disconnectedAtMs.get(node.id) ?? 0;
+    const onSocketMs = lastSeenMs.get(node.id);
+    const offSocketMs = onSocketMs === undefined ? disconnectedAtMs.get(node.id) : undefined;
+    if (onSocketMs === undefined && offSocketMs === undefined) lost.push(node.id);
+    const graceMs = nodeGraceMs + (onSocketMs === undefined ? redialMs : 0);
+    const seenMs = onSocketMs ?? offSocketMs ?? nowMs;
     const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + graceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
       draft.close(node.id, closeCodes.missedHeartbeats, "missed its heartbeats");
     } else if (nextMs === null || downAtMs < nextMs) nextMs = downAtMs;
   }
+  store.setDisconnectedAt(lost, nowMs);
   store.setDeadline("liveness", nextMs);
 }
 
 /** Records a start of the registry: nodes whose sockets did not survive it have `nodeGraceMs` to redial. */
 export function recordStart(draft: Draft, connected: ReadonlySet<string>): void {
-  recordLostSockets(draft, new Map([...connected].map((id) => [id, draft.nowMs])));
+  recordLostSockets(draft, connected);
   if ([...draft.world.nodes.values()].some(({ state }) => state !== "down")) scheduleSweep(draft);
 }
 
@@ -110,7 +115,7 @@ export function markDown(draft: Draft, node: MeshNode, message: string, actor: s
  * Records as disconnected now the nodes whose socket vanished without a close event, as in a reset of the
  * object.
  */
-function recordLostSockets(draft: Draft, connected: ReadonlyMap<string, unknown>): void {
+function recordLostSockets(draft: Draft, connected: ReadonlySet<string>): void {
   const disconnectedAtMs = draft.store.disconnectedAt();
   const lost = [...draft.world.nodes.values()].filter(
     ({ id, state }) => state !== "down" && !connected.has(id) && !disconnectedAtMs.has(id),
