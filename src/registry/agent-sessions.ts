@@ -10,6 +10,7 @@ import { type Draft, nodeSubject } from "./draft.ts";
 import { isCredentialOf } from "./join.ts";
 import { recordListeners } from "./listeners.ts";
 import { recordDisconnect, sweep } from "./liveness.ts";
+import { ReportLimits, tooManyReports } from "./report-limits.ts";
 import { applyReports } from "./reports.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -23,6 +24,7 @@ export type ReceivedMessage = {
 
 export class AgentSessions {
   readonly #transactions: Transactions;
+  readonly #limits = new ReportLimits();
 
   constructor(transactions: Transactions) {
     this.#transactions = transactions;
@@ -33,10 +35,21 @@ export class AgentSessions {
     return isCredentialOf(this.#transactions.store, nodeId, credential);
   }
 
-  /** Handles messages that wait, in their order. If one of them is refused, each is a transaction of its own. */
+  /**
+   * Handles messages that wait, in their order. If one of them is refused, each is a transaction of its own. A node
+   * that reports too much is disconnected.
+   */
   receiveAll(messages: readonly ReceivedMessage[]): void {
-    if (messages.length > 1 && this.#applyTogether(messages)) return;
-    for (const message of messages) this.#receive(message);
+    const { nowMs } = this.#transactions;
+    const excessive = new Set<string>();
+    const admitted = messages.filter(({ nodeId, parsed }) => {
+      if (!excessive.has(nodeId) && this.#limits.admit(nodeId, parsed, nowMs)) return true;
+      excessive.add(nodeId);
+      return false;
+    });
+    if (admitted.length <= 1 || !this.#applyTogether(admitted))
+      for (const message of admitted) this.#receive(message);
+    for (const nodeId of excessive) this.#reject(nodeId, tooManyReports);
   }
 
   /** Handles the close of a node's last socket. */

@@ -2,27 +2,21 @@
 // memory only: a registry that starts again begins with full allowances.
 
 import { type EventSubject, isByOperator, type NewEvent } from "../domain/model/event.ts";
-import { type Allowance, refill, takeOne } from "./allowance.ts";
+import { Allowances } from "./allowance.ts";
 
 /** Events of one node that are recorded at once, and after that one each second. */
 const eventsAllowed = { full: 200, intervalMs: 1_000 };
 
-/** Nodes that are looked at after each event: more than an event adds, so that full allowances get fewer. */
-const examinedPerEvent = 2;
-
-/** The events that a node may still cause, and how many were not recorded since the last one. */
-type EventAllowance = Allowance & { readonly skipped: number };
-
 export class EventLimits {
-  /**
-   * By the node's id, because a node may take another name, in the order in which they are looked at; a full
-   * allowance need not be stored.
-   */
-  readonly #byNode = new Map<string, EventAllowance>();
+  /** By the node's id, because a node may take another name. */
+  readonly #allowances = new Allowances(eventsAllowed);
+  /** By node, how many events were not recorded since the last one that was. */
+  readonly #skipped = new Map<string, number>();
 
-  /** How many nodes have an allowance stored. */
+  /** How many nodes have an allowance stored, or events that were not recorded. */
   get size(): number {
-    return this.#byNode.size;
+    const others = [...this.#skipped.keys()].filter((node) => !this.#allowances.has(node));
+    return this.#allowances.stored + others.length;
   }
 
   /**
@@ -39,38 +33,24 @@ export class EventLimits {
     return events.flatMap((event) => {
       const node = causeOf(event, senderOf(event));
       const admitted = node === null ? event : this.#admitOfNode(event, node, nowMs);
-      if (event.action === "node.remove") this.#byNode.delete(event.subject.id);
+      if (event.action === "node.remove") this.#forget(event.subject.id);
       return admitted;
     });
   }
 
   #admitOfNode(event: NewEvent, node: string, nowMs: number): readonly NewEvent[] {
-    const before = this.#byNode.get(node) ?? { left: eventsAllowed.full, atMs: nowMs, skipped: 0 };
-    const { skipped } = before;
-    const after = takeOne(before, eventsAllowed, nowMs);
-    if (after === null) {
-      this.#byNode.set(node, { ...refill(before, eventsAllowed, nowMs), skipped: skipped + 1 });
+    const skipped = this.#skipped.get(node) ?? 0;
+    if (!this.#allowances.take(node, 1, nowMs)) {
+      this.#skipped.set(node, skipped + 1);
       return [];
     }
-    this.#byNode.set(node, { ...after, skipped: 0 });
-    this.#removeSomeFull(nowMs);
+    this.#skipped.delete(node);
     return skipped === 0 ? [event] : [gapEvent(event, node, skipped), event];
   }
 
-  /**
-   * Removes nodes that caused no event for so long that their allowance is full again. Looks at the next few
-   * only, so that an event costs the same however many nodes there are.
-   */
-  #removeSomeFull(nowMs: number): void {
-    const order = this.#byNode.entries();
-    for (let examined = 0; examined < examinedPerEvent; examined += 1) {
-      const { value } = order.next();
-      if (value === undefined) return;
-      const [node, allowance] = value;
-      this.#byNode.delete(node);
-      const { left } = refill(allowance, eventsAllowed, nowMs);
-      if (left < eventsAllowed.full || allowance.skipped > 0) this.#byNode.set(node, allowance);
-    }
+  #forget(nodeId: string): void {
+    this.#allowances.remove(nodeId);
+    this.#skipped.delete(nodeId);
   }
 }
 

@@ -58,6 +58,11 @@ export class Transactions {
     this.#deps = deps;
   }
 
+  /** Epoch milliseconds. */
+  get nowMs(): number {
+    return this.#deps.clock();
+  }
+
   /** The saved world. */
   world(): World {
     return this.#cached().world;
