@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { type GatewayOutcome, gatewayHeader, printOutcome } from "../../gateway/attempt.ts";
 import { listenBacklog } from "../listen-backlog.ts";
+import type { Peer } from "../names/peer-connections.ts";
 import { AttemptClock } from "./attempt-clock.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { GatewayExchange, ResponseHead } from "./exchange.ts";
@@ -38,10 +39,12 @@ type GatewayLogs = {
 
 /** What a gateway accepts from nodes with tasks on the same networks: byte tunnels to these tasks. */
 export type GatewayNetworks = {
-  /** The network for which a key counts; null if it is no key of a network. */
-  readonly key: (keyId: string) => { readonly key: NodeKey; readonly networkId: string } | null;
+  /** The network and the other node for which a key counts; null if it is no key of a network. */
+  readonly key: (keyId: string) => { readonly key: NodeKey; readonly peer: Peer } | null;
   /** Where a task listens on a network; null if it is not on it. */
   readonly endpoint: (networkId: string, taskId: string, port: number) => TaskEndpoint | null;
+  /** Follows a byte tunnel of a peer, by its connection to the task. False: the peer has left; the connection ends. */
+  readonly follow: (peer: Peer, connection: Socket) => boolean;
 };
 
 export type GatewayOptions = {
@@ -73,8 +76,8 @@ type Proven = {
   readonly exchange: GatewayExchange;
   readonly head: AttemptHead;
   readonly mark: string;
-  /** The network whose key proved it; null: a key of routers, or that of logs. */
-  readonly networkId: string | null;
+  /** Whose key of a network proved it; null: a key of routers, or that of logs. */
+  readonly peer: Peer | null;
 };
 
 /** Open streams of logs at a time; each holds some hundred KiB. */
@@ -165,19 +168,19 @@ export class Gateway {
     }
     const { kind, keyId } = head.attempt;
     // A key of a network proves byte tunnels, and nothing else.
-    const network = kind === "tunnel" ? (this.#options.networks?.key(keyId) ?? null) : null;
+    const ofNetwork = kind === "tunnel" ? (this.#options.networks?.key(keyId) ?? null) : null;
     const keys = kind === "logs" ? this.#options.logs?.keys() : this.#options.keys();
     const proof = checkProof(
       head.attempt,
       head.request,
       head.proof,
-      network === null ? (keys ?? []) : [network.key],
+      ofNetwork === null ? (keys ?? []) : [ofNetwork.key],
     );
     if (proof.mark === null) {
       this.#refuse(exchange, { status: 403, reason: proof.reason });
       return false;
     }
-    return this.#admit({ exchange, head, mark: proof.mark, networkId: network?.networkId ?? null });
+    return this.#admit({ exchange, head, mark: proof.mark, peer: ofNetwork?.peer ?? null });
   }
 
   /** Stops listening. Open requests may take up to `graceMs`. Resolves when all connections are closed. */
@@ -282,7 +285,7 @@ export class Gateway {
 
   /** Where the task of an attempt listens; null if the attempt is answered, because it cannot be delivered. */
   #endpointOf(proven: Proven): TaskEndpoint | null {
-    const { networkId } = proven;
+    const networkId = proven.peer?.networkId ?? null;
     const { taskId, port } = proven.head.attempt;
     const task = this.#options.task(taskId);
     const endpoint =
@@ -355,8 +358,15 @@ export class Gateway {
   }
 
   /** Passes bytes both ways: those of the router's connection, or of the messages of a WebSocket. */
-  #openTunnel({ exchange, head, mark }: Proven, socket: Socket): void {
-    exchange.onClose = () => this.#requests.leave(head.attempt.taskId);
+  #openTunnel(proven: Proven, socket: Socket): void {
+    const { exchange, head, mark, peer } = proven;
+    const { taskId } = head.attempt;
+    if (peer !== null && this.#options.networks?.follow(peer, socket) !== true) {
+      this.#requests.leave(taskId);
+      answer(proven, "gone", `The node ${peer.nodeId} has left the network ${peer.networkId}.`);
+      return;
+    }
+    exchange.onClose = () => this.#requests.leave(taskId);
     const rawHeaders = ["Connection", "Upgrade", "Upgrade", head.upgrade ?? ""];
     rawHeaders.push(gatewayHeader, printOutcome("task", mark));
     const response = { status: 101, reason: "Switching Protocols", rawHeaders };

@@ -19,6 +19,7 @@ import {
   type NamesPlan,
   planNames,
 } from "./names-plan.ts";
+import { type Peer, PeerConnections } from "./peer-connections.ts";
 import { type DialContext, TaskDialer } from "./task-dialer.ts";
 
 export type NetworkNamesOptions = {
@@ -59,7 +60,8 @@ export class NetworkNames {
   readonly #servers = new Map<string, NameServer>();
   readonly #listeners = new Map<string, { readonly host: string; readonly listener: NamedListener }>();
   #networks: readonly NamedNetwork[] = [];
-  #accepted: ReadonlyMap<string, { readonly key: NodeKey; readonly networkId: string }> = new Map();
+  #accepted: ReadonlyMap<string, { readonly key: NodeKey; readonly peer: Peer }> = new Map();
+  readonly #connections = new PeerConnections();
   /** The networks of each assigned task. */
   #taskNetworks: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   #local: LocalNetworks = noNetworks;
@@ -80,7 +82,12 @@ export class NetworkNames {
     this.#address = nameServerAddress(options.agent);
     const dialer = new TaskDialer(() => this.#dialContext());
     this.#forwarding = {
-      dial: (task, port, signal) => dialer.dial(task, port, signal),
+      dial: async (task, port, signal) => {
+        const dialed = await dialer.dial(task, port, signal);
+        const isPeers = this.#ownAddress(task.networkId, task.id) === null;
+        if (isPeers && typeof dialed !== "string") this.#connections.add(task, dialed);
+        return dialed;
+      },
       isClient: (networkId, ip) => this.#clientAt(ip)?.networkIds.includes(networkId) === true,
       monotonicMs: () => performance.now(),
       avoided: new Map(),
@@ -98,6 +105,7 @@ export class NetworkNames {
       const host = this.#ownAddress(networkId, taskId);
       return host === null ? this.#options.processEndpoint(taskId, port) : { host, port };
     },
+    follow: (peer, connection) => this.#connections.add(peer, connection),
   };
 
   /** Takes the networks of an assignment. */
@@ -105,6 +113,7 @@ export class NetworkNames {
     this.#isAssigned = true;
     this.#networks = networks;
     this.#accepted = acceptedKeys(networks);
+    this.#connections.apply(networks);
     this.#taskNetworks = new Map(tasks.map((task) => [task.id, networkIdsOf(task)]));
     this.refresh();
   }
@@ -280,10 +289,10 @@ function nameServerAddress(agent: string): string {
 }
 
 function acceptedKeys(networks: readonly NamedNetwork[]) {
-  const accepted = new Map<string, { readonly key: NodeKey; readonly networkId: string }>();
+  const accepted = new Map<string, { readonly key: NodeKey; readonly peer: Peer }>();
   for (const { id: networkId, peers } of networks) {
-    for (const { accept } of peers) {
-      for (const sent of accept) accepted.set(sent.id, { key: decoded(sent), networkId });
+    for (const { accept, nodeId } of peers) {
+      for (const sent of accept) accepted.set(sent.id, { key: decoded(sent), peer: { networkId, nodeId } });
     }
   }
   return accepted;

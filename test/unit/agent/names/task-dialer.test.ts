@@ -1,9 +1,11 @@
 // Attempts between nodes of a network: a node's dialer at another node's gateway, and who is refused there.
 
+import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
 import type { GatewayNetworks } from "../../../../src/agent/gateway/gateway.ts";
 import type { NamedTask } from "../../../../src/agent/names/names-plan.ts";
+import { PeerConnections } from "../../../../src/agent/names/peer-connections.ts";
 import { TaskDialer } from "../../../../src/agent/names/task-dialer.ts";
 import type { NamedNetwork, SentNodeKey } from "../../../../src/protocol/agent.ts";
 import { attempt, type OpenGateway, openGateway, tcpTask } from "../../../support/gateway.ts";
@@ -23,12 +25,16 @@ const shopKey = key("n-shop", 1);
 /** A gateway with the task t1, whose container on the network `shop` is loopback, and what it accepts. */
 async function openNode() {
   const accepted = new Map([[shopKey.id, { key: shopKey, networkId: "shop" }]]);
+  const connections = new PeerConnections();
+  connections.apply([peersOf("shop", [clientNode]), peersOf("other", [clientNode])]);
   const networks: GatewayNetworks = {
     key: (keyId) => {
       const found = accepted.get(keyId);
       if (found === undefined) return null;
-      return { key: { id: keyId, key: Buffer.from(found.key.key, "base64url") }, networkId: found.networkId };
+      const nodeKey = { id: keyId, key: Buffer.from(found.key.key, "base64url") };
+      return { key: nodeKey, peer: { networkId: found.networkId, nodeId: clientNode } };
     },
+    follow: (peer, connection) => connections.add(peer, connection),
     endpoint: (networkId, taskId, port) =>
       networkId === "shop" && taskId === "t1" ? { host: "127.0.0.1", port } : null,
   };
@@ -37,7 +43,15 @@ async function openNode() {
   stops.push(() => open.gateway.close(0));
   const task = await tcpTask((socket) => socket.end("hello"));
   stops.push(task.stop);
-  return { ...open, accepted, port: task.port };
+  return { ...open, accepted, connections, port: task.port };
+}
+
+/** The node whose dialer the tests use. */
+const clientNode = "node-2";
+
+function peersOf(networkId: string, nodeIds: readonly string[]): NamedNetwork {
+  const peers = nodeIds.map((nodeId) => ({ nodeId, gateway: null, dial: shopKey, accept: [shopKey] }));
+  return { id: networkId, services: [], peers };
 }
 
 function dialerOf({ gateway }: OpenGateway, dial: SentNodeKey, networkId = "shop"): TaskDialer {
@@ -87,6 +101,33 @@ describe("attempts on a network", () => {
     expect(await dial(dialerOf(node, key("n-other", 1)), taskOf("shop"), node.port)).toBe("unreached");
     node.accepted.delete(shopKey.id);
     expect(await dial(dialerOf(node, shopKey), taskOf("shop"), node.port)).toBe("unreached");
+  });
+
+  test("[M212] a node that is removed from the network loses its open connections there, and others keep theirs", async () => {
+    const node = await openNode();
+    const echo = await tcpTask((socket) => socket.on("error", () => undefined).pipe(socket));
+    stops.push(echo.stop);
+    const dialed = await dialerOf(node, shopKey).dial(
+      taskOf("shop"),
+      echo.port,
+      new AbortController().signal,
+    );
+    if (typeof dialed === "string") throw new Error(dialed);
+    stops.push(() => dialed.destroy());
+    const ended = new Promise((resolve) => dialed.once("close", resolve));
+    dialed.on("error", () => undefined);
+    const echoed = async (text: string) => {
+      dialed.write(text);
+      return String((await once(dialed, "data"))[0]);
+    };
+    expect(await echoed("a")).toBe("a");
+    // The keys are replaced, and another node leaves.
+    node.connections.apply([peersOf("shop", [clientNode, "node-3"])]);
+    node.connections.apply([peersOf("shop", [clientNode])]);
+    expect(await echoed("b")).toBe("b");
+    node.connections.apply([peersOf("shop", ["node-3"])]);
+    await ended;
+    expect(await dial(dialerOf(node, shopKey), taskOf("shop"), node.port), "begun before").toBe("gone");
   });
 
   test("[A443] a key of a network proves byte tunnels only: no request, no reservation, no logs", async () => {
