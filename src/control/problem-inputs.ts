@@ -27,10 +27,10 @@ export function judgedTraffic(
 /** Null if telemetry is unavailable. */
 export function readJudgedTraffic(
   { telemetry }: Pick<ControlDeps, "telemetry">,
-  view: MeshView,
+  view: Pick<MeshView, "tasks" | "servers">,
   filter: SnapshotFilter = {},
 ): Promise<Snapshot | null> {
-  return snapshotOrNull(telemetry, { ...filter, tasks: judgesTargets(view) });
+  return snapshotOrNull(telemetry, { ...filter, tasks: judgesTargets(view), entries: false });
 }
 
 export async function readProblemContext({

@@ -34,7 +34,7 @@ export const agedTrafficMs = 5_000;
 export type TrafficReader = (filter: SnapshotFilter) => Promise<Snapshot | null>;
 
 export function trafficReader(telemetry: TelemetryApi): TrafficReader {
-  return (filter) => snapshotOrNull(telemetry, { ...filter, live: true });
+  return (filter) => snapshotOrNull(telemetry, { ...filter, entries: false, live: true });
 }
 
 export function trafficView({ services, nodes, atMs, completeMs }: Snapshot): TrafficView {

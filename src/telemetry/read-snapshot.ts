@@ -71,7 +71,7 @@ class SnapshotReader {
       service: of("service"),
       node: nodes,
       task: filter.tasks === false ? [] : of("task").filter(onNode),
-      entry: filter.tasks === false ? [] : of("entry").filter(onNode),
+      entry: filter.tasks === false || filter.entries === false ? [] : of("entry").filter(onNode),
       colo: of("colo").filter(onNode),
     };
     this.#isolates = [...state.isolates.values()].filter(

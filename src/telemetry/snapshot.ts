@@ -134,6 +134,8 @@ export type SnapshotFilter = {
   readonly node?: string;
   /** False to leave out tasks and entries, which are most of it. */
   readonly tasks?: boolean;
+  /** False to leave out entries: services by node, of which there may be as many as both multiplied. */
+  readonly entries?: boolean;
   /** True for trends. */
   readonly trend?: boolean;
   /** True for time series. */

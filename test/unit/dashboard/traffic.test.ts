@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { readJudgedTraffic } from "../../../src/control/problem-inputs.ts";
 import { shadeCount, shadeOf, visibleBuckets } from "../../../src/dashboard/chart-data.ts";
 import {
   heatmapData,
@@ -229,4 +230,12 @@ test("[G84] a time without requests has a sentence instead of empty axes", async
   const { text } = await dashboard.ask("GET /dashboard/services/my-web");
   expect(textOf(text, "traffic")).toContain("No requests in this time.");
   expect(text).not.toContain("data-chart");
+});
+
+test("[M213] what problems are computed from has the traffic of tasks and none by entry node", async () => {
+  const { dashboard, task } = await withTraffic(0);
+  const view = { tasks: [task], servers: [] };
+  const traffic = await readJudgedTraffic(dashboard, view);
+  expect(traffic?.services).toMatchObject([{ name: "my-web", entries: [], tasks: [{ id: task.id }] }]);
+  expect(dashboard.telemetry.snapshot({}).services[0]?.entries).toHaveLength(1);
 });

@@ -52,6 +52,15 @@ test("[G30] a snapshot without tasks has services and nodes", () => {
   expect(readSnapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
 });
 
+test("[M213] a snapshot without entries has services with their tasks", () => {
+  const state = stateWithTraffic();
+  const whole = readSnapshot(state, startMs + 15_000);
+  expect(whole.services[0]?.entries).toHaveLength(1);
+  const { services, strays } = readSnapshot(state, startMs + 15_000, { entries: false });
+  expect(services).toEqual(whole.services.map((service) => ({ ...service, entries: [] })));
+  expect(strays).toEqual([]);
+});
+
 test("[G30] the first services and nodes keep the histogram of each bin, others only its percentiles", () => {
   const state = newTelemetryState(startMs);
   const entries = Array.from({ length: 250 }, (_, n) =>
