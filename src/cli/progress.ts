@@ -104,7 +104,7 @@ function jobProgress({ Spec: { Mode } }: EngineService, tasks: readonly EngineTa
   for (const task of tasks) if (task.Status.State === "complete") slots.set(keyOf(task), true);
   const completed = [...slots.values()].filter(Boolean).length;
   const desired = Mode?.ReplicatedJob?.TotalCompletions ?? Math.max(1, slots.size);
-  const failed = tasks.flatMap((task) => (task.Status.Err ? [slotOf(String(keyOf(task)), task)] : []));
+  const failed = tasks.flatMap((task) => (task.Status.Err ? [slotProgress(String(keyOf(task)), task)] : []));
   return { title: "job progress", running: completed, desired, slots: failed.slice(0, maxErrorLines) };
 }
 
@@ -118,7 +118,7 @@ function replicatedSlots(tasks: readonly EngineTask[], replicas: number): SlotPr
   // After scaling down, slots 1 and 3 of 2 may remain. Then they are numbered by position.
   const hasOwnNumbers = [...bySlot.keys()].every((slot) => slot <= replicas);
   return Array.from({ length: replicas }, (_, index) =>
-    slotOf(`${index + 1}/${replicas}`, hasOwnNumbers ? bySlot.get(index + 1) : ordered[index]),
+    slotProgress(`${index + 1}/${replicas}`, hasOwnNumbers ? bySlot.get(index + 1) : ordered[index]),
   );
 }
 
@@ -129,11 +129,11 @@ function globalSlots(tasks: readonly EngineTask[], hostnames: ReadonlyMap<string
     if (other === undefined || isPreferred(task, other)) byNode.set(task.NodeID ?? "", task);
   }
   return [...byNode]
-    .map(([nodeId, task]) => slotOf(hostnames.get(nodeId) ?? nodeId, task))
+    .map(([nodeId, task]) => slotProgress(hostnames.get(nodeId) ?? nodeId, task))
     .sort((a, b) => a.label.localeCompare(b.label));
 }
 
-function slotOf(label: string, task: EngineTask | undefined): SlotProgress {
+function slotProgress(label: string, task: EngineTask | undefined): SlotProgress {
   return { label, state: task?.Status.State ?? "", err: task?.Status.Err ?? "" };
 }
 

@@ -3,7 +3,7 @@
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { serverName } from "../domain/model/server.ts";
-import { isAlive, type Task, taskName } from "../domain/model/task.ts";
+import { isAlive, slotOf, type Task, taskName } from "../domain/model/task.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
 import {
   countStatuses,
@@ -68,14 +68,16 @@ const maxMapServices = 200;
 const maxMapCells = 600;
 
 export function taskMap(view: DashboardView): CellMap | TileMap {
-  const tasks = view.tasks.filter((task) => isShown(task, view));
+  const slots = Map.groupBy(view.tasks, slotKey);
+  const ofSlot = (task: Task) => slots.get(slotKey(task)) ?? [];
+  const tasks = view.tasks.filter((task) => isShown(task, ofSlot(task)));
   const fits =
     view.nodes.length <= maxMapNodes &&
     view.services.length <= maxMapServices &&
     (view.services.length <= maxMapColumns || view.nodes.length <= maxMapColumns) &&
     tasks.length + view.servers.length <= maxMapCells;
   const cells = [
-    ...tasks.flatMap((task) => cellOf(task, view) ?? []),
+    ...tasks.flatMap((task) => cellOf(task, ofSlot(task), view) ?? []),
     ...view.servers.map((server) => serverCell(server, view)),
   ];
   const occurring = new Set(cells.map(({ status }) => status));
@@ -83,18 +85,19 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
   return fits ? cellMap(cells, legend, view) : tileMap(cells, legend, view);
 }
 
+function slotKey(task: Task): string {
+  return `${task.serviceId} ${slotOf(task)}`;
+}
+
 /** Live tasks, and for a slot without one its last task if that failed. */
-function isShown(task: Task, view: DashboardView): boolean {
+function isShown(task: Task, ofSlot: readonly Task[]): boolean {
   if (isAlive(task)) return true;
   if (task.desired === "remove" || taskDisplayStatus(task, undefined) !== "failed") return false;
-  const ofSlot = view
-    .tasksOfService(task.serviceId)
-    .filter((other) => other.slot === task.slot && (task.slot > 0 || other.nodeId === task.nodeId));
   return !ofSlot.some((other) => isAlive(other)) && ofSlot.at(-1) === task;
 }
 
 /** Null for an ended task whose service was removed. */
-function cellOf(task: Task, view: DashboardView): MapCell | null {
+function cellOf(task: Task, ofSlot: readonly Task[], view: DashboardView): MapCell | null {
   const service = view.serviceById.get(task.serviceId);
   if (service === undefined) return null;
   return {
@@ -102,25 +105,19 @@ function cellOf(task: Task, view: DashboardView): MapCell | null {
     serviceId: task.serviceId,
     nodeId: task.nodeId,
     name: taskName(service.spec.name, { ...task, nodeId: nodeNameOf(task, view) }),
-    status: cellStatus(task, view),
+    status: cellStatus(task, ofSlot, view),
     label: task.slot > 0 ? String(task.slot) : "",
     slot: task.slot,
   };
 }
 
 /** A task that waits to restart after a failure is no task that starts: its slot fails. */
-function cellStatus(task: Task, view: DashboardView): DisplayStatus {
+function cellStatus(task: Task, ofSlot: readonly Task[], view: DashboardView): DisplayStatus {
   const status = taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? ""));
   if (status !== "waiting" && status !== "starting") return withTraffic(task.id, status, view);
-  const last = view
-    .tasksOfService(task.serviceId)
-    .findLast((other) => !isAlive(other) && isOfSlot(other, task));
+  const last = ofSlot.findLast((other) => !isAlive(other));
   const hasFailed = last?.runHash === task.runHash && taskDisplayStatus(last, undefined) === "failed";
   return hasFailed ? "failed" : status;
-}
-
-function isOfSlot(other: Task, { slot, nodeId, forNode }: Task): boolean {
-  return other.slot === slot && (slot > 0 || (other.forNode ?? other.nodeId) === (forNode ?? nodeId));
 }
 
 function serverCell(server: ServerView, view: DashboardView): MapCell {

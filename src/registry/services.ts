@@ -6,7 +6,7 @@ import { allocatePorts } from "../domain/model/ports.ts";
 import { nextRunHash, runHash } from "../domain/model/run-hash.ts";
 import { isJob, type Service, type ServiceSpec } from "../domain/model/service.ts";
 import { recordedChanges } from "../domain/model/spec-changes.ts";
-import { isAlive, type Task } from "../domain/model/task.ts";
+import { isAlive, slotOf } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
 import { validateSpec } from "../domain/validate/service.ts";
@@ -236,9 +236,4 @@ function checkUnchangeable({ spec: before }: Service, after: Service["spec"]): v
     new MeshError("service/invalid", message, { blame: "operator", retry: "never" });
   if (after.name !== before.name) throw refuse("renaming services is not supported");
   if (after.mode.kind !== before.mode.kind) throw refuse("service mode change is not allowed");
-}
-
-/** A task of a global service has its node as its slot, also before it is placed there. */
-function slotOf({ slot, nodeId, forNode }: Task): string {
-  return slot > 0 ? String(slot) : (nodeId ?? forNode ?? "");
 }

@@ -2,7 +2,7 @@
 // is one problem, however many tasks it concerns.
 
 import type { MeshNode } from "../../domain/model/node.ts";
-import { isAlive, isWanted, type Task, taskName } from "../../domain/model/task.ts";
+import { isAlive, isWanted, slotOf, type Task, taskName } from "../../domain/model/task.ts";
 import type { StatusProblem } from "../../protocol/status.ts";
 import type { ServerView, ServiceView } from "../../registry/api.ts";
 import { isServiceDown } from "./availability.ts";
@@ -40,7 +40,7 @@ export function serviceStateOf(
 
 export function taskProblems(state: ServiceState): StatusProblem[] {
   const { service, tasks, mesh } = state;
-  const slots = slotsOf(tasks);
+  const slots = Map.groupBy(tasks, slotOf);
   const causes = [...slots.values()].flatMap((slot) => slotCauses(slot, state));
   const groups = [...Map.groupBy(causes, ({ cause }) => cause.key).values()];
   const rollout = rolloutText(service, tasks);
@@ -56,13 +56,6 @@ export function taskProblems(state: ServiceState): StatusProblem[] {
   if (introductions.length === 0) return [];
   const next = rollout.text === "" ? "Tasks are starting: wait a moment." : rollout.next;
   return [problem(state, introductions.join("; "), next, rollout.sinceMs)];
-}
-
-/** The tasks of each slot, oldest first; a slot of a global service is a node. */
-function slotsOf(tasks: readonly Task[]): ReadonlyMap<string, Task[]> {
-  return Map.groupBy(tasks, ({ slot, nodeId, forNode }) =>
-    slot > 0 ? String(slot) : (forNode ?? nodeId ?? ""),
-  );
 }
 
 type SlotCause = {

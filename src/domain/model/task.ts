@@ -121,7 +121,12 @@ export function shownDesiredState(task: Pick<Task, "state" | "desired" | "jobIte
   return isJobTask && task.state === "complete" ? "complete" : "shutdown";
 }
 
+/** A task's slot in its service: its number, or the node of a global service, also before the task is placed there. */
+export function slotOf({ slot, nodeId, forNode }: Pick<Task, "slot" | "nodeId" | "forNode">): string {
+  return slot > 0 ? String(slot) : (nodeId ?? forNode ?? "");
+}
+
 /** `my-web.1`, or `my-web.<node id>` for a task of a global service. */
 export function taskName(serviceName: string, task: Pick<Task, "slot" | "nodeId" | "forNode">): string {
-  return `${serviceName}.${task.slot > 0 ? task.slot : (task.nodeId ?? task.forNode ?? 0)}`;
+  return `${serviceName}.${slotOf(task) || 0}`;
 }

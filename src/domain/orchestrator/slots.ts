@@ -3,7 +3,7 @@
 
 import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
-import { isWanted, type Task } from "../model/task.ts";
+import { isWanted, slotOf, type Task } from "../model/task.ts";
 import { bestTask } from "./replacement.ts";
 
 /** A slot and its tasks, oldest first, without those whose desired state is `remove`. */
@@ -27,7 +27,7 @@ export function numberedSlots(tasks: readonly Task[]): readonly Slot[] {
 
 /** The slots of a global service: one per node, and one per removed node that still has tasks. */
 export function nodeSlots(tasks: readonly Task[], nodes: NodesById): readonly Slot[] {
-  const groups = groupTasks(tasks, ({ nodeId, forNode }) => nodeId ?? forNode ?? "");
+  const groups = groupTasks(tasks, slotOf);
   for (const id of nodes.keys()) if (!groups.has(id)) groups.set(id, []);
   return [...groups].map(([nodeId, slotTasks]) => ({ number: 0, nodeId, tasks: slotTasks }));
 }

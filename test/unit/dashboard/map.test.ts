@@ -4,7 +4,7 @@ import { taskMap } from "../../../src/dashboard/task-map.ts";
 import { type DashboardView, makeView } from "../../../src/dashboard/view.ts";
 import type { MeshNode } from "../../../src/domain/model/node.ts";
 import type { Service } from "../../../src/domain/model/service.ts";
-import type { Task } from "../../../src/domain/model/task.ts";
+import { slotOf, type Task } from "../../../src/domain/model/task.ts";
 import type { ServiceView } from "../../../src/registry/api.ts";
 import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";
 
@@ -117,4 +117,24 @@ test("[G83] with more services than fit beside each other, each is a row of the 
     kind: "cells",
     isByService: false,
   });
+});
+
+test("[M214] a task that waits to restart on its node fails with the slot of the one before, and with no other node's", () => {
+  const global = aService({ mode: { kind: "global" } });
+  const failed = { slot: 0, state: "failed", desired: "shutdown" } as const;
+  const waiting = { slot: 0, nodeId: null, state: "pending" } as const;
+  const tasks = [
+    aTask(global, { id: "a", nodeId: "n1", ...failed }),
+    aTask(global, { id: "b", forNode: "n1", ...waiting }),
+    aTask(global, { id: "c", forNode: "n2", ...waiting }),
+  ];
+  expect(tasks.map(slotOf)).toEqual(["n1", "n1", "n2"]);
+  expect(slotOf(aTask(service, { slot: 3, nodeId: "n1" }))).toBe("3");
+  const map = taskMap(viewOf(nodes, [global], tasks));
+  if (map.kind !== "cells") throw new Error(map.kind);
+  const cells = map.rows.flatMap((row) => row.cells.flat());
+  expect(cells.map(({ name, status }) => [name, status])).toEqual([
+    ["my-web.node1", "failed"],
+    ["my-web.node2", "waiting"],
+  ]);
 });
