@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { NodeDiscovery } from "../../../src/domain/model/discovery.ts";
 import type { MeshNode } from "../../../src/domain/model/node.ts";
 import type { World } from "../../../src/domain/model/world.ts";
-import { withDiscovered } from "../../../src/registry/discovery.ts";
+import { withDiscovered } from "../../../src/registry/discovered-services.ts";
 import { aNode, aService } from "../../support/world.ts";
 
 const name = fc.constantFrom("web", "api", "db", "a b");

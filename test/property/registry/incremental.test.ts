@@ -18,7 +18,7 @@ import type { TaskReport } from "../../../src/protocol/agent.ts";
 import type { DiscoveryReport } from "../../../src/protocol/discovery.ts";
 import type { TableUpdate } from "../../../src/registry/api.ts";
 import { assignmentsOf, type NodeAssignment } from "../../../src/registry/assignments.ts";
-import { withDiscovered } from "../../../src/registry/discovery.ts";
+import { withDiscovered } from "../../../src/registry/discovered-services.ts";
 import { Registry } from "../../../src/registry/registry.ts";
 import { WorldIndex } from "../../../src/registry/world-index.ts";
 import { loadWorld } from "../../../src/registry/world-rows.ts";
