@@ -54,7 +54,11 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
           // Pure code keeps no state: loading it once for all files halves the time.
           isolate: false,
+          // It computes only: a file for each of two cores. Vitest's default leaves a core free, here half of them.
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
+          // On a busy machine a few that start processes need more than Vitest's five seconds.
+          testTimeout: 20_000,
         },
       },
       {
@@ -74,6 +78,7 @@ export default defineConfig({
           include: ["test/workers/**/*.test.ts"],
           globalSetup: ["test/support/gateway-for-workers.ts"],
           sequence: { groupOrder: 1 },
+          testTimeout: 20_000,
         },
       },
       { oxc, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...wholeMeshes } },

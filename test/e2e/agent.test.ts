@@ -366,9 +366,14 @@ describe("a restarted agent", () => {
     first.process.kill("SIGKILL");
     await first.exited;
     expect(folders()).toEqual(["a", "b"].map(taskId));
+    // As if the agent had been away for longer than folders are kept.
+    const file = join(stateDir, "tasks", taskId("b"), "ended.json");
+    const record = JSON.parse(readFileSync(file, "utf8")) as { removedAtMs: number };
+    writeFileSync(file, JSON.stringify({ ...record, removedAtMs: record.removedAtMs - 31_000 }));
     registry.tasks = [];
     start();
-    await until("no folder", () => folders().length === 0, { withinMs: 50_000 });
+    // Agents look every 10 s.
+    await until("no folder", () => folders().length === 0, { withinMs: 30_000 });
   });
 
   test("[N33] stays out after its node was removed, stops its tasks, and joins when it is started again", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../../src/agent/agent.ts";
+import { cacheFolder } from "../../src/package/program-files.ts";
 
 export type StartedAgent = {
   readonly process: ChildProcess;
@@ -25,6 +26,8 @@ export function startAgent(
 ): StartedAgent {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(options)], {
     stdio: ["ignore", "pipe", "inherit"],
+    // Compiling the sources would take most of the start.
+    env: { ...process.env, NODE_COMPILE_CACHE: cacheFolder },
   });
   const lines: string[] = [];
   child.stdout?.on("data", (chunk: Buffer) => lines.push(...chunk.toString().split("\n").filter(Boolean)));
@@ -35,6 +38,8 @@ export function startAgent(
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // Tasks must not inherit it.
+  delete process.env.NODE_COMPILE_CACHE;
   const options = JSON.parse(process.argv[2] ?? "{}") as AgentOptions;
   const defaults = {
     ...defaultAgentOptions,

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { TunnelClient } from "../../src/agent/tunnel/tunnel-client.ts";
+import { cacheFolder } from "../../src/package/program-files.ts";
 import { forwardExchange } from "./forward-exchange.ts";
 
 export type TunnelAgent = {
@@ -15,7 +16,8 @@ export type TunnelAgent = {
 /** Starts a process that dials `url` and serves requests by the server at `port`. */
 export function startTunnelAgent(url: string, port: number): TunnelAgent {
   const args = [fileURLToPath(import.meta.url), url, String(port)];
-  const child: ChildProcess = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const env = { ...process.env, NODE_COMPILE_CACHE: cacheFolder };
+  const child: ChildProcess = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], env });
   const lines: string[] = [];
   child.stdout?.on("data", (chunk: Buffer) => lines.push(...chunk.toString().split("\n").filter(Boolean)));
   const exited = new Promise((resolve) => child.once("exit", resolve));
