@@ -8,7 +8,9 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * knows how long a file takes only from an earlier run in the same clone, and goes by its size otherwise.
  */
 const longestFiles = [
+  "pages.test.ts",
   "supervision.test.ts",
+  "pages-docker.test.ts",
   "lab-docker.test.ts",
   "swarm-comparison.test.ts",
   "lab.test.ts",
