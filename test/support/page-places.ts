@@ -31,6 +31,7 @@ export function pageProblem(place: PlaceName): string | null {
     "docker",
     "npm",
     "openssl",
+    "pkill",
     "redis-server",
     "prometheus-haproxy-exporter",
   ];

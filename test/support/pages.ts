@@ -46,7 +46,7 @@ export type Page = {
 /** The documents of the repository, without the records of decisions. */
 export function readPages(): readonly Page[] {
   const documents = readdirSync(join(root, "docs")).map((name) => `docs/${name}`);
-  return ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...documents]
+  return ["README.md", "CONTRIBUTING.md", "SECURITY.md", "infra/lab/README.md", ...documents]
     .filter((path) => path.endsWith(".md"))
     .map((path) => parsePage(path, readFileSync(join(root, path), "utf8")));
 }

@@ -1,5 +1,52 @@
-// The commands of pages without containers.
+// The commands of pages without containers, and Docker's commands in the text of all pages.
 
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { readPages } from "../support/pages.ts";
+import { missingPrograms } from "../support/program.ts";
 import { testPages } from "../support/test-pages.ts";
 
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
 testPages(["a clone", "a mesh"]);
+
+const hasDocker = missingPrograms(["docker"]).length === 0;
+const title = hasDocker
+  ? "Docker's CLI"
+  : "Docker's CLI (skipped: no docker command; apt-get install docker.io)";
+
+describe.skipIf(!hasDocker)(title, () => {
+  const helps = new Map<string, string>();
+  const helpOf = (verb: string): string => {
+    const known = helps.get(verb);
+    if (known !== undefined) return known;
+    const { stdout } = spawnSync("docker", [...verb.split(" "), "--help"], { encoding: "utf8" });
+    helps.set(verb, stdout);
+    return stdout;
+  };
+
+  test("[U526] has each of its commands in the text of a page, with the flags", () => {
+    const wrong = readPages().flatMap(({ path }) =>
+      [...readFileSync(join(root, path), "utf8").matchAll(/`docker ([a-z][^`\n]*)`/g)].flatMap(
+        ([said = "", words = ""]) => {
+          const [first = "", second = ""] = words.split(" ");
+          const verb = [`${first} ${second}`, first].find((name) => helpOf(name).includes(`docker ${name} `));
+          // Compose is a plugin, which a machine need not have.
+          if (first === "compose") return [];
+          const isGroup = verb === first && helpOf(first).includes(`docker ${first} COMMAND`);
+          if (verb === undefined || (isGroup && /^[a-z]+$/.test(second)))
+            return [`${path}: ${said}: no such command`];
+          const flags = words.match(/(?<= )--?[a-z][a-z-]*/g) ?? [];
+          return flags
+            .filter((flag) => !new RegExp(`(?:^|[ ,])${flag}(?:[ ,]|$)`, "m").test(helpOf(verb)))
+            .map((flag) => `${path}: ${said}: no flag ${flag}`);
+        },
+      ),
+    );
+    expect(wrong).toEqual([]);
+    expect(helps.size).toBeGreaterThan(20);
+  });
+});
