@@ -54,6 +54,7 @@ export function readPages(): readonly Page[] {
 const markNames = [
   "commands run in",
   "commands run by",
+  "commands not run",
   "not run",
   "run by",
   "first",
@@ -78,7 +79,7 @@ export function parsePage(path: string, text: string): Page {
       if (name === null) {
         if (/^\s*(?:```|<!-- )/.test(lines[at + 1] ?? ""))
           problems.push(`line ${at + 1}: unknown comment "${comment}"`);
-      } else if (name.startsWith("commands run")) ofPage.set(name, value);
+      } else if (name.startsWith("commands ")) ofPage.set(name, value);
       else if (name === "first") {
         blocks.push({ line: at + 1, commands: [command(value, null, marks)], notRun: null, runBy: null });
         marks = new Map();
@@ -96,7 +97,12 @@ export function parsePage(path: string, text: string): Page {
     if (language === "sh" || language === "console") {
       const commands = language === "sh" ? commandsOf(content, marks) : transcriptOf(content, marks);
       const runBy = marks.get("run by") ?? ofPage.get("commands run by") ?? null;
-      blocks.push({ line: at + 1, commands, notRun: marks.get("not run") ?? null, runBy });
+      blocks.push({
+        line: at + 1,
+        commands,
+        notRun: marks.get("not run") ?? ofPage.get("commands not run") ?? null,
+        runBy,
+      });
     } else {
       if (marks.size > 0) problems.push(`line ${at + 1}: a comment about commands at a block without any`);
       if (
