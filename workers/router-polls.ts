@@ -88,7 +88,7 @@ export class RouterPolls {
   }
 }
 
-function refusal(access: "refused" | "unlisted", nodeId: string): Response {
+function refusal(access: Exclude<RouterAccess, "granted">, nodeId: string): Response {
   const { status, message } = routerRefusal(access, nodeId);
   return Response.json({ message }, { status });
 }

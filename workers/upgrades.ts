@@ -3,7 +3,7 @@
 import { maxEventsKept } from "../src/domain/model/event.ts";
 import { printable } from "../src/domain/model/printable.ts";
 import { clientHeader } from "../src/protocol/agent.ts";
-import { readAgentUpgrade, wrongCredential } from "../src/protocol/agent-upgrade.ts";
+import { readAgentUpgrade } from "../src/protocol/agent-upgrade.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import type { AgentSockets } from "./agent-sockets.ts";
 import type { WatchSockets } from "./watch-sockets.ts";
@@ -32,10 +32,8 @@ export function acceptUpgrade(request: Request, targets: UpgradeTargets): Respon
 function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Response {
   const claim = readAgentUpgrade(headers);
   if ("status" in claim) return refusal(claim.status, claim.message);
-  if (!registry.agents.authenticateNode(claim.nodeId, claim.credential)) {
-    const { status, message } = wrongCredential(claim.nodeId);
-    return refusal(status, message);
-  }
+  const refused = registry.refuseNode(claim.nodeId, claim.credential);
+  if (refused !== null) return refusal(refused.status, refused.message);
   return agents.accept(claim.nodeId, headers.get(clientHeader), Date.now());
 }
 

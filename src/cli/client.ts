@@ -32,6 +32,8 @@ export type MeshClient = {
   postNative<T>(path: string, body: unknown, shape: Shape<T>): Promise<T>;
   /** Sends DELETE to a native route. The path is complete. */
   deleteNative(path: string): Promise<void>;
+  /** Puts text to a native route; its response has no body. The path is complete. */
+  putNativeText(path: string, text: string): Promise<void>;
   /** Text of a native route. */
   getNativeText(path: string, query?: QueryParameters): Promise<string>;
 };
@@ -55,6 +57,8 @@ export function createClient(target: MeshTarget, timeoutMs: number = requestTime
     getNative: async (path, shape, query = {}) => (await call("GET", `/mesh${path}`, query)).json(shape),
     postNative: async (path, body, shape) => (await call("POST", path, {}, body)).json(shape),
     deleteNative: async (path) => void (await (await call("DELETE", path, {})).json(emptyBody)),
+    putNativeText: async (path, text) =>
+      void (await (await call("PUT", path, {}, new Blob([text]))).json(emptyBody)),
     getNativeText: async (path, query = {}) => (await call("GET", `/mesh${path}`, query)).text(),
   };
 }
@@ -97,7 +101,8 @@ async function sendRequest(
   signal: AbortSignal = AbortSignal.timeout(timeoutMs),
 ): Promise<Response> {
   const headers: Record<string, string> = { ...authorizationHeaders(target), accept: "application/json" };
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const isText = body instanceof Blob;
+  if (body !== undefined) headers["content-type"] = isText ? "text/plain" : "application/json";
   let response: Response;
   try {
     response = await fetch(target.url + path, {
@@ -106,7 +111,7 @@ async function sendRequest(
       // Following a redirect would send the token to another host.
       redirect: "manual",
       signal,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
     });
   } catch (error) {
     const { reason, advice } = connectionFailure(error, timeoutMs);

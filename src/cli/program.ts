@@ -2,6 +2,8 @@
 
 import { Command } from "commander";
 import { registerAgent, registerSwarm } from "./agent.ts";
+import { registerBackup } from "./backup/backup.ts";
+import { registerRestore } from "./backup/restore.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
 import { registerConnect } from "./connect.ts";
@@ -73,6 +75,8 @@ export function buildProgram(cli: Cli): Command {
   registerEdge(program, cli);
   registerJoinToken(program, cli);
   registerGatewayKey(program, cli);
+  registerBackup(program, cli);
+  registerRestore(program, cli);
   program.commandsGroup("Services, servers and nodes:");
   registerService(program, cli);
   registerServer(program, cli);

@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { checkApiVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
+import { backupRoutes } from "./backup.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ControlConnection, ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { dependencyRoutes } from "./dependencies.ts";
@@ -51,6 +52,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.use(authentication(deps));
   app.route("/mesh", nativeRoutes(deps));
   app.route("/mesh", serverRoutes(deps));
+  app.route("/mesh", backupRoutes(deps));
   app.route("/metrics", metricsRoutes(deps));
   // Without a host name of its own, the control API cannot serve /metrics: that path belongs to the services.
   app.route("/mesh/metrics", metricsRoutes(deps));

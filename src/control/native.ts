@@ -12,7 +12,7 @@ import {
   JoinRequest,
   protocolVersion,
 } from "../protocol/agent.ts";
-import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
+import { readAgentUpgrade } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readTableFormats } from "../protocol/router.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -60,10 +60,8 @@ export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): Co
     const request = upgradeRequest(c.req.raw, tunnelPath);
     const claim = readAgentUpgrade(request.headers);
     if ("status" in claim) return problem(c, claim.status, claim.message);
-    if (!(await mesh.authenticateNode(claim.nodeId, claim.credential))) {
-      const { status, message } = wrongCredential(claim.nodeId);
-      return problem(c, status, message);
-    }
+    const refused = await mesh.refuseNode(claim.nodeId, claim.credential);
+    if (refused !== null) return problem(c, refused.status, refused.message);
     // The object needs no credential.
     request.headers.delete("authorization");
     const response = await openTunnel?.(claim.nodeId, request);

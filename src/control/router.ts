@@ -51,6 +51,7 @@ async function authenticated(c: Context<ControlEnv>, mesh: ControlDeps["mesh"]):
   const access = await mesh.routerAccess(nodeId, credential);
   if (access === "granted") return nodeId;
   const { status, message } = routerRefusal(access, nodeId);
+  if (status === 503) throw new MeshError("token/unavailable", message, { blame: "operator", retry: "safe" });
   const code = status === 401 ? "token/unauthorized" : "token/forbidden";
   throw new MeshError(code, message, { blame: "node", retry: "never" });
 }

@@ -6,7 +6,7 @@ import { isAcceptedProtocol, protocolVersion } from "./agent.ts";
 export type AgentClaim = { readonly nodeId: string; readonly credential: string };
 
 /** Why an upgrade is refused: an HTTP status and a sentence. */
-export type UpgradeRefusal = { readonly status: 400 | 401 | 426; readonly message: string };
+export type UpgradeRefusal = { readonly status: 400 | 401 | 426 | 503; readonly message: string };
 
 /** Reads the headers of an agent's upgrade. */
 export function readAgentUpgrade(headers: Headers): AgentClaim | UpgradeRefusal {
@@ -26,4 +26,15 @@ export function readAgentUpgrade(headers: Headers): AgentClaim | UpgradeRefusal 
 /** The refusal of an agent that is not the node's. */
 export function wrongCredential(nodeId: string): UpgradeRefusal {
   return { status: 401, message: `node ${nodeId} is not a member or its credential is wrong: join again` };
+}
+
+/**
+ * The refusal of an agent by a mesh that never had a node. The agent keeps its tasks and tries again: a restore may
+ * bring its node.
+ */
+export function unknownToNewMesh(nodeId: string): UpgradeRefusal {
+  return {
+    status: 503,
+    message: `this mesh is new and has no nodes: node ${nodeId} can connect once a backup that has it is restored, or the machine joins again`,
+  };
 }

@@ -34,10 +34,12 @@ export function readTableFormats(text: string | null | undefined): readonly numb
 
 /** The refusal of a machine that may not use these routes; see RouterAccess. */
 export function routerRefusal(
-  access: "refused" | "unlisted",
+  access: "refused" | "unlisted" | "new",
   nodeId: string,
-): { readonly status: 401 | 403; readonly message: string } {
+): { readonly status: 401 | 403 | 503; readonly message: string } {
   const node = `node ${nodeId.slice(0, 40)}`;
+  if (access === "new")
+    return { status: 503, message: `this mesh is new and does not know ${node} yet: a restore may bring it` };
   return access === "refused"
     ? { status: 401, message: `${node} is not a member or its credential is wrong: join again` }
     : { status: 403, message: `${node} opens no published ports: start its agent with --ingress` };

@@ -11,6 +11,14 @@ import type { AdminState, ServerSpec, StaticServer } from "../domain/model/serve
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { TableGateway } from "../domain/table/table.ts";
+import type { UpgradeRefusal } from "../protocol/agent-upgrade.ts";
+import type {
+  BackupStarted,
+  MeshContents,
+  RestoreCommit,
+  RestoreRequest,
+  RestoreStarted,
+} from "../protocol/backup.ts";
 import type { MeshKey } from "./gateway-keys.ts";
 import type { LogCall, LogTarget } from "./log-calls.ts";
 import type { SessionRole } from "./sessions.ts";
@@ -22,8 +30,11 @@ export type TableResponse = {
   readonly refusal?: string;
 };
 
-/** `refused`: a wrong credential, or one of a removed node. `unlisted`: its agent opens no published ports. */
-export type RouterAccess = "granted" | "refused" | "unlisted";
+/**
+ * `refused`: a wrong credential, or one of a removed node. `unlisted`: its agent opens no published ports. `new`: the
+ * mesh never had a node, so that a restore may still bring this one.
+ */
+export type RouterAccess = "granted" | "refused" | "unlisted" | "new";
 
 /** Whether the relay takes an attempt. `gateway`: null if the mesh has no such node, or no way to it. */
 export type RelayAccess = { readonly router: RouterAccess; readonly gateway: TableGateway | null };
@@ -254,8 +265,21 @@ export const operations = {
   rotateGatewayKey: change<(actor: string) => null>(),
   join: change<(input: NodeJoinInput) => Result<{ readonly nodeId: string; readonly credential: string }>>(),
 
-  /** True if the credential is the node's. */
+  /** True if the credential is the node's. For control Workers of the previous release. */
   authenticateNode: read<(nodeId: string, credential: string) => boolean>(),
+  /** Null if the credential is the node's, else why its agent is refused. */
+  refuseNode: read<(nodeId: string, credential: string) => UpgradeRefusal | null>(),
+
+  /** Reads all rows for a backup, whose parts can then be fetched. */
+  startBackup: change<(actor: string) => Result<BackupStarted>>(),
+  /** A part, sealed for a holder of the operator's token. */
+  backupPart: read<(id: string, number: number) => Result<string>>(),
+  startRestore: change<(request: RestoreRequest, actor: string) => Result<RestoreStarted>>(),
+  putRestorePart: change<(id: string, number: number, part: string) => Result<null>>(),
+  /** Replaces all rows by those of the backup. Once it is done, the same call returns the same. */
+  commitRestore: change<(id: string, commit: RestoreCommit, actor: string) => Result<MeshContents>>(),
+  /** Deletes the parts of a backup or restore. Of one that the mesh does not know: does nothing. */
+  endTransfer: change<(id: string) => null>(),
 
   /** Redeems a one-time id: true the first time before `untilMs`, otherwise false. */
   redeem: change<(id: string, untilMs: number) => boolean>(),

@@ -134,7 +134,13 @@ export function taskDependency(
   });
 }
 
-export function wrongNodeCredential(nodeId: string): MeshError {
+/** @param hasHadNodes false for a new mesh, to which a restore may still bring the node */
+export function wrongNodeCredential(nodeId: string, hasHadNodes: boolean): MeshError {
+  if (!hasHadNodes)
+    return new MeshError("dependency/unavailable", `this mesh is new and does not know node ${nodeId} yet`, {
+      blame: "operator",
+      retry: "safe",
+    });
   const message = `the credential is not that of node ${nodeId}`;
   return new MeshError("dependency/unauthorized", message, { blame: "node", retry: "never" });
 }
@@ -149,7 +155,8 @@ function openData(store: RegistryStore, { id, kind, name }: Dependency, sealSecr
   );
 }
 
-function dataSecret(sealSecret: string): string {
+/** Under which the data of secrets and configs is sealed. */
+export function dataSecret(sealSecret: string): string {
   return secretFor("secrets and configs", sealSecret);
 }
 

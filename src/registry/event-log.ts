@@ -11,16 +11,17 @@ type EventTrail = (typeof trails)[number];
 /** The last numbers of a trail: `place` counts its own events, `seq` those of both. */
 type TrailEnd = { readonly place: number; readonly seq: number };
 
-/** Numbers and stores events in the given order, and returns them as stored. */
+/** Numbers and stores events in the given order, above `minSeq`, and returns them as stored. */
 export function appendEvents(
   database: SqlDatabase,
   newEvents: readonly NewEvent[],
   nowMs: number,
+  minSeq = 0,
 ): readonly MeshEvent[] {
   if (newEvents.length === 0) return [];
   // The newest event of a trail is never deleted, so its numbers are the last ones assigned.
   const ends = { operator: trailEnd(database, "operator"), mesh: trailEnd(database, "mesh") };
-  const lastSeq = Math.max(ends.operator.seq, ends.mesh.seq);
+  const lastSeq = Math.max(ends.operator.seq, ends.mesh.seq, minSeq);
   const events = newEvents.map((event, index) => ({ ...event, seq: lastSeq + 1 + index, atMs: nowMs }));
   for (const trail of trails) appendToTrail(database, trail, ends[trail], events);
   return events;

@@ -69,6 +69,7 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setDisconnectedAt([node.id], draft.nowMs);
+  if (!hasHadNodes(draft.store)) draft.store.setMeta("hadNodes", "true");
   scheduleSweep(draft);
   const role = isBalancer(node) ? "balancer" : node.role;
   draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
@@ -79,6 +80,11 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
 export function isCredentialOf(store: RegistryStore, nodeId: string, credential: string): boolean {
   const hash = store.credentialHash(nodeId);
   return hash !== null && matchesHash(credential, hash);
+}
+
+/** True if a node has joined once. Until then a restore may bring nodes whose agents are dialing already. */
+export function hasHadNodes(store: RegistryStore): boolean {
+  return store.meta("hadNodes") !== null;
 }
 
 /**

@@ -11,6 +11,7 @@
 import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
+import { returningNodes } from "./returning-nodes.ts";
 
 /** How long a node may be silent before it is down, milliseconds. */
 export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
@@ -57,6 +58,7 @@ export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): vo
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
   const disconnectedAtMs = store.disconnectedAt();
   const redialMs = redialWindowMs(draft.world.nodes.size);
+  const returning = returningNodes(store, nowMs);
   const lost: string[] = [];
   let nextMs: number | null = null;
   for (const node of draft.world.nodes.values()) {
@@ -66,11 +68,19 @@ export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): vo
     if (onSocketMs === undefined && offSocketMs === undefined) lost.push(node.id);
     const graceMs = nodeGraceMs + (onSocketMs === undefined ? redialMs : 0);
     const seenMs = onSocketMs ?? offSocketMs ?? nowMs;
-    const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + graceMs;
+    const isReturning = returning !== null && onSocketMs === undefined && seenMs <= returning.sinceMs;
+    const silentSinceMs = isReturning
+      ? returning.untilMs
+      : Math.min(Math.max(seenMs, listeningSinceMs), nowMs);
+    const downAtMs = silentSinceMs + graceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
       draft.close(node.id, closeCodes.missedHeartbeats, "missed its heartbeats");
-    } else if (nextMs === null || downAtMs < nextMs) nextMs = downAtMs;
+      continue;
+    }
+    // A node that returns and is lost again must not wait for the others.
+    const sweepAtMs = Math.min(downAtMs, nowMs + graceMs);
+    if (nextMs === null || sweepAtMs < nextMs) nextMs = sweepAtMs;
   }
   store.setDisconnectedAt(lost, nowMs);
   store.setDeadline("liveness", nextMs);

@@ -11,6 +11,14 @@ import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
+import { type UpgradeRefusal, unknownToNewMesh, wrongCredential } from "../protocol/agent-upgrade.ts";
+import type {
+  BackupStarted,
+  MeshContents,
+  RestoreCommit,
+  RestoreRequest,
+  RestoreStarted,
+} from "../protocol/backup.ts";
 import { setAdmin } from "./admin.ts";
 import { AgentSessions } from "./agent-sessions.ts";
 import type {
@@ -35,6 +43,7 @@ import type {
   TableUpdate,
   TaskFilter,
 } from "./api.ts";
+import { backupPart, startBackup } from "./backup.ts";
 import {
   createDependency,
   dependenciesOf,
@@ -49,7 +58,7 @@ import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
 import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
-import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
+import { hasHadNodes, isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
 import { shareNetwork } from "./network-names.ts";
@@ -58,6 +67,7 @@ import { removeNode, updateNode } from "./nodes.ts";
 import { PrintedUpdates } from "./printed-updates.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask, findTasks } from "./refs.ts";
+import { followBackup, loadBackup, putRestorePart, startRestore } from "./restore.ts";
 import { routerLiveMs } from "./routers.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
@@ -67,6 +77,7 @@ import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
 import { formatRefusal } from "./table-formats.ts";
 import { tableVersion } from "./table-version.ts";
 import { type RegistryDeps, Transactions } from "./transactions.ts";
+import { endTransfer, findTransfer, lastTransfer } from "./transfer.ts";
 
 /** Base-36 digits of the key that signs sticky cookies: 258 bits. */
 const cookieKeyLength = 50;
@@ -105,14 +116,7 @@ export class Registry implements RegistryOperations {
     this.#transactions.routers.start(isNew ? nowMs : nowMs + routerLiveMs);
     if (isNew) this.#transactions.change((draft) => this.#createMesh(draft), "always");
     this.#transactions.change((draft) => {
-      if (this.#store.meta("meshName") !== this.#deps.meshName) {
-        this.#store.setMeta("meshName", this.#deps.meshName);
-      }
-      if (this.#store.meta("cookieKey") === null) {
-        this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
-      }
-      makeGatewayKey(draft);
-      makeIngressNetwork(draft);
+      this.#completeMesh(draft);
       recordStart(draft, connected);
     });
   }
@@ -147,6 +151,7 @@ export class Registry implements RegistryOperations {
     }
     if (due.includes("forget")) this.#transactions.forgetNodes();
     if (due.includes("gateway-keys")) this.#transactions.change(advanceRotation, "always");
+    if (due.includes("transfer")) this.#transactions.change(({ store }) => endTransfer(store));
     if (due.includes("gateway-checks")) this.#transactions.change(checkGatewaysAgain);
     if (due.includes("reconcile")) this.#transactions.settle();
     else if (due.includes("release")) this.#transactions.releaseDepartures();
@@ -268,7 +273,8 @@ export class Registry implements RegistryOperations {
 
   taskDependency(nodeId: string, credential: string, id: string): Result<string> {
     return toResult(() => {
-      if (!isCredentialOf(this.#store, nodeId, credential)) throw wrongNodeCredential(nodeId);
+      if (!isCredentialOf(this.#store, nodeId, credential))
+        throw wrongNodeCredential(nodeId, hasHadNodes(this.#store));
       return taskDependency(this.#store, this.#transactions.world(), { nodeId, id }, this.#deps.sealSecret);
     });
   }
@@ -326,6 +332,55 @@ export class Registry implements RegistryOperations {
 
   authenticateNode(nodeId: string, credential: string): boolean {
     return this.agents.authenticateNode(nodeId, credential);
+  }
+
+  refuseNode(nodeId: string, credential: string): UpgradeRefusal | null {
+    if (this.agents.authenticateNode(nodeId, credential)) return null;
+    return hasHadNodes(this.#store) ? wrongCredential(nodeId) : unknownToNewMesh(nodeId);
+  }
+
+  startBackup(actor: string): Result<BackupStarted> {
+    return this.#change((draft) => startBackup(draft, actor));
+  }
+
+  backupPart(id: string, number: number): Result<string> {
+    return toResult(() => backupPart(this.#store, id, number));
+  }
+
+  startRestore(request: RestoreRequest, _actor: string): Result<RestoreStarted> {
+    return this.#change((draft) => startRestore(draft, request));
+  }
+
+  putRestorePart(id: string, number: number, part: string): Result<null> {
+    const { sealSecret } = this.#deps;
+    return this.#command(({ store }) => putRestorePart(store, id, number, part, sealSecret));
+  }
+
+  commitRestore(id: string, commit: RestoreCommit, actor: string): Result<MeshContents> {
+    return toResult(() => {
+      const { restored } = findTransfer(this.#store, "restore", id);
+      if (restored !== undefined) return restored;
+      const before = this.#transactions.world();
+      const nowMs = this.#deps.clock();
+      const contents = this.#transactions.replace(
+        () => loadBackup(this.#store, { id, commit, actor, before, nowMs, ...this.#deps }),
+        (draft) => {
+          this.#completeMesh(draft);
+          return followBackup(draft, id, before);
+        },
+      );
+      // No router of the backed-up mesh has polled here.
+      this.#transactions.routers.start(nowMs + routerLiveMs);
+      this.#transactions.wakeProbers(this.#deps.regions);
+      return contents;
+    });
+  }
+
+  endTransfer(id: string): null {
+    this.#transactions.change(({ store }) => {
+      if (lastTransfer(store)?.id === id) endTransfer(store);
+    });
+    return null;
   }
 
   redeem(id: string, untilMs: number): boolean {
@@ -424,7 +479,7 @@ export class Registry implements RegistryOperations {
   }
 
   routerAccess(nodeId: string, credential: string): RouterAccess {
-    if (!isCredentialOf(this.#store, nodeId, credential)) return "refused";
+    if (!isCredentialOf(this.#store, nodeId, credential)) return hasHadNodes(this.#store) ? "refused" : "new";
     const node = this.#transactions.world().nodes.get(nodeId);
     return node?.listeners === undefined ? "unlisted" : "granted";
   }
@@ -466,6 +521,18 @@ export class Registry implements RegistryOperations {
     this.#store.setMeta("meshId", this.#deps.newId());
     this.#store.setMeta("createdAtMs", String(draft.nowMs));
     makeTokens(draft);
+  }
+
+  /** Adds what a mesh of an earlier release does not have. */
+  #completeMesh(draft: Draft): void {
+    if (this.#store.meta("meshName") !== this.#deps.meshName) {
+      this.#store.setMeta("meshName", this.#deps.meshName);
+    }
+    if (this.#store.meta("cookieKey") === null) {
+      this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
+    }
+    makeGatewayKey(draft);
+    makeIngressNetwork(draft);
   }
 
   /** A change whose refusal is a Result. */

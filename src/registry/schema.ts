@@ -84,5 +84,15 @@ export const registrySchema: Schema = {
         "CREATE TABLE dependency_data (id TEXT PRIMARY KEY, sealed TEXT NOT NULL) WITHOUT ROWID",
       ],
     },
+    {
+      number: 9,
+      name: "parts of a backup or restore on their way, and whether the mesh ever had nodes",
+      readableFrom: 6,
+      statements: [
+        // A restore makes all other tables again.
+        "CREATE TABLE IF NOT EXISTS transfer_parts (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+        "INSERT INTO meta (key, value) SELECT 'hadNodes', 'true' WHERE EXISTS (SELECT 1 FROM meta WHERE key = 'meshId')",
+      ],
+    },
   ],
 };

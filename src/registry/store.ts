@@ -5,6 +5,7 @@ import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
 import { migrate } from "../storage/migrations.ts";
 import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts";
+import { BackupStore } from "./backup-store.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
 import { appendEvents, readEvents, readNewestEvents } from "./event-log.ts";
 import { registrySchema } from "./schema.ts";
@@ -12,7 +13,7 @@ import { loadWorld, saveWorld } from "./world-rows.ts";
 
 /**
  * Single values of the mesh. `listeningSinceMs`: the registry was not running before it, so earlier silence
- * does not count.
+ * does not count. `hadNodes`: a node has joined once. `returning`: see returning-nodes.ts. `transfer`: see transfer.ts.
  */
 type MetaKey =
   | "meshId"
@@ -28,16 +29,21 @@ type MetaKey =
   | "listeningSinceMs"
   | "spentIds"
   | "sessions"
-  | "joinsLeft";
+  | "joinsLeft"
+  | "hadNodes"
+  | "returning"
+  | "transfer";
 
 /** How long used ids are remembered after they expired, milliseconds. */
 const spentIdGraceMs = 86_400_000;
 
 export class RegistryStore {
+  readonly backup: BackupStore;
   readonly #database: SqlDatabase;
 
   constructor(database: SqlDatabase) {
     this.#database = database;
+    this.backup = new BackupStore(database);
   }
 
   /** Creates or upgrades the tables. Must run first, once per start. */
@@ -81,6 +87,16 @@ export class RegistryStore {
 
   appendEvents(newEvents: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
     return appendEvents(this.#database, newEvents, nowMs);
+  }
+
+  /** As `appendEvents`, numbered above `minSeq`. */
+  appendEventsAbove(minSeq: number, newEvents: readonly NewEvent[], nowMs: number): void {
+    appendEvents(this.#database, newEvents, nowMs, minSeq);
+  }
+
+  /** The number of the newest event; 0 without one. */
+  lastEventSeq(): number {
+    return readNewestEvents(this.#database, 1)[0]?.seq ?? 0;
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {

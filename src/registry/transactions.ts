@@ -42,6 +42,20 @@ type WorldCache = {
   wakes: ReconcileWakes;
 };
 
+type RunOptions = {
+  readonly reconcileWhen: "always" | "if needed";
+  /** True if the clock was set back. */
+  readonly mustFollowClock: boolean;
+};
+
+/** What a transaction saves. */
+type RunResult<T> = Pick<RunOptions, "mustFollowClock"> & {
+  readonly result: T;
+  readonly wakes: ReconcileWakes;
+  readonly effects: TransactionEffects;
+  readonly isReconciled: boolean;
+};
+
 export class Transactions {
   readonly store: RegistryStore;
   readonly routers = new Routers();
@@ -104,33 +118,40 @@ export class Transactions {
    * @param reconcileWhen `if needed`: only if `work` changed what reconcile or the routing table depends on
    */
   change<T>(work: (draft: Draft) => T, reconcileWhen: "always" | "if needed" = "if needed"): T {
-    const nowMs = this.#deps.clock();
     const mustFollowClock = this.isClockSetBack();
-    if (mustFollowClock) this.routers.followClock(nowMs);
+    if (mustFollowClock) this.routers.followClock(this.#deps.clock());
     const cache = this.#cached();
-    const draft = new Draft(cache.world, cache.index, { ...this.#deps, store: this.store, nowMs });
+    const draft = this.#newDraft(cache);
     try {
-      const [result, wakes, effects, isReconciled] = this.store.transaction(() => {
-        if (mustFollowClock) followClock(draft, this.#latestMs);
-        const result = work(draft);
-        if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
-        const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
-        // Wakes from before the clock was set back lie ahead.
-        const known = mustFollowClock ? null : cache.wakes;
-        const wakes = mustReconcile ? settleWorld(draft, known) : known;
-        const effects = this.#save(draft, cache.table, mustReconcile, mustFollowClock);
-        return [result, wakes, effects, mustReconcile] as const;
-      });
-      cache.world = draft.world;
-      cache.wakes = wakes;
-      if (isReconciled) cache.table.confirm(tableVersion(this.store));
-      this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
-      this.#effects = joinEffects(this.#effects, effects);
-      if (effects.hasNewKeys) this.#keysVersion += 1;
-      return result;
+      const run = () => this.#run(draft, cache, work, { reconcileWhen, mustFollowClock });
+      return this.#keep(cache, draft, this.store.transaction(run));
     } catch (error) {
       if (error instanceof MeshError) draft.undo();
       else this.#cache = null;
+      throw error;
+    }
+  }
+
+  /**
+   * Replaces all rows, and settles the world that they have, in one transaction.
+   *
+   * @param load replaces the rows; a MeshError means that nothing changed
+   * @param work as of `change`, on the new world
+   */
+  replace<T>(load: () => void, work: (draft: Draft) => T): T {
+    try {
+      return this.store.transaction(() => {
+        load();
+        // Times of the new rows may lie ahead.
+        this.#latestMs = Number.POSITIVE_INFINITY;
+        this.#cache = null;
+        const cache = this.#cached();
+        const draft = this.#newDraft(cache);
+        const options = { reconcileWhen: "always", mustFollowClock: true } as const;
+        return this.#keep(cache, draft, this.#run(draft, cache, work, options));
+      });
+    } catch (error) {
+      this.#cache = null;
       throw error;
     }
   }
@@ -170,6 +191,41 @@ export class Transactions {
     const effects = { ...this.#effects, nextDeadlineMs: this.store.nextDeadline() };
     this.#effects = noEffects;
     return effects;
+  }
+
+  #newDraft({ world, index }: WorldCache): Draft {
+    return new Draft(world, index, { ...this.#deps, store: this.store, nowMs: this.#deps.clock() });
+  }
+
+  /** Runs `work`, reconciles and saves; for use in a transaction. */
+  #run<T>(
+    draft: Draft,
+    cache: WorldCache,
+    work: (draft: Draft) => T,
+    { reconcileWhen, mustFollowClock }: RunOptions,
+  ): RunResult<T> {
+    if (mustFollowClock) followClock(draft, this.#latestMs);
+    const result = work(draft);
+    if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
+    const isReconciled = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
+    // Wakes from before the clock was set back lie ahead.
+    const known = mustFollowClock ? null : cache.wakes;
+    const wakes = isReconciled ? settleWorld(draft, known) : known;
+    const effects = this.#save(draft, cache.table, isReconciled, mustFollowClock);
+    return { result, wakes, effects, isReconciled, mustFollowClock };
+  }
+
+  /** Keeps what a transaction has saved. */
+  #keep<T>(cache: WorldCache, draft: Draft, saved: RunResult<T>): T {
+    const { result, wakes, effects, isReconciled, mustFollowClock } = saved;
+    const { nowMs } = draft;
+    cache.world = draft.world;
+    cache.wakes = wakes;
+    if (isReconciled) cache.table.confirm(tableVersion(this.store));
+    this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
+    this.#effects = joinEffects(this.#effects, effects);
+    if (effects.hasNewKeys) this.#keysVersion += 1;
+    return result;
   }
 
   #cached(): WorldCache {

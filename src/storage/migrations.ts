@@ -58,6 +58,22 @@ export function migrate(database: SqlDatabase, { owner, migrations }: Schema, no
   }
 }
 
+/**
+ * Runs the statements of the steps above `after`, up to `upTo`, in the caller's transaction. The applied steps are not
+ * recorded: for tables that are made again.
+ */
+export function replaySteps(
+  database: SqlDatabase,
+  { migrations }: Schema,
+  after: number,
+  upTo: number,
+): void {
+  for (const { number, statements } of migrations) {
+    if (number <= after || number > upTo) continue;
+    for (const statement of statements) database.exec(statement);
+  }
+}
+
 /** Rows of releases that did not note from which step theirs is readable get it from this one. */
 function openStepTable(database: SqlDatabase, migrations: Schema["migrations"]): void {
   database.exec(

@@ -59,6 +59,15 @@ export class MeshProcess {
     return MeshProcess.#startCommand([process.execPath, main, "up"], args, stateDir);
   }
 
+  /** Starts a mesh with a state folder of its own at the ports of one that has ended. */
+  static startInPlaceOf(
+    { controlPort, edgePort }: MeshProcess,
+    args: readonly string[],
+  ): Promise<MeshProcess> {
+    const program = [process.execPath, main, "up"] as const;
+    return MeshProcess.#startCommand(program, args, newStateDir(), "127.0.0.1", 1, [controlPort, edgePort]);
+  }
+
   /** Starts a mesh on another machine. */
   static startAt(place: MeshPlace, args: readonly string[], stateDir: string): Promise<MeshProcess> {
     const program = place.command([process.execPath, main, "up", "--listen", place.address]);
@@ -82,8 +91,9 @@ export class MeshProcess {
     stateDir: string,
     address = "127.0.0.1",
     startsLeft = 3,
+    places?: readonly [control: number, edge: number],
   ): Promise<MeshProcess> {
-    const [controlPort, edgePort] = [await freePort(), await freePort()];
+    const [controlPort, edgePort] = places ?? [await freePort(), await freePort()];
     const ports = ["--port", String(controlPort), "--edge-port", String(edgePort)];
     const flags = ["--state", stateDir, ...ports, ...platformFlags(args)];
     const child = spawn(program, [...commandArgs, ...flags, ...args], {

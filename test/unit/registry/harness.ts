@@ -34,6 +34,10 @@ export class TestMesh {
   hasVpc = false;
   /** Regions that static servers are checked from. */
   regions: readonly string[] = ["weur"];
+  /** Begins ids and secrets: meshes whose rows meet must not make the same. */
+  idPad = "0";
+  /** The operator's token. */
+  sealSecret = "the operator's token";
   registry: Registry;
   readonly nodes = new Map<string, TestNode>();
   /** By node with an open socket, when it was last seen. */
@@ -183,7 +187,7 @@ export class TestMesh {
       clock: () => this.nowMs,
       newId: () => this.#digits(25),
       newSecret: (length) => this.#digits(length),
-      sealSecret: "the operator's token",
+      sealSecret: this.sealSecret,
       addresses: {
         mode: this.mode,
         nodeAddresses: readHostPatterns(this.nodeAddresses).patterns,
@@ -201,7 +205,7 @@ export class TestMesh {
 
   #digits(length: number): string {
     this.#made += 1;
-    return this.#made.toString(36).padStart(length, "0");
+    return this.#made.toString(36).padStart(length, this.idPad);
   }
 }
 

@@ -1,0 +1,119 @@
+// Fetches a backup from a mesh, part by part, and writes it sealed with the passphrase.
+
+import type { Command } from "commander";
+import { z } from "zod";
+import { BackupStarted, openPart } from "../../protocol/backup.ts";
+import type { Cli } from "../cli.ts";
+import type { MeshClient } from "../client.ts";
+import { CliError, exitCodes, refused, usageError } from "../errors.ts";
+import { connect, warnings } from "../flags.ts";
+import { printJson } from "../json.ts";
+import { engineVersion } from "../shapes.ts";
+import type { BackupFlags } from "./backup.ts";
+import { newFile } from "./file-format.ts";
+import { newPassphrase } from "./passphrase.ts";
+import { BackupSummary, readPartRows, sizeText, unreadableText } from "./summary.ts";
+import { type DraftFile, draftFile } from "./write-file.ts";
+
+const meshInfo = z.looseObject({ Name: z.string() });
+
+/** A large registry reads its rows for seconds. Milliseconds. */
+export const transferTimeoutMs = 120_000;
+
+export async function writeBackup(
+  cli: Cli,
+  command: Command,
+  path: string | undefined,
+  flags: BackupFlags,
+): Promise<void> {
+  if (path === "-" && cli.out.isTTY)
+    throw usageError("a backup is not for a terminal", "name a file, or send standard output to one");
+  const mesh = await connect(command, cli, transferTimeoutMs);
+  const { Version } = await mesh.get("/version", engineVersion);
+  const named = path ?? (await defaultName(cli, mesh));
+  const place = named === "-" ? standardOutput(cli) : await draftFile(named, flags.force === true);
+  try {
+    const passphrase = await newPassphrase(cli, flags);
+    const stop = cli.onInterrupt();
+    const { bytes, started, summary } = await fetchParts(mesh, place, { passphrase, version: Version, stop });
+    await place.finish();
+    const unreadable = unreadableText(summary.unreadable);
+    if (unreadable !== null) warnings(cli)(unreadable);
+    const { contents, tasks, events } = summary;
+    const at = new Date(started.atMs).toISOString();
+    if (flags.json) {
+      const json = { file: named, bytes, mesh: started.mesh, at, contents, tasks, events };
+      return printJson(named === "-" ? cli.err : cli.out, { ...json, unreadable: summary.unreadable });
+    }
+    const out = named === "-" ? cli.err : cli.out;
+    out.write(`backup of the mesh ${started.mesh.name} of ${at}: ${summary.text}\n`);
+    if (named !== "-")
+      out.write(`${named}: ${sizeText(bytes)}, for its owner only; keep the passphrase elsewhere\n`);
+  } finally {
+    await place.discard();
+  }
+}
+
+type Fetched = {
+  readonly bytes: number;
+  readonly started: BackupStarted;
+  readonly summary: BackupSummary;
+};
+
+async function fetchParts(
+  mesh: MeshClient,
+  place: DraftFile,
+  { passphrase, version, stop }: { passphrase: string; version: string; stop: AbortSignal },
+): Promise<Fetched> {
+  const started = await mesh.postNative("/mesh/backup", {}, BackupStarted);
+  const { id, parts, step } = started;
+  try {
+    const at = new Date(started.atMs).toISOString();
+    const file = await newFile(passphrase, { mesh: started.mesh, at, waggle: version, step, parts });
+    const summary = new BackupSummary();
+    let bytes = 0;
+    const write = async (text: string) => {
+      await place.write(text);
+      bytes += Buffer.byteLength(text);
+    };
+    await write(file.head.text);
+    for (let number = 0; number < parts; number += 1) {
+      if (stop.aborted) throw new CliError(exitCodes.interrupted, "");
+      const text = await mesh.getNativeText(`/backup/${id}/${number}`);
+      const part = openPart(text, mesh.target.token ?? "", { transfer: id, number });
+      const rows = part === null ? null : readPartRows(part);
+      if (part === null || rows === null) throw unopened(number, parts);
+      summary.add(rows);
+      await write(file.seal(number, part));
+    }
+    return { bytes, started, summary };
+  } finally {
+    // If this fails, the mesh deletes the parts by itself.
+    await mesh.deleteNative(`/mesh/backup/${id}`).catch(() => {});
+  }
+}
+
+function unopened(number: number, parts: number): CliError {
+  return refused(
+    `part ${number + 1} of ${parts} does not open with the operator token of this command`,
+    "the mesh seals backups with its secret OPERATOR_TOKEN: give that one with WAGGLE_TOKEN, and set the same in all Workers of the mesh",
+  );
+}
+
+/** `waggle-2026-11-29T02-30-00Z.backup`. */
+async function defaultName(cli: Cli, mesh: MeshClient): Promise<string> {
+  const { Name } = await mesh.get("/info", meshInfo);
+  const time = new Date(cli.nowMs())
+    .toISOString()
+    .replace(/\.\d+Z$/, "Z")
+    .replaceAll(":", "-");
+  return `${(Name || "waggle").replaceAll(/[^A-Za-z0-9._-]/g, "-")}-${time}.backup`;
+}
+
+function standardOutput({ out }: Cli): DraftFile {
+  return {
+    write: async (text) => void out.write(text),
+    finish: async () => {},
+    discard: async () => {},
+  };
+}

@@ -1,0 +1,456 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { unwrap } from "../../../src/domain/model/error.ts";
+import { closeCodes } from "../../../src/protocol/agent.ts";
+import { openPart, sealPart } from "../../../src/protocol/backup.ts";
+import { newestStep } from "../../../src/registry/backup-store.ts";
+import { backupTables, presentMeta, presentTables } from "../../../src/registry/backup-tables.ts";
+import { commitOf, restoreInto, sendBackup, type TakenBackup, takeBackup } from "../../support/backup.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
+import { input, refusal, TestMesh, type TestNode } from "./harness.ts";
+
+const secretData = Buffer.from("my password").toString("base64");
+
+/** A mesh with something of everything, two tasks of which run. */
+function filled(): { readonly mesh: TestMesh; readonly nodes: readonly TestNode[] } {
+  const mesh = new TestMesh();
+  const nodes = [mesh.node("node1"), mesh.node("node2")];
+  unwrap(
+    mesh.registry.createDependency(
+      { kind: "secret", name: "password", labels: {}, data: secretData },
+      "operator",
+    ),
+  );
+  unwrap(mesh.registry.createNetwork({ ...networkSpec, name: "shop" }, "operator"));
+  const web = input("web", { mode: { kind: "replicated", replicas: 2 } });
+  unwrap(mesh.registry.createService({ ...web, registryAuth: "docker-credentials" }, "operator"));
+  mesh.work();
+  return { mesh, nodes };
+}
+
+const networkSpec = { labels: {}, options: {}, attachable: false, subnet: null, gateway: null };
+
+/** A new mesh with another token, and the clock of the other one. */
+function emptyMesh(nowMs: number): TestMesh {
+  const mesh = new TestMesh();
+  mesh.sealSecret = "another operator token";
+  mesh.nowMs = nowMs;
+  mesh.restart();
+  return mesh;
+}
+
+/** The row of a table, by its columns. */
+function row(mesh: TestMesh, sql: string) {
+  return mesh.database.exec(sql)[0] ?? {};
+}
+
+/** All rows but those about the present. */
+function rows(mesh: TestMesh): string {
+  const tables = backupTables.map(({ name }) => mesh.database.exec(`SELECT * FROM ${name} ORDER BY 1, 2`));
+  return JSON.stringify(tables, (_, value) =>
+    Array.isArray(value) ? value.filter(({ key }) => !presentMeta.has(String(key))) : value,
+  );
+}
+
+describe("a backup", () => {
+  test("[M240] is one read of all rows: what changes while its parts are fetched is not in it", () => {
+    const { mesh } = filled();
+    const before = takeBackup(mesh);
+    mesh.nowMs += 60_000;
+    const started = unwrap(mesh.registry.startBackup("operator"));
+    mesh.service("later");
+    mesh.registry.removeService("web", "operator");
+    const services = [];
+    for (let number = 0; number < started.parts; number += 1) {
+      const text = unwrap(mesh.registry.backupPart(started.id, number));
+      const bytes = openPart(text, mesh.sealSecret, { transfer: started.id, number });
+      const part = JSON.parse(gunzipSync(bytes ?? "").toString());
+      if (part.table === "services") services.push(...part.rows.map(([, name]: string[]) => name));
+    }
+    expect(services).toEqual(["web"]);
+    expect(before.started.mesh).toEqual(started.mesh);
+  });
+
+  test("[M241] has every table of the registry, but for those about the present", () => {
+    const { mesh } = filled();
+    mesh.registry.openSession("session", mesh.nowMs + 60_000, "operator");
+    const tables = mesh.database.exec("SELECT name FROM sqlite_master WHERE type = 'table'");
+    const known = [...backupTables.map(({ name }) => name), ...presentTables];
+    expect(tables.map(({ name }) => name).sort()).toEqual([...known, "migrations", "transfer_parts"].sort());
+    const keys = backupTables.map(({ name, key }) => {
+      const info = mesh.database.exec(
+        `SELECT name FROM pragma_table_info('${name}') WHERE pk > 0 ORDER BY pk`,
+      );
+      return [key, info.map((column) => column.name)];
+    });
+    for (const [key, primaryKey] of keys) expect(key).toEqual(primaryKey);
+    const { parts } = takeBackup(mesh);
+    const meta = parts
+      .filter(({ table }) => table === "meta")
+      .flatMap((part) => part.rows.map(([key]) => key));
+    expect(meta).toEqual(
+      expect.arrayContaining([
+        "cookieKey",
+        "gatewayKeys",
+        "joinDigest",
+        "managerSecret",
+        "meshId",
+        "workerSecret",
+      ]),
+    );
+    expect(meta.filter((key) => presentMeta.has(String(key)))).toEqual([]);
+    expect(new Set(parts.map(({ table }) => table))).toContain("credentials");
+  });
+
+  test("[M242] leaves the registry sealed: nothing in a part can be read without the token, nor moved", () => {
+    const { mesh } = filled();
+    const started = unwrap(mesh.registry.startBackup("operator"));
+    const texts = Array.from({ length: started.parts }, (_, n) =>
+      unwrap(mesh.registry.backupPart(started.id, n)),
+    );
+    const bytes = Buffer.concat(texts.map((text) => Buffer.from(text, "base64url")));
+    expect(bytes.includes(Buffer.from([0x1f, 0x8b, 0x08]))).toBe(false);
+    const [first = ""] = texts;
+    expect(openPart(first, "another token", { transfer: started.id, number: 0 })).toBeNull();
+    expect(openPart(first, mesh.sealSecret, { transfer: started.id, number: 1 })).toBeNull();
+    expect(openPart(first, mesh.sealSecret, { transfer: "another", number: 0 })).toBeNull();
+    expect(openPart("", mesh.sealSecret, { transfer: started.id, number: 0 })).toBeNull();
+    expect(openPart(first, mesh.sealSecret, { transfer: started.id, number: 0 })).not.toBeNull();
+    // In the database they are sealed as well.
+    const stored = JSON.stringify(mesh.database.exec("SELECT body FROM transfer_parts"));
+    expect(stored).not.toContain(secretData);
+  });
+
+  test("[M243] is an event of the operator, and begins at most every 10 s", () => {
+    const { mesh } = filled();
+    unwrap(mesh.registry.startBackup("operator"));
+    expect(mesh.events("mesh.backup")).toEqual(["test: a copy of the registry with its secrets was taken"]);
+    mesh.nowMs += 4_000;
+    expect(refusal(mesh.registry.startBackup("operator"))).toBe(
+      "backup/conflict: a backup of this mesh began 4 s ago: try again in 6 s",
+    );
+    mesh.nowMs += 6_000;
+    expect(mesh.registry.startBackup("operator").ok).toBe(true);
+  });
+
+  test("[M244] that is not fetched is forgotten after 15 minutes, and by the next one", () => {
+    const { mesh } = filled();
+    const first = unwrap(mesh.registry.startBackup("operator"));
+    mesh.nowMs += 20_000;
+    const second = unwrap(mesh.registry.startBackup("operator"));
+    expect(refusal(mesh.registry.backupPart(first.id, 0))).toMatch(
+      /^backup\/not-found: this mesh has no such backup any more/,
+    );
+    mesh.registry.endTransfer(first.id);
+    expect(mesh.registry.backupPart(second.id, 0).ok).toBe(true);
+    mesh.pass(15 * 60_000);
+    expect(row(mesh, "SELECT count(*) AS parts FROM transfer_parts")).toEqual({ parts: 0 });
+    expect(refusal(mesh.registry.backupPart(second.id, 0))).toMatch(/^backup\/not-found/);
+  });
+});
+
+describe("a restore", () => {
+  test("[M245] is for an empty mesh, and else names what the mesh has", () => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    expect(
+      refusal(mesh.registry.startRestore({ step: newestStep, parts: 1, replace: false }, "operator")),
+    ).toBe(
+      "restore/conflict: the mesh test is not empty, it has 1 service (web), 2 nodes (node1, node2), 1 network (shop) and 1 secret (password): restore into a new mesh, or replace all of this one with --replace",
+    );
+    const target = emptyMesh(mesh.nowMs);
+    const id = sendBackup(target, backup);
+    target.service("meanwhile");
+    const refused = target.registry.commitRestore(id, commitOf(backup), "operator");
+    expect(refusal(refused)).toMatch(
+      /^restore\/conflict: the mesh test is not empty, it has 1 service \(meanwhile\)/,
+    );
+    expect(restoreInto(target, backup, true)).toEqual({
+      services: ["web"],
+      nodes: ["node1", "node2"],
+      servers: [],
+      networks: ["shop"],
+      secrets: ["password"],
+      configs: [],
+    });
+  });
+
+  test.each<[string, (backup: TakenBackup) => TakenBackup, RegExp]>([
+    [
+      "a table of another program",
+      withPart({ table: "spies", columns: ["id"], rows: [["a"]] }),
+      /part \d+ of the backup cannot be read/,
+    ],
+    [
+      "a column that does not exist",
+      withPart({ table: "nodes", columns: ["id", "nickname"], rows: [["a", "b"]] }),
+      /do not fit its tables: /,
+    ],
+    [
+      "a body that is not JSON",
+      withPart({
+        table: "tasks",
+        columns: ["id", "service_id", "node_id", "body"],
+        rows: [["a", "b", null, "{"]],
+      }),
+      /./,
+    ],
+    [
+      "no mesh",
+      (backup) => ({ ...backup, parts: backup.parts.filter(({ table }) => table !== "meta") }),
+      /the backup has no mesh/,
+    ],
+  ])("[M246] that fails changes nothing: %s", (_, change, reason) => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    const before = rows(mesh);
+    mesh.nowMs += 10_000;
+    const id = sendBackup(mesh, change(backup), true);
+    const commit = () => mesh.registry.commitRestore(id, commitOf(backup, true), "operator");
+    expect(outcome(commit)).toMatch(reason);
+    expect(rows(mesh)).toBe(before);
+    expect(mesh.running("web")).toHaveLength(2);
+    mesh.service("more");
+    expect(mesh.registry.services()).toHaveLength(2);
+  });
+
+  test("[M246] whose parts did not all arrive, or were changed, is refused", () => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    const target = emptyMesh(mesh.nowMs);
+    const { id } = unwrap(
+      target.registry.startRestore({ step: newestStep, parts: 2, replace: false }, "operator"),
+    );
+    expect(refusal(target.registry.commitRestore(id, commitOf(backup), "operator"))).toBe(
+      "restore/invalid: 2 of 2 parts of the backup have not arrived",
+    );
+    const part = sealPart(Buffer.from("x"), target.sealSecret, { transfer: id, number: 0 }, "random");
+    expect(refusal(target.registry.putRestorePart(id, 1, part))).toMatch(/^restore\/invalid: part 1 /);
+    expect(refusal(target.registry.putRestorePart(id, 2, part))).toMatch(/^restore\/invalid: part 2 /);
+    expect(target.registry.putRestorePart(id, 0, part).ok).toBe(true);
+    expect(refusal(target.registry.putRestorePart("other", 0, part))).toMatch(/^restore\/not-found: /);
+  });
+
+  test("[M247] goes on above the versions and events of both meshes, and its tasks are the same", () => {
+    const { mesh, nodes } = filled();
+    const backup = takeBackup(mesh);
+    // The mesh goes on after the backup, as fast as it can.
+    mesh.nowMs += 600_000;
+    for (let n = 0; n < 50; n += 1) mesh.service(`more${n}`);
+    const old = mesh.registry.info();
+    const [lastEvent] = mesh.registry.newestEvents(1);
+    const target = emptyMesh(mesh.nowMs);
+    restoreInto(target, backup);
+    const effects = target.registry.takeEffects();
+    expect(effects.tableVersion).toBeGreaterThan(old.tableVersion + 600_000);
+    expect(target.registry.table(old.tableVersion).text).toContain("web");
+    expect(target.registry.newestEvents(1)[0]?.seq).toBeGreaterThan(lastEvent?.seq ?? 0);
+    expect(target.events("mesh.restore")).toEqual([
+      `test: from the backup of test of ${new Date(backup.started.atMs).toISOString()} (waggle 0.1.0)`,
+    ]);
+    expect(target.registry.joinTokens()).toEqual(mesh.registry.joinTokens());
+    expect(target.registry.routerKeys()).toEqual(mesh.registry.routerKeys());
+    const tasks = mesh.tasks("web");
+    expect(target.tasks("web")).toEqual(tasks);
+    for (const node of nodes) {
+      expect(target.registry.refuseNode(node.id, node.credential)).toBeNull();
+      target.nodes.set(node.id, node);
+      const own = tasks.filter(({ nodeId }) => nodeId === node.id);
+      const { assignments } = target.hello(
+        node,
+        own.map((task) => target.reportOf(task)),
+      );
+      const assigned = assignments.findLast(({ nodeId }) => nodeId === node.id)?.body.tasks;
+      expect(assigned?.map(({ id, desired }) => [id, desired])).toEqual(own.map(({ id }) => [id, "running"]));
+    }
+    target.pass(3_600_000);
+    expect(
+      target
+        .running("web")
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual(tasks.map(({ id }) => id).sort());
+  });
+
+  test("[M247] the mesh keeps its own id and name, and the sessions of its dashboard", () => {
+    const { mesh } = filled();
+    const target = emptyMesh(mesh.nowMs);
+    target.registry.openSession("session", target.nowMs + 60_000, "operator");
+    const { id, name } = target.registry.info();
+    restoreInto(target, takeBackup(mesh));
+    expect(target.registry.info()).toMatchObject({ id, name });
+    expect(target.registry.isSessionOpen("session")).toBe(true);
+    target.restart();
+    expect(target.registry.info()).toMatchObject({ id, name, services: 1 });
+  });
+
+  test("[M248] waits for its nodes: none is down before their time is over, also after a restart", () => {
+    const { mesh, nodes } = filled();
+    const [first, second] = nodes;
+    if (first === undefined || second === undefined) throw new Error("no nodes");
+    const backup = takeBackup(mesh);
+    const target = emptyMesh(mesh.nowMs);
+    restoreInto(target, backup);
+    target.pass(300_000);
+    target.restart();
+    target.pass(200_000);
+    const states = () => target.registry.nodes().map(({ hostname, state }) => `${hostname} ${state}`);
+    expect(states()).toEqual(["node1 ready", "node2 ready"]);
+    // A node that has returned is watched as before.
+    target.nodes.set(first.id, first);
+    target.hello(
+      first,
+      target
+        .tasks("web")
+        .filter(({ nodeId }) => nodeId === first.id)
+        .map((task) => target.reportOf(task)),
+    );
+    target.drop(first);
+    target.pass(60_000, []);
+    expect(states()).toEqual(["node1 down", "node2 ready"]);
+    target.pass(120_000, []);
+    expect(states()).toEqual(["node1 down", "node2 down"]);
+  });
+
+  test("[M249] seals secrets and credentials under its own token, and keeps what nothing opens", () => {
+    const { mesh, nodes } = filled();
+    unwrap(
+      mesh.registry.createDependency(
+        { kind: "config", name: "plain", labels: {}, data: secretData },
+        "operator",
+      ),
+    );
+    mesh.sealSecret = "a second operator token";
+    mesh.restart(nodes.map(({ id }) => id));
+    unwrap(
+      mesh.registry.createDependency(
+        { kind: "config", name: "newer", labels: {}, data: secretData },
+        "operator",
+      ),
+    );
+    const target = emptyMesh(mesh.nowMs);
+    restoreInto(target, takeBackup(mesh));
+    expect(target.registry.dependency("config", "newer")).toMatchObject({
+      ok: true,
+      value: { data: secretData },
+    });
+    expect(refusal(target.registry.dependency("config", "plain"))).toMatch(
+      /stored under another operator token/,
+    );
+    const own = filled();
+    const next = emptyMesh(own.mesh.nowMs);
+    restoreInto(next, takeBackup(own.mesh));
+    const body = JSON.parse(String(row(next, "SELECT body FROM services").body));
+    expect(Object.keys(body)).toContain("sealedAuth");
+    expect(Object.keys(body)).not.toContain("openedAuth");
+    own.mesh.nowMs += 60_000;
+    restoreInto(own.mesh, takeBackup(next), true);
+    expect(own.mesh.registry.dependency("secret", "password").ok).toBe(true);
+    const using = {
+      kind: "secret" as const,
+      id: unwrap(own.mesh.registry.dependency("secret", "password")).id,
+      name: "password",
+    };
+    const { run } = input("reader").spec;
+    unwrap(
+      own.mesh.registry.createService(
+        input("reader", { run: { ...run, dependencies: [using] } }),
+        "operator",
+      ),
+    );
+    const nodeId = own.mesh.tasks("reader")[0]?.nodeId ?? "";
+    const { credential = "" } = own.nodes.find(({ id }) => id === nodeId) ?? {};
+    expect(own.mesh.registry.taskDependency(nodeId, credential, using.id)).toEqual({
+      ok: true,
+      value: secretData,
+    });
+  });
+
+  test("[M250] of a later step is refused, with what would work", () => {
+    const target = emptyMesh(0);
+    expect(
+      refusal(target.registry.startRestore({ step: newestStep + 1, parts: 1, replace: false }, "operator")),
+    ).toBe(
+      `restore/invalid: the backup has tables of step ${newestStep + 1}, and this mesh's release knows those up to step ${newestStep}: deploy the release of the backup, or a later one, and restore then`,
+    );
+  });
+
+  test.each([6, 8])("[M250] with tables of step %i gets the later steps", (step) => {
+    const script = readFileSync(new URL(`../../fixtures/registry/step-${step}.sql`, import.meta.url), "utf8");
+    const database = memoryDatabase(script);
+    const names = backupTables.map(({ name }) => name);
+    const parts = names.flatMap((table) => {
+      const exists = database.exec("SELECT name FROM sqlite_master WHERE name = ?", table).length > 0;
+      const all = exists ? database.exec(`SELECT * FROM ${table}`) : [];
+      const columns = Object.keys(all[0] ?? {});
+      const sealed = table === "dependency_data";
+      return all.length === 0 || sealed
+        ? []
+        : [{ table, columns, rows: all.map((one) => Object.values(one)) }];
+    });
+    const atMs = Number(database.exec("SELECT max(at_ms) AS at_ms FROM event_log")[0]?.at_ms);
+    const started = { id: "x", parts: parts.length, step, mesh: { id: "x", name: "old" }, atMs };
+    const target = emptyMesh(atMs + 1_000);
+    expect(restoreInto(target, { started, parts }).services).toEqual(["everywhere", "stuck", "web"]);
+    expect(target.registry.nodes()).toHaveLength(3);
+    target.restart();
+    expect(target.registry.networks().map(({ name }) => name)).toContain("ingress");
+  });
+
+  test("[M251] replaces the agents of another mesh, and has those of its own dial again", () => {
+    const { mesh, nodes } = filled();
+    const backup = takeBackup(mesh);
+    const added = mesh.node("node3");
+    mesh.registry.takeEffects();
+    restoreInto(mesh, backup, true);
+    const { closes } = mesh.registry.takeEffects();
+    expect(closes.map(({ nodeId, code }) => [nodeId, code])).toEqual([
+      ...nodes.map(({ id }) => [id, closeCodes.goingAway]),
+      [added.id, closeCodes.notAMember],
+    ]);
+    expect(mesh.registry.refuseNode(added.id, added.credential)).toMatchObject({ status: 401 });
+  });
+
+  test("[M252] a mesh that never had a node asks agents and machines to try again", () => {
+    const target = emptyMesh(0);
+    const id = "a".repeat(25);
+    expect(target.registry.refuseNode(id, "credential")).toMatchObject({ status: 503 });
+    expect(target.registry.routerAccess(id, "credential")).toBe("new");
+    expect(refusal(target.registry.taskDependency(id, "credential", "x"))).toMatch(
+      /^dependency\/unavailable: /,
+    );
+    const node = target.node("node1");
+    unwrap(target.registry.removeNode(node.id, true, "operator"));
+    target.restart();
+    expect(target.registry.refuseNode(id, "credential")).toMatchObject({ status: 401 });
+    expect(target.registry.routerAccess(id, "credential")).toBe("refused");
+  });
+
+  test("[M253] that was committed may be committed again, and gives the same", () => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    const target = emptyMesh(mesh.nowMs);
+    const id = sendBackup(target, backup);
+    const first = target.registry.commitRestore(id, commitOf(backup), "operator");
+    const events = target.registry.newestEvents(100).length;
+    expect(target.registry.commitRestore(id, commitOf(backup), "operator")).toEqual(first);
+    expect(target.registry.newestEvents(100)).toHaveLength(events);
+  });
+});
+
+/** Adds a part to a backup. */
+function withPart(part: TakenBackup["parts"][number]): (backup: TakenBackup) => TakenBackup {
+  return (backup) => ({ ...backup, parts: [...backup.parts, part] });
+}
+
+/** The refusal, or the message of an unexpected error. */
+function outcome(
+  work: () => { readonly ok: boolean; readonly problem?: { readonly message: string } },
+): string {
+  try {
+    return work().problem?.message ?? "it succeeded";
+  } catch (error) {
+    return `unexpected: ${(error as Error).message}`;
+  }
+}
