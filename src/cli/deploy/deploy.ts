@@ -58,6 +58,7 @@ export function registerDeploy(program: Command, cli: Cli): void {
     .addOption(choiceFlag("--plan <plan>", "plan of Workers", ["free", "paid"]))
     .option("--config <file>", "file with the answers", deployFileName)
     .option("--new-tokens", "replace the operator's and the viewer's token")
+    .option("--downgrade", "deploy this release over a newer one (docs/rollback.md)")
     .option("--dry-run", "only print the plan")
     .option("-y, --yes", "ask nothing: take defaults, and go on")
     .addOption(

@@ -1,6 +1,7 @@
 // Decides what a deployment has to do: from the settings and from what exists to steps, or to reasons against it.
 
 import type { DnsRecord, FoundParts, WorkerRoute } from "./account.ts";
+import { isDowngrade, type Releases } from "./release-order.ts";
 import type { DeploySettings, MadeHere } from "./settings.ts";
 
 /** The secrets that deploy makes. */
@@ -44,15 +45,27 @@ export function recordMark({ name }: Pick<DeploySettings, "name">): string {
   return `made by waggle deploy for the mesh ${name}`;
 }
 
-/** @param newTokens true if existing tokens are replaced */
+type DeployWishes = {
+  /** True if existing tokens are replaced. */
+  readonly newTokens?: boolean;
+  /** True if an earlier release may replace a later one. */
+  readonly downgrade?: boolean;
+  /** Absent: no mesh runs. */
+  readonly releases?: Releases;
+};
+
 export function planDeployment(
   settings: DeploySettings,
   made: MadeHere,
   found: FoundParts,
-  { newTokens = false } = {},
+  { newTokens = false, downgrade = false, releases }: DeployWishes = {},
 ): DeployPlan {
   const { worker } = found;
-  const refusals = [...workerRefusals(settings, found), ...zoneRefusals(settings, found)];
+  const refusals = [
+    ...workerRefusals(settings, found),
+    ...(downgrade ? [] : releaseRefusals(releases)),
+    ...zoneRefusals(settings, found),
+  ];
   if (refusals.length > 0) return { refusals, steps: [], kept: [], notes: [], made };
   const secrets = secretNames.filter((name) => newTokens || worker?.secrets.includes(name) !== true);
   const upload: DeployStep = { kind: "upload", isNew: worker === null, secrets };
@@ -75,7 +88,7 @@ export function planDeployment(
       ...routes.filter((route) => !missingRoutes.includes(route)).map(({ pattern }) => `route ${pattern}`),
       ...records.filter((name) => !missingRecords.includes(name)).map((name) => `DNS record ${name}`),
     ],
-    notes: notesOf(settings, exempt),
+    notes: [...notesOf(settings, exempt), ...releaseNotes(releases)],
     made: {
       worker: madeWorker,
       routes: [...new Set([...made.routes, ...missingRoutes.map(({ pattern }) => pattern)])],
@@ -138,6 +151,26 @@ function workerRefusals(
         ]
       : []),
   ];
+}
+
+function releaseRefusals(releases: Releases | undefined): DeployRefusal[] {
+  if (releases === undefined || !isDowngrade(releases)) return [];
+  return [
+    {
+      message: `the mesh runs waggle ${releases.running}, which is newer than this package, ${releases.own}`,
+      hint: "get that release or a later one; to go back to this one, read docs/rollback.md and give --downgrade",
+    },
+  ];
+}
+
+function releaseNotes(releases: Releases | undefined): readonly string[] {
+  if (releases === undefined) return [];
+  const { running, own } = releases;
+  if (running === null)
+    return [
+      "the release that runs is unknown, because the mesh does not answer or its operator token is not known here: it must not be newer than this package",
+    ];
+  return running === own ? [] : [`waggle ${running} runs now, and ${own} is deployed`];
 }
 
 function zoneRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {

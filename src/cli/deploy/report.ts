@@ -63,7 +63,7 @@ export function deployedLines({ settings, url, joinToken, isUpgrade }: NextSteps
           `Services answer at https://NAME.${domain}, a node's entry point at https://NODE-nodes.${domain}`,
         ]),
     ...(isUpgrade
-      ? ["", "The mesh runs this release. Now update the agents, one machine at a time (docs/releases.md)."]
+      ? ["", "The mesh runs this release. Now update the agents, one machine at a time (docs/upgrade.md)."]
       : []),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { printable } from "../../domain/model/printable.ts";
-import { layout } from "../../package/program-files.ts";
+import { layout, programVersion } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
@@ -15,6 +15,7 @@ import { createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
 import { type DeployPlan, planDeployment, type SecretName } from "./plan.ts";
+import { type Releases, readRunningRelease } from "./release-order.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import { controlUrl, type DeploySettings } from "./settings.ts";
 import { interruptedDeploy, type UploadRequest, uploadWorker } from "./wrangler.ts";
@@ -24,6 +25,7 @@ export type DeployFlags = AnswerFlags & {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly newTokens?: boolean;
+  readonly downgrade?: boolean;
   readonly wait: number;
 };
 
@@ -50,9 +52,15 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
   const asking = { cli, takesDefaults: flags.yes === true };
   const settings = await completeSettings(asking, api, flags, file, flags.config);
   const found = await readFoundParts(api, settings);
-  const plan = planDeployment(settings, file.made, found, { newTokens: flags.newTokens === true });
-  refuse(plan);
   const url = controlUrl(settings, found.workersDev);
+  const { newTokens = false, downgrade = false } = flags;
+  const releases = found.worker?.isWaggle ? await readReleases(cli, tools, settings, url) : undefined;
+  const plan = planDeployment(settings, file.made, found, {
+    newTokens,
+    downgrade,
+    ...(releases && { releases }),
+  });
+  refuse(plan);
   printLines(cli.out, planLines(settings, plan, url));
   if (flags.dryRun) return;
   await confirm(cli, flags);
@@ -82,6 +90,16 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
     checkedText(token),
     ...deployedLines({ settings, url, joinToken, isUpgrade: found.worker !== null }),
   ]);
+}
+
+async function readReleases(
+  cli: Cli,
+  { callMesh: call }: DeployTools,
+  { name }: DeploySettings,
+  url: string,
+): Promise<Releases> {
+  const token = (await contextToken(cli, name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
+  return { running: await readRunningRelease(call, url, token), own: programVersion() };
 }
 
 function refuse({ refusals }: Pick<DeployPlan, "refusals">): void {

@@ -95,7 +95,7 @@ export function versionFinding(
   return warn(
     "versions",
     `the registry is ${registry}, ${parts.join(", ")}`,
-    "Update what is older: the mesh first, then agents and commands (docs/releases.md).",
+    "Update what is older: the mesh first, then agents and commands (docs/upgrade.md).",
   );
 }
 

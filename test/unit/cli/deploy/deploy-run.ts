@@ -8,6 +8,7 @@ import type { Cli } from "../../../../src/cli/cli.ts";
 import { deploy } from "../../../../src/cli/deploy/run.ts";
 import type { UploadRequest } from "../../../../src/cli/deploy/wrangler.ts";
 import { CliError } from "../../../../src/cli/errors.ts";
+import { programVersion } from "../../../../src/package/program-files.ts";
 import { apiToken, type CloudflareApiServer } from "../../../support/cloudflare-api/server.ts";
 import { type RunResult, runCli } from "../support.ts";
 
@@ -18,6 +19,8 @@ export type DeployTest = {
   /** A folder of its own, with the config file. */
   readonly config: string;
   readonly env: Record<string, string>;
+  /** The release that the mesh says it runs. Absent: that of this package. */
+  release?: string;
 };
 
 export function deployTest(api: CloudflareApiServer): DeployTest {
@@ -37,7 +40,7 @@ export const exampleAnswers = {
 
 /** Runs a deployment whose mesh answers as soon as the operator token is its own. */
 export async function runDeploy(
-  { api, config, env }: DeployTest,
+  { api, config, env, release = programVersion() }: DeployTest,
   flags: Partial<DeployFlags> = exampleAnswers,
   overrides: Partial<Cli> = {},
 ): Promise<RunResult> {
@@ -62,7 +65,7 @@ export async function runDeploy(
       { config, wait: 10_000, ...flags },
       {
         upload: (request) => upload(api, request),
-        callMesh: (url, headers) => meshAnswer(api, url, headers),
+        callMesh: (url, headers) => meshAnswer(api, url, headers, release),
       },
     );
     return { code: 0, out, err };
@@ -116,6 +119,7 @@ async function meshAnswer(
   { world }: CloudflareApiServer,
   url: string,
   { authorization = "" }: Readonly<Record<string, string>>,
+  release: string,
 ): Promise<Response> {
   const { hostname, pathname } = new URL(url);
   const worker = [...world.workers.values()].find(
@@ -124,8 +128,9 @@ async function meshAnswer(
   if (worker === undefined)
     throw new TypeError("fetch failed", { cause: { code: "ENOTFOUND", message: "not found" } });
   if (pathname === "/_ping") return new Response("OK");
-  if (pathname !== "/v1.44/swarm")
+  if (pathname !== "/v1.44/swarm" && pathname !== "/v1.44/version")
     return Response.json({ message: "no node has joined this mesh yet" }, { status: 503 });
   if (authorization !== `Bearer ${worker.secrets.OPERATOR_TOKEN}`) return new Response("{}", { status: 401 });
+  if (pathname === "/v1.44/version") return Response.json({ Version: release });
   return Response.json({ JoinTokens: { Worker: "SWMTKN-1-abc-def" } });
 }

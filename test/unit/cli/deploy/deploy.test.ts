@@ -220,6 +220,25 @@ test("[L149] a token that is missing, unknown, expired, or lacks a permission is
   });
 });
 
+test("[L170] a mesh that runs a newer release is not deployed over without --downgrade", async () => {
+  await withApi(worldWithSite(), async (run, api) => {
+    expect((await runDeploy(run)).code).toBe(0);
+    run.release = "99.0.0";
+    const before = api.world.workers.get("waggle");
+    const refused = await runDeploy(run);
+    expect(refused).toMatchObject({ code: 1, out: "" });
+    expect(refused.err).toMatch(
+      /^the mesh runs waggle 99\.0\.0, which is newer than this package, \S+\nget that release/,
+    );
+    expect(api.world.workers.get("waggle")).toBe(before);
+    const forced = await runDeploy(run, { ...exampleAnswers, downgrade: true });
+    expect([forced.code, forced.out]).toEqual([
+      0,
+      expect.stringContaining("note: waggle 99.0.0 runs now, and "),
+    ]);
+  });
+});
+
 test("[L150] answers are asked for once, and kept in a file without secrets", async () => {
   await withApi(worldWithSite(), async (run, api) => {
     const answers = ["", "example.com", "", "", "nowhere", "weur", "paid", "y"];

@@ -191,6 +191,43 @@ test.each<[string, Partial<FoundParts>, Partial<DeploySettings>, string]>([
   expect(refusals.every(({ hint }) => hint !== "")).toBe(true);
 });
 
+test.each<[string | null, string, boolean]>([
+  ["0.2.0", "0.1.0", true],
+  ["0.1.10", "0.1.9", true],
+  ["1.0.0", "0.9.9", true],
+  ["0.2.0", "0.2.0-rc.1", true],
+  ["0.2.0-rc.10", "0.2.0-rc.9", true],
+  ["0.1.0", "0.1.0", false],
+  ["0.1.0", "0.2.0", false],
+  ["0.2.0-rc.1", "0.2.0", false],
+  ["0.2.0-rc.1", "0.2.0-rc.2", false],
+  ["29.1.3-ce", "0.1.0", true],
+  ["a fork", "0.1.0", false],
+  [null, "0.1.0", false],
+])("[L170] over waggle %s, %s is a downgrade: %s", (running, own, isRefused) => {
+  const releases = { running, own };
+  const { refusals, steps, notes } = planDeployment(
+    settings,
+    nothingMade,
+    { ...nothing, worker: mesh },
+    { releases },
+  );
+  expect([refusals.length, steps.length > 0]).toEqual(isRefused ? [1, false] : [0, true]);
+  if (isRefused)
+    expect(refusals[0]).toEqual({
+      message: `the mesh runs waggle ${running}, which is newer than this package, ${own}`,
+      hint: "get that release or a later one; to go back to this one, read docs/rollback.md and give --downgrade",
+    });
+  if (running === null) expect(notes.join()).toContain("the release that runs is unknown");
+  const forced = planDeployment(
+    settings,
+    nothingMade,
+    { ...nothing, worker: mesh },
+    { releases, downgrade: true },
+  );
+  expect(forced.refusals).toEqual([]);
+});
+
 test("[L144] a domain that Universal SSL does not cover, the Free plan and workers.dev are pointed out", () => {
   expect(plan({}, { domain: "apps.example.com" }).notes.join()).toContain(
     "Universal SSL does not cover *.apps.example.com",
