@@ -52,8 +52,8 @@ export function startBackup(draft: Draft, actor: string): BackupStarted {
 }
 
 /** A sealed part of a backup. @throws MeshError backup/not-found */
-export function backupPart(store: RegistryStore, id: string, number: number): string {
-  findTransfer(store, "backup", id);
+export function backupPart(store: RegistryStore, id: string, number: number, nowMs: number): string {
+  findTransfer(store, "backup", id, nowMs);
   const part = store.backup.part(number);
   if (part !== null) return part;
   const message = `the backup has no part ${number}: it has ended, or took too long; begin again`;

@@ -6,7 +6,7 @@ import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts
  * `reconcile`: a delayed decision is due. `liveness`: a node may have missed its heartbeats. `release`: a
  * task that left the routing table may be released. `probers`: a region's prober may be silent. `forget`: a
  * node has been down for too long. `gateway-keys`: a rotation of the gateway keys takes its next step.
- * `gateway-checks`: gateways are checked again. `transfer`: a backup or restore took too long.
+ * `gateway-checks`: gateways are checked again.
  */
 export type DeadlineName =
   | "reconcile"
@@ -15,8 +15,7 @@ export type DeadlineName =
   | "probers"
   | "forget"
   | "gateway-keys"
-  | "gateway-checks"
-  | "transfer";
+  | "gateway-checks";
 
 /** Sets a deadline, or removes it with null. Writes only if it changes. */
 export function setDeadline(database: SqlDatabase, name: DeadlineName, atMs: number | null): void {

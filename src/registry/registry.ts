@@ -77,7 +77,7 @@ import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
 import { formatRefusal } from "./table-formats.ts";
 import { tableVersion } from "./table-version.ts";
 import { type RegistryDeps, Transactions } from "./transactions.ts";
-import { endTransfer, findTransfer, lastTransfer } from "./transfer.ts";
+import { endTransfer, expireTransfer, findTransfer, lastTransfer } from "./transfer.ts";
 
 /** Base-36 digits of the key that signs sticky cookies: 258 bits. */
 const cookieKeyLength = 50;
@@ -145,13 +145,14 @@ export class Registry implements RegistryOperations {
    * delay, releases departing tasks.
    */
   runDueDeadlines(): void {
-    const due = this.#store.dueDeadlines(this.#deps.clock());
+    const nowMs = this.#deps.clock();
+    const due = this.#store.dueDeadlines(nowMs);
+    this.#store.transaction(() => expireTransfer(this.#store, nowMs));
     if (due.includes("probers")) {
       this.#transactions.wakeProbers(this.#transactions.change((draft) => sweepRegions(draft)));
     }
     if (due.includes("forget")) this.#transactions.forgetNodes();
     if (due.includes("gateway-keys")) this.#transactions.change(advanceRotation, "always");
-    if (due.includes("transfer")) this.#transactions.change(({ store }) => endTransfer(store));
     if (due.includes("gateway-checks")) this.#transactions.change(checkGatewaysAgain);
     if (due.includes("reconcile")) this.#transactions.settle();
     else if (due.includes("release")) this.#transactions.releaseDepartures();
@@ -344,7 +345,7 @@ export class Registry implements RegistryOperations {
   }
 
   backupPart(id: string, number: number): Result<string> {
-    return toResult(() => backupPart(this.#store, id, number));
+    return toResult(() => backupPart(this.#store, id, number, this.#deps.clock()));
   }
 
   startRestore(request: RestoreRequest, _actor: string): Result<RestoreStarted> {
@@ -352,16 +353,15 @@ export class Registry implements RegistryOperations {
   }
 
   putRestorePart(id: string, number: number, part: string): Result<null> {
-    const { sealSecret } = this.#deps;
-    return this.#command(({ store }) => putRestorePart(store, id, number, part, sealSecret));
+    return this.#command((draft) => putRestorePart(draft, id, number, part));
   }
 
   commitRestore(id: string, commit: RestoreCommit, actor: string): Result<MeshContents> {
     return toResult(() => {
-      const { restored } = findTransfer(this.#store, "restore", id);
+      const nowMs = this.#deps.clock();
+      const { restored } = findTransfer(this.#store, "restore", id, nowMs);
       if (restored !== undefined) return restored;
       const before = this.#transactions.world();
-      const nowMs = this.#deps.clock();
       const contents = this.#transactions.replace(
         () => loadBackup(this.#store, { id, commit, actor, before, nowMs, ...this.#deps }),
         (draft) => {

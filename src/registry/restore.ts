@@ -54,14 +54,13 @@ export function startRestore(draft: Draft, { step, parts, replace }: RestoreRequ
 
 /** Keeps a part until the restore is committed. It may be sent again. @throws MeshError restore/not-found, restore/invalid */
 export function putRestorePart(
-  store: RegistryStore,
+  { store, context, nowMs }: Draft,
   id: string,
   number: number,
   part: string,
-  token: string,
 ): void {
-  const { parts } = findTransfer(store, "restore", id);
-  if (number >= parts || openPart(part, token, { transfer: id, number }) === null)
+  const { parts } = findTransfer(store, "restore", id, nowMs);
+  if (number >= parts || openPart(part, context.sealSecret, { transfer: id, number }) === null)
     throw invalid(`part ${number} of the restore is not one of this restore, or was changed on its way`);
   store.backup.putPart(number, part);
 }
@@ -86,7 +85,7 @@ export function loadBackup(
   { id, commit, actor, before, newSecret, sealSecret, nowMs, meshName }: LoadedRestore,
 ): void {
   const { replace, returnMs, source } = commit;
-  const transfer = findTransfer(store, "restore", id);
+  const transfer = findTransfer(store, "restore", id, nowMs);
   if (!replace) requireEmpty(store, contentsOf(before, store));
   const missing = transfer.parts - store.backup.countParts();
   if (missing > 0) throw invalid(`${missing} of ${transfer.parts} parts of the backup have not arrived`);
@@ -137,16 +136,13 @@ export function followBackup(draft: Draft, id: string, before: World): MeshConte
   draft.hasNewKeys = true;
   scheduleRegionSweep(draft);
   const contents = contentsOf(draft.world, store);
-  saveTransfer(store, { ...findTransfer(store, "restore", id), restored: contents });
+  saveTransfer(store, { ...findTransfer(store, "restore", id, draft.nowMs), restored: contents });
   endTransfer(store);
   return contents;
 }
 
 /** What a mesh has, by name. The network that every mesh has is not named. */
-function contentsOf(
-  { nodes, services, servers, networks }: World,
-  store: RegistryStore,
-): MeshContents {
+function contentsOf({ nodes, services, servers, networks }: World, store: RegistryStore): MeshContents {
   const dependencies = store.dependencies();
   const named = (kind: "secret" | "config") => dependencies.filter((one) => one.kind === kind);
   const names = <T>(all: Iterable<T>, nameOf: (one: T) => string) => [...all].map(nameOf).sort();

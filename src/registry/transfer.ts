@@ -14,6 +14,8 @@ export type Transfer = {
   readonly parts: number;
   /** The step of the tables that the rows are from. */
   readonly step: number;
+  /** True: its parts are deleted. Absent: they may be there. */
+  readonly ended?: true;
   /** What a restore brought, once it is done: the call that ends it may be repeated. */
   readonly restored?: MeshContents;
 };
@@ -25,7 +27,6 @@ const transferMs = 15 * 60_000;
 export function beginTransfer(store: RegistryStore, transfer: Transfer): void {
   store.backup.clearParts();
   saveTransfer(store, transfer);
-  store.setDeadline("transfer", transfer.atMs + transferMs);
 }
 
 export function saveTransfer(store: RegistryStore, transfer: Transfer): void {
@@ -38,15 +39,37 @@ export function lastTransfer(store: RegistryStore): Transfer | null {
 }
 
 /** @throws MeshError backup/not-found, restore/not-found */
-export function findTransfer(store: RegistryStore, kind: Transfer["kind"], id: string): Transfer {
+export function findTransfer(
+  store: RegistryStore,
+  kind: Transfer["kind"],
+  id: string,
+  nowMs: number,
+): Transfer {
   const transfer = lastTransfer(store);
-  if (transfer?.id === id && transfer.kind === kind) return transfer;
+  const isKnown = transfer?.id === id && transfer.kind === kind && !isOver(transfer, nowMs);
+  if (isKnown) return transfer;
   const message = `this mesh has no such ${kind} any more: it took longer than ${transferMs / 60_000} minutes, or another one began since; begin again`;
   throw new MeshError(`${kind}/not-found`, message, { blame: "operator", retry: "never" });
 }
 
 /** Deletes the parts. What is known of the transfer stays. */
 export function endTransfer(store: RegistryStore): void {
+  const transfer = lastTransfer(store);
+  if (transfer === null || transfer.ended) return;
   store.backup.clearParts();
-  store.setDeadline("transfer", null);
+  saveTransfer(store, { ...transfer, ended: true });
+}
+
+/**
+ * Deletes the parts of a transfer that took too long. It is called with whatever else is due, and has no deadline of
+ * its own: an earlier release, after a rollback, would find that due for ever.
+ */
+export function expireTransfer(store: RegistryStore, nowMs: number): void {
+  const transfer = lastTransfer(store);
+  if (transfer !== null && !transfer.ended && isOver(transfer, nowMs)) endTransfer(store);
+}
+
+/** One that lies ahead is from before the clock was set back. */
+function isOver({ atMs }: Transfer, nowMs: number): boolean {
+  return Math.abs(nowMs - atMs) > transferMs;
 }

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { newFile, openFile } from "../../../src/cli/backup/file-format.ts";
 import { BackupFile } from "../../../src/cli/backup/read-file.ts";
 import type { Cli, KeySource } from "../../../src/cli/cli.ts";
@@ -23,6 +23,9 @@ import { SmallDisk } from "../../support/small-disk.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { TestMesh } from "../registry/harness.ts";
 import { type RunResult, runCli } from "./support.ts";
+
+// A key that is not easily guessed takes its time on a busy machine.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 const viewerToken = "a-token-for-viewers";
 const data = Buffer.from("hunter2 opens it").toString("base64");

@@ -144,7 +144,7 @@ describe("a backup", () => {
     );
     mesh.registry.endTransfer(first.id);
     expect(mesh.registry.backupPart(second.id, 0).ok).toBe(true);
-    mesh.pass(15 * 60_000);
+    mesh.pass(16 * 60_000);
     expect(row(mesh, "SELECT count(*) AS parts FROM transfer_parts")).toEqual({ parts: 0 });
     expect(refusal(mesh.registry.backupPart(second.id, 0))).toMatch(/^backup\/not-found/);
   });
