@@ -67,7 +67,7 @@ import { removeNode, updateNode } from "./nodes.ts";
 import { PrintedUpdates } from "./printed-updates.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask, findTasks } from "./refs.ts";
-import { followBackup, loadBackup, putRestorePart, startRestore } from "./restore.ts";
+import { followBackup, loadBackup, orUnusable, putRestorePart, startRestore } from "./restore.ts";
 import { routerLiveMs } from "./routers.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
@@ -362,13 +362,12 @@ export class Registry implements RegistryOperations {
       const { restored } = findTransfer(this.#store, "restore", id, nowMs);
       if (restored !== undefined) return restored;
       const before = this.#transactions.world();
-      const contents = this.#transactions.replace(
-        () => loadBackup(this.#store, { id, commit, actor, before, nowMs, ...this.#deps }),
-        (draft) => {
-          this.#completeMesh(draft);
-          return followBackup(draft, id, before);
-        },
-      );
+      const load = () => loadBackup(this.#store, { id, commit, actor, before, nowMs, ...this.#deps });
+      const follow = (draft: Draft) => {
+        this.#completeMesh(draft);
+        return followBackup(draft, id, before);
+      };
+      const contents = orUnusable(() => this.#transactions.replace(load, follow));
       // No router of the backed-up mesh has polled here.
       this.#transactions.routers.start(nowMs + routerLiveMs);
       this.#transactions.wakeProbers(this.#deps.regions);

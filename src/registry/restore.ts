@@ -93,13 +93,8 @@ export function loadBackup(
   const meshId = store.meta("meshId") ?? "";
   const own = { tableVersion: Number(store.meta("tableVersion") ?? 0), seq: store.lastEventSeq() };
   const spentIds = JSON.parse(store.meta("spentIds") ?? "{}") as object;
-  try {
-    const parts = readParts(store, transfer, { newSecret, sealSecret });
-    store.backup.replace(transfer.step, parts, [...presentMeta]);
-  } catch (error) {
-    if (error instanceof MeshError) throw error;
-    throw invalid(`the rows of the backup do not fit its tables: ${(error as Error).message}`);
-  }
+  const parts = readParts(store, transfer, { newSecret, sealSecret });
+  store.backup.replace(transfer.step, parts, [...presentMeta]);
   if (store.meta("meshId") === null)
     throw invalid("the backup has no mesh: its rows of the table meta are missing");
   const goneMs = Math.max(0, nowMs - source.atMs);
@@ -139,6 +134,16 @@ export function followBackup(draft: Draft, id: string, before: World): MeshConte
   saveTransfer(store, { ...findTransfer(store, "restore", id, draft.nowMs), restored: contents });
   endTransfer(store);
   return contents;
+}
+
+/** A backup of a registry that was damaged has rows that nothing expects. @throws MeshError restore/invalid in place of any error */
+export function orUnusable<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof MeshError) throw error;
+    throw invalid(`the rows of the backup cannot be used: ${(error as Error).message}`, error);
+  }
 }
 
 /** What a mesh has, by name. The network that every mesh has is not named. */
@@ -196,6 +201,6 @@ function withoutPresent(part: BackupRows): BackupRows {
   return { ...part, rows: part.rows.filter((row) => !presentMeta.has(String(row[at]))) };
 }
 
-function invalid(message: string): MeshError {
-  return new MeshError("restore/invalid", message, { blame: "operator", retry: "never" });
+function invalid(message: string, cause?: unknown): MeshError {
+  return new MeshError("restore/invalid", message, { blame: "operator", retry: "never", cause });
 }

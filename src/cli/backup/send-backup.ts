@@ -17,7 +17,7 @@ import { knownPassphrase } from "./passphrase.ts";
 import { BackupFile } from "./read-file.ts";
 import type { RestoreFlags } from "./restore.ts";
 import { unreadableText } from "./summary.ts";
-import { transferTimeoutMs } from "./write-backup.ts";
+import { beginTransfer, transferTimeoutMs } from "./write-backup.ts";
 
 export async function sendBackup(
   cli: Cli,
@@ -36,7 +36,7 @@ export async function sendBackup(
   const mesh = await connect(command, cli, transferTimeoutMs);
   const { step, parts, at } = file.head.header;
   const replace = flags.replace === true;
-  const started = await mesh.postNative("/mesh/restore", { step, parts, replace }, RestoreStarted);
+  const started = await beginTransfer(mesh, "/mesh/restore", { step, parts, replace }, RestoreStarted);
   const { id } = started;
   let contents: MeshContents;
   try {

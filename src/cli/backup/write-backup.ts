@@ -8,7 +8,7 @@ import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { connect, warnings } from "../flags.ts";
 import { printJson } from "../json.ts";
-import { engineVersion } from "../shapes.ts";
+import { engineVersion, type Shape } from "../shapes.ts";
 import type { BackupFlags } from "./backup.ts";
 import { newFile } from "./file-format.ts";
 import { newPassphrase } from "./passphrase.ts";
@@ -65,7 +65,7 @@ async function fetchParts(
   place: DraftFile,
   { passphrase, version, stop }: { passphrase: string; version: string; stop: AbortSignal },
 ): Promise<Fetched> {
-  const started = await mesh.postNative("/mesh/backup", {}, BackupStarted);
+  const started = await beginTransfer(mesh, "/mesh/backup", {}, BackupStarted);
   const { id, parts, step } = started;
   try {
     const at = new Date(started.atMs).toISOString();
@@ -90,6 +90,24 @@ async function fetchParts(
   } finally {
     // If this fails, the mesh deletes the parts by itself.
     await mesh.deleteNative(`/mesh/backup/${id}`).catch(() => {});
+  }
+}
+
+/** Posts to one of the routes of backups, which earlier releases and Docker's daemon do not have. */
+export async function beginTransfer<T>(
+  mesh: MeshClient,
+  route: "/mesh/backup" | "/mesh/restore",
+  body: object,
+  shape: Shape<T>,
+): Promise<T> {
+  try {
+    return await mesh.postNative(route, body, shape);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.message !== "page not found") throw error;
+    throw refused(
+      `the server at ${mesh.target.url} knows no backups: it has no route ${route}`,
+      'it is a mesh of an earlier release, to be upgraded first, or a Docker daemon; "waggle version" shows which',
+    );
   }
 }
 

@@ -22,7 +22,7 @@ import { serve } from "../../support/serve.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { TestMesh } from "../registry/harness.ts";
-import { type RunResult, runCli } from "./support.ts";
+import { fakeMesh, type RunResult, runCli } from "./support.ts";
 
 // A key that is not easily guessed takes its time on a busy machine.
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
@@ -458,6 +458,23 @@ describe("restore", () => {
     expect((await on(to, `restore --replace ${flags}`, { keys: typing("test\n") })).code).toBe(0);
     expect((await on(to, `restore --replace --yes --name test ${flags}`)).code).toBe(0);
     expect(to.mesh.registry.services().map(({ spec }) => spec.name)).toEqual(["web"]);
+  });
+
+  test("[L166] a server without the routes is named: an earlier release, or a Docker daemon", async () => {
+    await using other = await fakeMesh({
+      "GET /version": { json: { Version: "29.1.3", ApiVersion: "1.52" } },
+      "GET /info": { json: { Name: "a-docker-host" } },
+    });
+    const at = { url: other.url, token: "a-token-for-another-server" };
+    const expected = {
+      code: 1,
+      err: expect.stringMatching(
+        /knows no backups: it has no route \/mesh\/\w+\nit is a mesh of an earlier release/,
+      ),
+    };
+    expect(await on(at, `restore --passphrase-file ${key} ${file}`)).toMatchObject(expected);
+    expect(await on(at, `backup --passphrase-file ${key} ${folder}/of-docker`)).toMatchObject(expected);
+    expect(existsSync(join(folder, "of-docker"))).toBe(false);
   });
 
   test("[L166] that is interrupted changes nothing", async () => {
