@@ -18,6 +18,7 @@ import { BackupFile } from "../../../src/cli/backup/read-file.ts";
 import type { Cli, KeySource } from "../../../src/cli/cli.ts";
 import { controlApp } from "../../../src/control/app.ts";
 import { unwrap } from "../../../src/domain/model/error.ts";
+import { newestStep } from "../../../src/registry/backup-store.ts";
 import { serve } from "../../support/serve.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
@@ -494,6 +495,10 @@ describe("restore", () => {
 
   test("[L167] a backup that an earlier release has written is restored", async () => {
     const fixtures = new URL("../../fixtures/backups/", import.meta.url);
+    const newest = `step-${newestStep}.backup`;
+    expect(readdirSync(fixtures), `run: node test/fixtures/record-state.ts backup > ${newest}`).toContain(
+      newest,
+    );
     for (const name of readdirSync(fixtures)) {
       const target = await serveMesh("a-third-operator-token");
       const path = new URL(name, fixtures).pathname;
