@@ -61,7 +61,7 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
     routeUrl(options.url, "");
     const { runtime, kind, daemon } = await makeRuntime(options);
     try {
-      const releaseStateDir = acquireStateDir(options.stateDir);
+      const releaseStateDir = options.handOver === undefined ? acquireStateDir(options.stateDir) : () => {};
       try {
         const discovered = options.discovers ? daemon : undefined;
         await new NodeAgent({ ...options, runtime: kind }, runtime, stop, discovered).run();
@@ -254,7 +254,7 @@ class NodeAgent {
     } finally {
       clearInterval(housekeeping);
       this.#discovery?.close();
-      await this.#stopIngress();
+      await this.#endIngress();
       await this.#names.close();
       await this.#gateway?.gateway.close(0);
       this.#reporter.clear();
@@ -272,13 +272,25 @@ class NodeAgent {
       if (this.#membership === null) return this.#stopOrDetachTasks();
       this.#logKeys = [logKeyOf(this.#membership.credential)];
       this.#startIngress(this.#membership);
+      await Promise.race([
+        this.#options.handOver?.isAlone,
+        waitForAbort(this.#ending),
+        failureOf(this.#ingress),
+      ]);
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
       if (end === "removed" || end === "not-a-member") await this.#forgetIngress();
       if (end === "removed" && this.#options.token !== undefined) return this.#stayOut();
       await this.#handleSessionEnd(end);
-      await wait(jitteredBackoffMs(sessions, Math.random()), this.#stop.requested);
+      await wait(jitteredBackoffMs(sessions, Math.random()), this.#ending);
     }
+  }
+
+  /** Aborts at a requested stop, and when the next process takes over. */
+  get #ending(): AbortSignal {
+    const { handOver } = this.#options;
+    const { requested } = this.#stop;
+    return handOver === undefined ? requested : AbortSignal.any([requested, handOver.requested]);
   }
 
   /** Sets `#membership`, unless a stop is requested first. */
@@ -321,7 +333,7 @@ class NodeAgent {
     this.#session = session;
     const sessionAbort = new AbortController();
     const sessionEnd = session.run(sessionAbort.signal);
-    const stopRequested = waitForAbort(this.#stop.requested).then(() => "stop" as const);
+    const stopRequested = waitForAbort(this.#ending).then(() => "stop" as const);
     const ingressFailure = failureOf(this.#ingress);
     try {
       const first = await Promise.race([sessionEnd, stopRequested, ingressFailure]);
@@ -332,7 +344,7 @@ class NodeAgent {
         throw first;
       }
       if (first !== "stop") return first;
-      await this.#leave(session);
+      if (this.#stop.requested.aborted) await this.#leave(session);
       sessionAbort.abort();
       await sessionEnd;
       return "closed";
@@ -391,7 +403,8 @@ class NodeAgent {
       this.#listeners = listeners;
       this.#session?.send({ type: "report", tasks: [], listeners });
     };
-    this.#ingress = ingress.start({ ...options, membership, onListeners });
+    const onServing = (): void => this.#options.handOver?.serving();
+    this.#ingress = ingress.start({ ...options, membership, onListeners, onServing });
     // Handled where a session runs.
     this.#ingress.catch(() => {});
   }
@@ -401,6 +414,17 @@ class NodeAgent {
     this.#ingress = null;
     this.#listeners = { open: 0, closed: [] };
     await running?.stop();
+  }
+
+  /** Stops the ingress, or leaves its sockets to the next process. */
+  async #endIngress(): Promise<void> {
+    const { handOver } = this.#options;
+    if (handOver === undefined || !handOver.requested.aborted) return this.#stopIngress();
+    handOver.ended();
+    await this.#ingress?.then(
+      (running) => running.handOver(handOver.drainMs),
+      () => undefined,
+    );
   }
 
   /** Also removes the table and the keys that the node had. */

@@ -13,9 +13,19 @@ export type IngressContext = Pick<
   readonly runtime: NodeDescription["runtime"];
   /** Receives the state of the listeners each time it changes. */
   readonly onListeners: (report: ListenersReport) => void;
+  /** Called when the ports are open and requests are routed, and again after each start of its process. */
+  readonly onServing?: () => void;
 };
 
-export type RunningIngress = { readonly stop: () => Promise<void> };
+export type RunningIngress = {
+  readonly stop: () => Promise<void>;
+  /**
+   * Serves the connections that it has accepted, and no others: another process has the sockets.
+   *
+   * @param graceMs for open requests and connections
+   */
+  readonly handOver: (graceMs: number) => Promise<void>;
+};
 
 export type NodeIngress = {
   /** Rejects with a MeshError if it can never work. */

@@ -1,6 +1,7 @@
 // The options of an agent, and their defaults.
 
 import { defaultGatewayPort } from "../gateway/attempt.ts";
+import type { HandOver } from "./hand-over.ts";
 import type { NodeIngress } from "./ingress.ts";
 
 export type AgentOptions = {
@@ -33,6 +34,11 @@ export type AgentOptions = {
   readonly drainTimeoutMs: number;
   /** `keep`: tasks keep running after the agent ends, for the next agent of this state folder. */
   readonly onStop: "stop" | "keep";
+  /**
+   * This process follows another one, and is followed by others. Its parent holds the lock of the state folder then.
+   * Absent: it is the only one.
+   */
+  readonly handOver?: HandOver;
   /** Called after each assignment that the registry sends. */
   readonly onAssigned?: () => void;
   /** Writes one log line, which has a timestamp, no line end and no secrets. */

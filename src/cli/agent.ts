@@ -11,6 +11,7 @@ import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
 import { parseHost } from "./mesh-target.ts";
 import { directNotice } from "./proxy.ts";
+import { addTlsFlags, type TlsFlags, tlsOf } from "./tls-flags.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { variablesOf } from "./up-variables.ts";
 import { readListenPort } from "./values.ts";
@@ -31,7 +32,7 @@ type Flags = {
   readonly keepTasks?: boolean;
   readonly ingress?: boolean;
   readonly insecure?: boolean;
-};
+} & TlsFlags;
 
 const agentHelp = `
 Examples:
@@ -89,6 +90,10 @@ function controlUrlOf(address: string): string {
 }
 
 function addAgentFlags(command: Command): Command {
+  return addTlsFlags(addNodeFlags(command), false);
+}
+
+function addNodeFlags(command: Command): Command {
   return command
     .option("--name <name>", "node name (default: the host name)")
     .option(
@@ -127,15 +132,22 @@ function addAgentFlags(command: Command): Command {
     .option("--insecure", "with --ingress: accept plain HTTP to a control URL that is not loopback");
 }
 
+/** How long open requests of published ports may take when an agent stops; its tasks have ended before. */
+const ingressDrainMs = 5_000;
+
 async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> {
   const { ingress, insecure = false } = flags;
+  const tls = tlsOf(flags, null);
+  if (tls !== null && !ingress) throw usageError("--tls is for published ports", "open them with --ingress");
   trustCertificates(flags.ca, flags.state);
   await runMachine(cli, url, {
     stateDir: flags.state,
     token: flags.join,
     hostname: flags.name ?? hostname(),
     address: flags.address ?? defaultAddress(parseHost(url)),
-    ...(ingress && { ingress: { listen: null, defaultPort: null, insecure } }),
+    ...(ingress && {
+      ingress: { listen: null, defaultPort: null, tls, sockets: null, drainMs: ingressDrainMs, insecure },
+    }),
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
     ...gatewayTlsOf(flags),
     runtime: flags.runtime,

@@ -7,6 +7,7 @@ import Module from "node:module";
 import { dirname } from "node:path";
 import { childModule } from "../package/program-files.ts";
 import { dropFailedWrites } from "./child-log.ts";
+import { isSocketMessage, type KeptSockets } from "./kept-sockets.ts";
 
 /** A message of a child. */
 export type ChildMessage<T> =
@@ -39,7 +40,20 @@ export type ChildProgram = {
   readonly input: object;
   /** Receives stdout and stderr. */
   readonly logFile: string;
+  /** The listening sockets that it serves, which outlive it. Absent: it has none. */
+  readonly sockets?: KeptSockets;
 };
+
+/** How a child stops that serves clients. */
+export type ChildStop = {
+  /** For open requests and connections, milliseconds. */
+  readonly graceMs: number;
+  /** Another process serves its sockets, and its clients lose nothing. */
+  readonly isReplaced: boolean;
+};
+
+/** A message to a running child. */
+export type StopMessage = { readonly stop: ChildStop };
 
 export type MeshChild<T> = {
   readonly process: ChildProcess;
@@ -51,7 +65,7 @@ export type MeshChild<T> = {
 
 /** Starts a child. The observer is called while the child runs. */
 export function startChild<T>(
-  { module, name, input, logFile }: ChildProgram,
+  { module, name, input, logFile, sockets }: ChildProgram,
   { onEvent, onProcess, onReport }: ChildObserver,
 ): MeshChild<T> {
   const log = openLog(logFile);
@@ -67,10 +81,13 @@ export function startChild<T>(
     // The system has no process for it.
     child.on("error", (error) => child.pid === undefined && resolve(error.message));
   });
+  // Before its input, which starts it.
+  if (child.connected) sockets?.attach(child);
   // Without a free file descriptor there is no channel, and the error follows.
   if (child.connected) child.send(input, () => {});
   const ready = new Promise<T>((resolve, reject) => {
     child.on("message", (message: ChildMessage<T>) => {
+      if (isSocketMessage(message)) return;
       if ("ready" in message) resolve(message.ready);
       else if ("failed" in message) reject(new Error(message.failed));
       else if ("event" in message) onEvent(message.event);
@@ -124,29 +141,40 @@ function lastLine(logFile: string, start: number): string {
 }
 
 /** What a child's start gives: the value it reports, and how it stops. */
-type StartedChild<Ready> = { readonly ready: Ready; readonly stop: () => Promise<void> };
+type StartedChild<Ready> = {
+  readonly ready: Ready;
+  /** @param how undefined: its parent says nothing about that, or has ended */
+  readonly stop: (how?: ChildStop) => Promise<void>;
+};
 
 /**
- * Runs the child's side: receives the input, starts, and reports it. Calls `stop` on SIGTERM or when the
- * parent has ended, and then exits.
+ * Runs the child's side: receives the input, starts, and reports it. Calls `stop` on SIGTERM, on a StopMessage or
+ * when the parent has ended, and then exits.
  */
 export function runChild<Input, Ready>(
   start: (input: Input, notify: (notice: ChildNotice) => Promise<void>) => Promise<StartedChild<Ready>>,
 ): void {
   prepareChild();
-  process.once("message", async (input: Input) => {
+  const begin = async (input: Input): Promise<void> => {
+    if (isSocketMessage(input)) return;
+    process.off("message", begin);
     // Until the start is complete there is nothing to stop in order.
     const abandon = (): never => process.exit(1);
     process.once("disconnect", abandon);
     try {
       const { ready, stop } = await start(input, sendToParent);
-      const stopOnce = runOnce(async () => {
-        await stop();
+      const stopOnce = runOnce(async (how) => {
+        // It may take minutes, and is over when the parent is.
+        if (how?.isReplaced === true) process.once("disconnect", abandon);
+        await stop(how);
         process.exit(0);
       });
       process.off("disconnect", abandon);
-      process.once("disconnect", stopOnce);
-      process.on("SIGTERM", stopOnce);
+      process.once("disconnect", () => stopOnce());
+      process.on("SIGTERM", () => stopOnce());
+      process.on("message", (message: Partial<StopMessage>) => {
+        if (message.stop !== undefined) stopOnce(message.stop);
+      });
       if (process.connected) await sendToParent({ ready });
       else stopOnce();
     } catch (error) {
@@ -154,7 +182,8 @@ export function runChild<Input, Ready>(
       await sendToParent({ failed });
       process.exit(1);
     }
-  });
+  };
+  process.on("message", begin);
 }
 
 /** Resolves once the message is sent, or could not be because the parent has ended. */
@@ -165,11 +194,11 @@ export function sendToParent(message: ChildMessage<unknown>): Promise<void> {
   });
 }
 
-function runOnce(work: () => Promise<void>): () => void {
+function runOnce(work: (how?: ChildStop) => Promise<void>): (how?: ChildStop) => void {
   let hasRun = false;
-  return () => {
+  return (how) => {
     if (hasRun) return;
     hasRun = true;
-    void work();
+    void work(how);
   };
 }

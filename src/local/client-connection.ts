@@ -57,6 +57,8 @@ export class ClientConnection {
   #isCounted = false;
   /** No further request is taken: one was refused, or the listener closes. */
   #isEnding = false;
+  /** The listener closes when its clients have received their responses. */
+  #isDraining = false;
   /** A refusal is on its way. What follows the refused request may be unreadable as well. */
   #isRefused = false;
   /** Sends the refusal that waits for the rest of its request; null if there is no such refusal. */
@@ -140,6 +142,19 @@ export class ClientConnection {
     this.#dropWaiting();
     if (this.#current === "tunnel") this.socket.end();
     else if (this.#current === null) this.socket.destroy();
+    else this.#sayClose(this.#current);
+  }
+
+  /**
+   * Ends the connection after a response that says so (`Connection: close`): the current one, or the next. A client
+   * that has just sent a request on an idle connection would lose it to a close. One that sends none is closed when
+   * it has been idle for the usual time.
+   */
+  drain(): void {
+    this.#isDraining = true;
+    const current = this.#current;
+    if (current === null || current === "tunnel" || current.outgoing.headersSent) return;
+    if (this.#waiting.length === 0) this.endAfter(current.outgoing);
   }
 
   /**
@@ -198,8 +213,14 @@ export class ClientConnection {
     this.#waiting.length = 0;
   }
 
+  #sayClose({ outgoing }: Exchange): void {
+    if (!outgoing.headersSent) outgoing.shouldKeepAlive = false;
+  }
+
   #begin(current: Exchange | "tunnel", start: Start): void {
     this.#current = current;
+    const isLast = this.#isDraining && this.#waiting.length === 0;
+    if (isLast && current !== "tunnel") this.endAfter(current.outgoing);
     this.#isCounted = this.#budget.begin(this, performance.now());
     const started = this.#isCounted ? start() : overloaded;
     if (typeof started === "function") this.#abort = started;

@@ -4,6 +4,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { routeUrl } from "../agent/join.ts";
+import { wait } from "../agent/wait.ts";
 import type { ClosedPort } from "../domain/model/node-listeners.ts";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { printableUpTo } from "../domain/model/printable.ts";
@@ -16,10 +17,12 @@ import { entryHeader } from "../proxy/entry-facts.ts";
 import { readLimits } from "../proxy/limits.ts";
 import type { ExitAccess } from "../proxy/plane.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
-import { runChild } from "./child.ts";
+import { flushIntervalMs } from "../telemetry/flusher.ts";
+import { type ChildStop, runChild } from "./child.ts";
 import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
+import { InheritedSockets } from "./kept-sockets.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, sealFacts } from "./listener-profile.ts";
 import {
@@ -27,6 +30,7 @@ import {
   listenersOfBalancer,
   listenersOfNode,
   PublishedPorts,
+  type TlsPorts,
 } from "./published-ports.ts";
 import { RouterLink, type SavedTable } from "./router-link.ts";
 import { RouterRelay } from "./router-relay.ts";
@@ -36,6 +40,7 @@ import { ServerExit } from "./server-exit.ts";
 import { logFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
+import { CertificateStore } from "./tls/certificate-store.ts";
 
 export type IngressInput = {
   /** The control URL of the mesh. */
@@ -47,15 +52,25 @@ export type IngressInput = {
   readonly address: string;
   /** A balancer's port for the default service; null: none. */
   readonly defaultPort: number | null;
+  /** The ports that speak TLS, with the paths of their certificates; null: none does. */
+  readonly tls: (TlsPorts & { readonly paths: readonly string[] }) | null;
   readonly stateDir: string;
   /** Variables of the data plane's Worker. */
   readonly variables: Readonly<Record<string, string>>;
 };
 
+/** What the process reports each time it changes. */
+export type IngressReport =
+  | { readonly listeners: ListenersReport }
+  /** Its ports are open, and requests are routed. */
+  | { readonly isServing: true };
+
 /** How long the Worker may take to route by a table, milliseconds; then the next poll tries again. */
 const routeTimeoutMs = 2_000;
 /** Interval of asking it, milliseconds. */
 const routePollMs = 60;
+
+const sockets = new InheritedSockets();
 
 runChild<IngressInput, null>(async (input, notify) => {
   const log = (event: string): void => void notify({ event });
@@ -66,7 +81,9 @@ runChild<IngressInput, null>(async (input, notify) => {
   const exitLimit = exitDescriptors(maxDescriptors);
   const exit = await ServerExit.open(exitLimit, log);
   const plane = new NodePlane(input, exit.access, log, (started) => void notify({ started }));
-  const listeners = new ListenersState((report) => void notify({ report }));
+  const report = (text: IngressReport): void => void notify({ report: text });
+  const listeners = new ListenersState((state) => report({ listeners: state }));
+  const certificates = input.tls === null ? null : new CertificateStore(input.tls.paths, log);
   const budget = new DescriptorBudget(maxDescriptors, defaultMaxWaiting, exitLimit);
   const router = new TcpRouter(Date.now, Math.random, randomUUID());
   let gatewayKeys: readonly GatewayKey[] = [];
@@ -84,7 +101,9 @@ runChild<IngressInput, null>(async (input, notify) => {
     (closed) => listeners.setClosed(closed),
     { budget, bodyTimeoutMs: () => bodyTimeoutMs },
     { router, dialer, budget },
+    { sockets, certificates },
   );
+  let isServing = false;
   const onTable = async (saved: SavedTable, table: RoutingTable): Promise<number> => {
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
@@ -98,17 +117,32 @@ runChild<IngressInput, null>(async (input, notify) => {
     await ports.apply(desired);
     listeners.setDesired(desired.length);
     await plane.start(relay.url, saved.mesh);
-    return plane.routeBy(saved.version);
+    const version = await plane.routeBy(saved.version);
+    if (!isServing) {
+      sockets.dropUntaken();
+      report({ isServing: true });
+    }
+    isServing = true;
+    return version;
   };
   const { url, membership, stateDir } = input;
   const link = new RouterLink({ url, membership, stateDir, onTable, log });
   const relay = await RouterRelay.open(link, plane.relayKey);
   const endReports = reportTcpTraffic(router.traffic, (route, body) => link.report(route, body));
   link.start();
-  const stop = async (): Promise<void> => {
+  const stop = async (how?: ChildStop): Promise<void> => {
     watch.stop();
-    await ports.close();
+    if (how?.isReplaced === true) {
+      // The process that replaces this one polls.
+      await link.stopPolling();
+      await ports.drain(how.graceMs);
+    } else {
+      await ports.close(how?.graceMs);
+    }
+    certificates?.close();
     await endReports();
+    // Until the Worker has sent its last counters.
+    if (how?.isReplaced === true) await wait(2 * flushIntervalMs);
     await link.stop();
     await plane.stop();
     await exit.close();
@@ -118,11 +152,11 @@ runChild<IngressInput, null>(async (input, notify) => {
 });
 
 function desiredListeners(
-  { node, membership, address, defaultPort }: IngressInput,
+  { node, membership, address, defaultPort, tls }: IngressInput,
   table: RoutingTable,
 ): readonly DesiredListener[] {
-  if (node === null) return listenersOfBalancer(table, address, defaultPort);
-  return listenersOfNode(table, { id: membership.nodeId, ...node }, address);
+  if (node === null) return listenersOfBalancer(table, address, defaultPort, tls);
+  return listenersOfNode(table, { id: membership.nodeId, ...node }, address, tls);
 }
 
 /** What the agent reports about the listeners; reports it when it changes. */

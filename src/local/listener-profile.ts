@@ -25,14 +25,15 @@ export type ListenerProfile = {
  * The profile of a listener. The control API refuses in the form of the Engine API.
  *
  * @param entryKey the secret of this mesh's start, by which the Worker verifies the header
+ * @param scheme that clients use
  */
 export function listenerProfile(
   { role, nodeId, published }: ListenerIdentity,
   entryKey: string,
+  scheme: EntryFacts["scheme"] = "http",
 ): ListenerProfile {
   return {
-    entryHeader: (client) =>
-      sealFacts({ role, node: nodeId, port: published, client, scheme: "http" }, entryKey),
+    entryHeader: (client) => sealFacts({ role, node: nodeId, port: published, client, scheme }, entryKey),
     refusal: (status, reason) =>
       role === "control"
         ? { type: "application/json", body: JSON.stringify({ message: reason }) }

@@ -2,14 +2,15 @@
 // parses each request with Node's parser, adds the entry header, and sends it on as Node writes it.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { listenBacklog } from "../agent/listen-backlog.ts";
+import { createServer as createTlsServer, type Server as HttpsServer } from "node:https";
+import { Server as NetServer, type Socket } from "node:net";
 import { ClientConnection } from "./client-connection.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { forwardUpgrade } from "./forward-upgrade.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
+import { handleOf, listenAt, type SocketHandle } from "./listening-socket.ts";
 import { type ParseError, parseRefusal } from "./parse-refusal.ts";
 import {
   connectRefusal,
@@ -18,7 +19,10 @@ import {
   type RuntimeRequest,
   readRequest,
 } from "./read-request.ts";
+import { redirectToHttps } from "./redirect-to-https.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
+import type { ServerTls } from "./tls/server-tls.ts";
+import { trackHandshakes } from "./tls/track-handshakes.ts";
 
 export type ListenerOptions = {
   readonly timeouts?: ListenerTimeouts;
@@ -28,6 +32,12 @@ export type ListenerOptions = {
   readonly bodyTimeoutMs?: () => number;
   /** Receives an error of the open port, once in a row; the port stays open. */
   readonly onError?: (error: Error) => void;
+  /** A socket that is open already; absent: a new one. */
+  readonly socket?: SocketHandle | null;
+  /** Absent: the port speaks plain HTTP. */
+  readonly tls?: ServerTls;
+  /** The port with TLS to which requests are redirected; absent: they are forwarded. */
+  readonly redirectTo?: number;
 };
 
 /**
@@ -43,6 +53,7 @@ export class Listener {
   readonly #budget: DescriptorBudget;
   readonly #timeouts: ListenerTimeouts;
   readonly #bodyTimeoutMs: () => number;
+  readonly #redirectTo: number | null;
 
   private constructor(profile: ListenerProfile, agent: RuntimeAgent, options: ListenerOptions) {
     this.#profile = profile;
@@ -50,7 +61,8 @@ export class Listener {
     this.#budget = options.budget ?? new DescriptorBudget(null);
     this.#timeouts = options.timeouts ?? defaultTimeouts;
     this.#bodyTimeoutMs = options.bodyTimeoutMs ?? (() => this.#timeouts.clientMs);
-    this.#server = this.#createServer();
+    this.#redirectTo = options.redirectTo ?? null;
+    this.#server = this.#createServer(options.tls ?? null);
   }
 
   /**
@@ -68,14 +80,7 @@ export class Listener {
   ): Promise<Listener> {
     const listener = new Listener(profile, agent, options);
     const server = listener.#server;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ host: address, port, backlog: listenBacklog }, () => {
-        server.off("error", reject);
-        listener.#reportErrors(options.onError);
-        resolve();
-      });
-    });
+    await listenAt(server, { address, port, handle: options.socket ?? null }, options.onError);
     listener.#budget.openListener();
     server.once("close", () => listener.#budget.closeListener());
     return listener;
@@ -85,6 +90,11 @@ export class Listener {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the listener is closed");
     return address.port;
+  }
+
+  /** The open socket, for another process. */
+  get socket(): SocketHandle {
+    return handleOf(this.#server);
   }
 
   /** Stops listening. Open responses may take up to `graceMs`. Resolves when all connections are closed. */
@@ -98,10 +108,29 @@ export class Listener {
     clearTimeout(deadline);
   }
 
-  #createServer(): Server {
+  /**
+   * Stops to accept, and ends each connection after its next response. Another process accepts from the socket.
+   * Resolves when all connections are closed, at the latest after `graceMs`.
+   */
+  async drain(graceMs: number): Promise<void> {
+    // That of an HTTP server would close idle connections, on which a request may be on its way.
+    const closed = new Promise<void>((resolve) =>
+      NetServer.prototype.close.call(this.#server, () => resolve()),
+    );
+    for (const connection of this.#connections.values()) connection.drain();
+    const deadline = setTimeout(() => {
+      for (const socket of this.#connections.keys()) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(deadline);
+    // Ends its timers.
+    this.#server.close();
+  }
+
+  #createServer(tls: ServerTls | null): Server {
     const { headMs, keepAliveMs, clientMs } = this.#timeouts;
     const bodyTimeoutMs = this.#bodyTimeoutMs;
-    const server = createServer({
+    const options = {
       noDelay: true,
       maxHeaderSize: maxHeaderBytes,
       insecureHTTPParser: false,
@@ -112,14 +141,15 @@ export class Listener {
       requestTimeout: 0,
       keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: Math.min(1_000, headMs),
-      shouldUpgradeCallback: (incoming) => isWebSocketHandshake(headOf(incoming)),
-    });
+      shouldUpgradeCallback: (incoming: IncomingMessage) => isWebSocketHandshake(headOf(incoming)),
+    };
+    const server = tls === null ? createServer(options) : this.#createTlsServer(options, tls);
     // A client may end its side and still read the response.
     Object.assign(server, { httpAllowHalfOpen: true });
     // No limit besides that of the head: Node would drop further headers without a word.
     server.maxHeadersCount = 0;
     server.timeout = clientMs;
-    server.on("connection", (socket) => this.#accept(socket));
+    if (tls === null) server.on("connection", (socket) => this.#accept(socket));
     server.on("request", (incoming, outgoing) => this.#receive(incoming, outgoing, false));
     server.on("checkContinue", (incoming, outgoing) => this.#receive(incoming, outgoing, true));
     server.on("checkExpectation", (incoming, outgoing) => this.#refuseExpectation(incoming, outgoing));
@@ -132,12 +162,12 @@ export class Listener {
     return server;
   }
 
-  #reportErrors(onError: ListenerOptions["onError"]): void {
-    let reported = "";
-    this.#server.on("error", (error) => {
-      if (error.message !== reported) onError?.(error);
-      reported = error.message;
-    });
+  #createTlsServer(options: object, tls: ServerTls): HttpsServer {
+    const handshakeTimeout = this.#timeouts.headMs;
+    const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout, allowHalfOpen: true });
+    tls.follow(server);
+    trackHandshakes(server, this.#budget, (socket) => this.#accept(socket));
+    return server;
   }
 
   #accept(socket: Socket): void {
@@ -159,6 +189,11 @@ export class Listener {
     connection.run({ incoming, outgoing }, () => {
       const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
+      const redirect = redirectToHttps(request, this.#redirectTo);
+      if (redirect !== null) {
+        outgoing.writeHead(redirect.status, { location: redirect.location, "content-length": "0" }).end();
+        return () => undefined;
+      }
       // Node drops the bytes of the same packet behind an upgrade that it ignores.
       if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
       if (expectsContinue) outgoing.writeContinue();
@@ -184,7 +219,8 @@ export class Listener {
 
   #clientError(error: ParseError, socket: Socket): void {
     const refusal = parseRefusal(error);
-    if (refusal === null || !socket.writable) socket.destroy();
+    // A failed TLS handshake has no connection.
+    if (refusal === null || !socket.writable || !this.#connections.has(socket)) socket.destroy();
     else this.#connectionOf(socket).refuseUnreadable(refusal);
   }
 }

@@ -21,9 +21,11 @@ import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descript
 import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
 import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow-table.ts";
+import { type InheritedSockets, socketKey } from "./kept-sockets.ts";
 import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
+import { openFailure } from "./listening-socket.ts";
 import { LocalPlatform, type MeshPlatformReport, withTestAddresses } from "./local-platform.ts";
 import { type MeshOrigin, readOrigin } from "./mesh-origin.ts";
 import { type OperatorListen, type OperatorListener, openOperatorListener } from "./operator-listener.ts";
@@ -47,6 +49,7 @@ import {
 import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 import { TableCopy } from "./table-copy.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
+import { CertificateStore } from "./tls/certificate-store.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -58,6 +61,8 @@ export type MeshOptions = {
   readonly edgePort: number;
   /** Where else the control API is reached. */
   readonly operatorListens?: readonly OperatorListen[];
+  /** The control plane of a mesh whose ports are opened by other processes. Absent: this one opens them. */
+  readonly controlPlane?: ControlPlane;
   readonly images?: string;
   readonly runtime: "process" | "docker";
   /** Runs the control API with the registry, and the data plane, as two processes. */
@@ -68,6 +73,18 @@ export type MeshOptions = {
   readonly variables: Readonly<Record<string, string>>;
   /** Receives one line for each event after the start. */
   readonly log: (line: string) => void;
+};
+
+/** A control plane for other machines. */
+export type ControlPlane = {
+  /** The control API with TLS, for agents and balancers too; null: this machine alone reaches it. */
+  readonly secured: {
+    readonly address: string;
+    readonly port: number;
+    readonly paths: readonly string[];
+  } | null;
+  /** Outlive this process. */
+  readonly sockets: InheritedSockets;
 };
 
 /** A running mesh. */
@@ -90,8 +107,10 @@ export type LocalMesh = {
   readonly stop: () => Promise<void>;
 };
 
-/** Time for open responses of the control API to finish at the end, milliseconds. */
-const controlGraceMs = 500;
+/** Time for open responses of the control API to finish when the whole mesh ends, milliseconds. */
+const meshGraceMs = 500;
+/** The same of a control plane, which another process follows. */
+const controlPlaneGraceMs = 2_000;
 
 /**
  * Starts the mesh of `stateDir`.
@@ -105,8 +124,10 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const lock = lockStateFolder(stateDir);
   try {
     await awaitEarlierChildren(stateDir);
-    await requireFreePort(options.listen, options.controlPort, "the control API", "--port");
-    await requireFreePort(options.listen, options.edgePort, "the balancer", "--edge-port");
+    if (options.controlPlane === undefined) {
+      await requireFreePort(options.listen, options.controlPort, "the control API", "--port");
+      await requireFreePort(options.listen, options.edgePort, "the balancer", "--edge-port");
+    }
     return await startWithExit({ ...options, stateDir }, lock);
   } catch (error) {
     lock.release();
@@ -182,7 +203,9 @@ async function startParts(
     watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log }),
     watchDescriptors(maxDescriptors, log),
   ];
-  const parts: MeshParts = { ...processes, ...publishing, exit, platform, watches, lock, stateDir };
+  const isControlPlane = options.controlPlane !== undefined;
+  const shared = { exit, platform, watches, lock, stateDir, isControlPlane };
+  const parts: MeshParts = { ...processes, ...publishing, ...shared };
   try {
     writeMeshFile(stateDir, { control, token: secrets.token, id });
   } catch (error) {
@@ -203,7 +226,7 @@ async function startParts(
 
 type MeshProcesses = {
   readonly runtimes: Runtimes;
-  readonly controlListener: Listener;
+  readonly controlListeners: readonly Listener[];
   readonly operatorListeners: readonly OperatorListener[];
   readonly agents: readonly LocalAgent[];
   readonly children: ChildrenFile;
@@ -227,7 +250,7 @@ async function startProcesses(
   const children = new ChildrenFile(stateDir, log);
   const context = { log, onProcess: (pid: number, parent: number | null) => children.add(pid, parent) };
   let runtimes: Runtimes | null = null;
-  let controlListener: Listener | null = null;
+  const controlListeners: Listener[] = [];
   const operatorListeners: OperatorListener[] = [];
   try {
     const nodeAddresses = platform?.nodeAddresses ?? confirmedAddresses(plan, options.nodes, listen);
@@ -250,11 +273,12 @@ async function startProcesses(
       secrets,
       runtimeContext,
     );
-    const profile = listenerProfile(controlIdentity, secrets.entryKey);
     const agent = new RuntimeAgent(runtimes.control);
-    const onError = (error: Error): void =>
-      log(`the control API: ${listen}:${controlPort}: ${error.message}`);
-    controlListener = await Listener.open(listen, controlPort, profile, agent, { budget, onError });
+    const { secured = null, sockets } = options.controlPlane ?? {};
+    const places: ControlPlace[] = [{ address: listen, port: controlPort, paths: null }];
+    if (secured !== null) places.push(secured);
+    for (const place of places)
+      controlListeners.push(await openControlListener(place, { agent, sockets, secrets, budget, log }));
     const upstream = {
       agent,
       entryKey: secrets.entryKey,
@@ -268,13 +292,55 @@ async function startProcesses(
     const join = { url: control, tokens };
     const gatewayTls = platform?.gatewayTls ?? null;
     const agents = await startAgents({ ...options, gatewayTls, logDir }, plan, join, context);
-    return { runtimes, controlListener, operatorListeners, agents, children, id };
+    return { runtimes, controlListeners, operatorListeners, agents, children, id };
   } catch (error) {
     children.close();
-    void controlListener?.close(0);
+    for (const listener of controlListeners) void listener.close(0);
     for (const listener of operatorListeners) void listener.close();
     for (const runtime of runtimes?.children ?? []) await runtime.stop("SIGTERM");
     throw error;
+  }
+}
+
+type ControlPlace = {
+  readonly address: string;
+  readonly port: number;
+  /** Of certificates; null: it speaks plain HTTP. */
+  readonly paths: readonly string[] | null;
+};
+
+type ControlListening = {
+  readonly agent: RuntimeAgent;
+  readonly sockets: InheritedSockets | undefined;
+  readonly secrets: MeshSecrets;
+  readonly budget: DescriptorBudget;
+  readonly log: (line: string) => void;
+};
+
+/** @throws Error if the port cannot be opened, or there is no certificate */
+async function openControlListener(
+  { address, port, paths }: ControlPlace,
+  { agent, sockets, secrets, budget, log }: ControlListening,
+): Promise<Listener> {
+  const name = `the control API: ${hostPort(address, port)}`;
+  const certificates = paths && new CertificateStore(paths, (line) => log(`${name}: ${line}`));
+  if (certificates?.problem) throw new Error(certificates.problem);
+  const place = socketKey(address, port);
+  const socket = sockets?.take(place) ?? null;
+  const profile = listenerProfile(
+    controlIdentity,
+    secrets.entryKey,
+    certificates === null ? "http" : "https",
+  );
+  const onError = (error: Error): void => log(`${name}: ${error.message}`);
+  const options = { budget, onError, socket, ...(certificates !== null && { tls: certificates }) };
+  try {
+    const listener = await Listener.open(address, port, profile, agent, options);
+    if (socket === null) sockets?.keep(place, listener.socket);
+    return listener;
+  } catch (error) {
+    const reason = openFailure(error as NodeJS.ErrnoException);
+    throw new Error(`cannot open ${hostPort(address, port)} for the control API: ${reason}`);
   }
 }
 
@@ -301,12 +367,13 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, runtime, variables, budget, exit, platform, log }: PartsOptions,
+  { stateDir, listen, edgePort, runtime, variables, budget, exit, platform, controlPlane, log }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
   control: string,
 ): PortPublishing {
+  const isControlPlane = controlPlane !== undefined;
   const closedPorts = closedPortsRecord(stateDir, log);
   const agent = new RuntimeAgent(upstream);
   const limits = readLimits(variables);
@@ -338,7 +405,7 @@ function publishPorts(
     router.setTable(table);
     const ownIngress = await fetchNodesWithIngress(control, secrets.token);
     const placed = platform === null ? table : withTestAddresses(table);
-    desired = desiredListeners(placed, plan, balancer, ownIngress, runtime);
+    desired = isControlPlane ? [] : desiredListeners(placed, plan, balancer, ownIngress, runtime);
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
       table.services.map(({ options }) => options ?? {}),
@@ -363,6 +430,7 @@ type MeshParts = MeshProcesses &
     readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
+    readonly isControlPlane: boolean;
   };
 
 /**
@@ -376,7 +444,12 @@ async function stopParts(parts: MeshParts): Promise<void> {
   await parts.ports.close();
   await parts.endReports();
   await Promise.all(parts.operatorListeners.map((listener) => listener.close()));
-  await parts.controlListener.close(controlGraceMs);
+  await Promise.all(
+    parts.controlListeners.map((listener) =>
+      // Clients that have connected just now get their responses. Later ones wait for the next process.
+      parts.isControlPlane ? listener.drain(controlPlaneGraceMs) : listener.close(meshGraceMs),
+    ),
+  );
   for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements.
   await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));

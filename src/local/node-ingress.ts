@@ -7,7 +7,8 @@ import { dialedHost, isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { layout } from "../package/program-files.ts";
 import { ListenersReport } from "../protocol/agent.ts";
-import type { IngressInput } from "./ingress-child.ts";
+import type { IngressInput, IngressReport } from "./ingress-child.ts";
+import { KeptSockets } from "./kept-sockets.ts";
 import { removeSavedTable } from "./router-link.ts";
 import { logFolder, makePrivateFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
@@ -18,6 +19,12 @@ export type NodeIngressOptions = {
   readonly listen: string | null;
   /** A balancer's port for the default service; null: none. */
   readonly defaultPort: number | null;
+  /** The ports that speak TLS, with the paths of their certificates; null: none does. */
+  readonly tls: IngressInput["tls"];
+  /** Keeps the listening sockets when the process that serves them is replaced; null: a keeper of its own. */
+  readonly sockets: KeptSockets | null;
+  /** How long open requests may take when the machine stops, milliseconds. */
+  readonly drainMs: number;
   /** Accepts a control URL by which others could read the keys of the mesh. */
   readonly insecure: boolean;
   /** Variables of the data plane's Worker. */
@@ -72,15 +79,28 @@ function requireWorkerd(): void {
 }
 
 async function startIngress(
-  { listen, defaultPort, variables }: NodeIngressOptions,
-  { url, hostname, address, stateDir, kind, membership, runtime, onListeners, log }: IngressContext,
+  { listen, defaultPort, tls, sockets, drainMs, variables }: NodeIngressOptions,
+  {
+    url,
+    hostname,
+    address,
+    stateDir,
+    kind,
+    membership,
+    runtime,
+    onListeners,
+    onServing,
+    log,
+  }: IngressContext,
 ): Promise<RunningIngress> {
+  const kept = sockets ?? new KeptSockets(null);
   const input: IngressInput = {
     url,
     membership,
     node: kind === "balancer" ? null : { name: hostname, runtime },
     address: listen ?? (await listenHost(address)),
     defaultPort,
+    tls,
     stateDir,
     variables,
   };
@@ -91,11 +111,27 @@ async function startIngress(
     input,
     logFile: join(logFolder(stateDir), "ingress.log"),
     title: "the ingress",
+    sockets: kept,
     onReady: () => {},
-    onReport: (report: unknown) => onListeners(ListenersReport.parse(report)),
+    onReport: (report: unknown) => {
+      const change = report as IngressReport;
+      if ("isServing" in change) onServing?.();
+      else onListeners(ListenersReport.parse(change.listeners));
+    },
   };
   const child = await SupervisedChild.start<null>(program, { log, onProcess: () => {} });
-  return { stop: () => child.stop("SIGTERM") };
+  return {
+    stop: () => {
+      // New clients are refused at once, instead of waiting in a socket that no process serves.
+      kept.dropAll();
+      return child.stopServing({ graceMs: drainMs, isReplaced: false });
+    },
+    handOver: (graceMs) => {
+      // A port that is unpublished later must not stay open in this process.
+      kept.release();
+      return child.stopServing({ graceMs, isReplaced: true });
+    },
+  };
 }
 
 function fatalError(code: MeshError["code"], message: string, cause?: unknown): MeshError {

@@ -9,10 +9,14 @@ import type { RoutingTable, TableNode, TableService } from "../domain/table/tabl
 import { isTcpService } from "../domain/table/tcp-options.ts";
 import type { NodeDescription } from "../protocol/agent.ts";
 import { type AddressPlan, coversAddress, nodePort } from "./addresses.ts";
+import { type InheritedSockets, socketKey } from "./kept-sockets.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
+import { openFailure, type SocketHandle } from "./listening-socket.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 import { type TcpForwarding, TcpListener } from "./tcp-listener.ts";
+import type { CertificateStore } from "./tls/certificate-store.ts";
+import type { ServerTls } from "./tls/server-tls.ts";
 
 /** A listener that should be open. */
 export type DesiredListener = {
@@ -24,6 +28,10 @@ export type DesiredListener = {
   readonly identity: ListenerIdentity;
   /** The port of a service in mode tcp. Absent: of one in mode http. */
   readonly isTcp?: true;
+  /** Absent: it speaks plain HTTP. */
+  readonly isTls?: true;
+  /** The port with TLS to which it redirects; absent: it redirects nothing. */
+  readonly redirectTo?: number;
   /** A name for messages: `node1`, `balancer`. */
   readonly owner: string;
 };
@@ -32,6 +40,14 @@ type TaskRuntime = NodeDescription["runtime"];
 
 /** The edge's address, and its port for the default service. */
 type Balancer = { readonly address: string; readonly defaultPort: number };
+
+/** The ports of a machine that speak TLS. */
+export type TlsPorts = {
+  /** At least one. Published ones of mode http, and others for the default service. */
+  readonly ports: readonly number[];
+  /** True if a balancer's plain port for the default service redirects to the first of them. */
+  readonly redirects: boolean;
+};
 
 /** How long open responses may take after their port is no longer published, milliseconds. */
 const closeGraceMs = 5_000;
@@ -86,12 +102,14 @@ export function desiredListeners(
  * The listeners of one node on its own machine.
  *
  * @param address that it listens on
+ * @param tls null: no port speaks TLS
  * @see docs/spec.md O130, N123
  */
 export function listenersOfNode(
   table: RoutingTable,
   node: { readonly id: string; readonly name: string; readonly runtime?: TaskRuntime },
   address: string,
+  tls: TlsPorts | null = null,
 ): readonly DesiredListener[] {
   const isOpen = (service: TableService, mode: PublishedPort["mode"]): boolean =>
     mode === "ingress" || (node.runtime !== "docker" && hasTaskOn(service, node.id));
@@ -100,24 +118,54 @@ export function listenersOfNode(
       .filter(({ mode }) => isOpen(service, mode))
       .map(({ published }) => withMode(service, nodeListener(node, address, published, published))),
   );
-  return withoutRepetitions(desired);
+  return withoutRepetitions(withTls(desired, tls));
 }
 
-/** The listeners of a balancer machine. @param defaultPort null: none for the default service */
+/**
+ * The listeners of a balancer machine.
+ *
+ * @param defaultPort null: no plain port for the default service
+ * @param tls null: no port speaks TLS
+ * @see docs/spec.md U491
+ */
 export function listenersOfBalancer(
   table: RoutingTable,
   address: string,
   defaultPort: number | null,
+  tls: TlsPorts | null = null,
 ): readonly DesiredListener[] {
   const desired = table.services.flatMap((service) =>
     service.ports
       .filter(({ mode }) => mode === "ingress")
       .map(({ published }) => withMode(service, balancerListener({ address }, published))),
   );
-  // A service that publishes this port gets its requests.
-  const isPublished = desired.some(({ port }) => port === defaultPort);
-  const atDefault = defaultPort === null || isPublished ? [] : [defaultListener({ address, defaultPort })];
-  return withoutRepetitions([...atDefault, ...desired]);
+  // A service that publishes such a port gets its requests.
+  const published = new Set(desired.map(({ port }) => port));
+  const atDefault = [...(defaultPort === null ? [] : [defaultPort]), ...(tls?.ports ?? [])]
+    .filter((port) => !published.has(port))
+    .map((port) => defaultListener({ address, defaultPort: port }));
+  const listeners = withTls([...atDefault, ...desired], tls);
+  return withoutRepetitions(listeners.map((listener) => withRedirect(listener, defaultPort, tls)));
+}
+
+/** Connections of mode tcp pass as they are, with the TLS of the client and the task. */
+function withTls(listeners: readonly DesiredListener[], tls: TlsPorts | null): readonly DesiredListener[] {
+  return listeners.map((listener) =>
+    tls?.ports.includes(listener.port) && listener.isTcp !== true
+      ? { ...listener, key: `${listener.key} tls`, isTls: true }
+      : listener,
+  );
+}
+
+function withRedirect(
+  listener: DesiredListener,
+  defaultPort: number | null,
+  tls: TlsPorts | null,
+): DesiredListener {
+  const [tlsPort] = tls?.ports ?? [];
+  if (tls?.redirects !== true || tlsPort === undefined || listener.port !== defaultPort) return listener;
+  if (listener.isTls === true || listener.isTcp === true) return listener;
+  return { ...listener, key: `${listener.key} redirect`, redirectTo: tlsPort };
 }
 
 /** A listener of one mode does not become one of the other. */
@@ -169,6 +217,14 @@ function nodeOrdinal(name: string, index: number): number {
   return number === undefined ? index + 1 : Number(number);
 }
 
+/** What the listeners of a machine of their own have besides. */
+export type MachineListening = {
+  /** Outlive this process. */
+  readonly sockets: InheritedSockets;
+  /** Null: no port speaks TLS. */
+  readonly certificates: CertificateStore | null;
+};
+
 /** Opens and closes listeners until they match the desired ones. */
 export class PublishedPorts {
   readonly #agent: RuntimeAgent;
@@ -176,9 +232,12 @@ export class PublishedPorts {
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener | TcpListener>();
   readonly #failed = new Map<string, ClosedPort>();
+  /** The keys of the open listeners' sockets. */
+  readonly #places = new Map<string, string>();
   readonly #onClosedPorts: (closed: readonly ClosedPort[]) => void;
   readonly #listenerOptions: ListenerOptions;
   readonly #tcp: TcpForwarding | null;
+  readonly #machine: MachineListening | null;
   #desired: readonly DesiredListener[] = [];
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
@@ -188,6 +247,7 @@ export class PublishedPorts {
    * @param entryKey seals the entry facts, so that the runtime knows requests of this mesh's listeners
    * @param onClosedPorts receives the ports that cannot be opened, each time they change
    * @param tcp forwards the connections of services in mode tcp; null: their ports are not opened
+   * @param machine null: sockets close with this process, and no port speaks TLS
    */
   constructor(
     agent: RuntimeAgent,
@@ -196,6 +256,7 @@ export class PublishedPorts {
     onClosedPorts: (closed: readonly ClosedPort[]) => void,
     listenerOptions: ListenerOptions = {},
     tcp: TcpForwarding | null = null,
+    machine: MachineListening | null = null,
   ) {
     this.#agent = agent;
     this.#entryKey = entryKey;
@@ -203,6 +264,7 @@ export class PublishedPorts {
     this.#onClosedPorts = onClosedPorts;
     this.#listenerOptions = listenerOptions;
     this.#tcp = tcp;
+    this.#machine = machine;
   }
 
   /**
@@ -225,15 +287,23 @@ export class PublishedPorts {
     return this.#failed.has(key);
   }
 
-  async close(): Promise<void> {
+  /** @param graceMs for all open responses and connections; absent: the usual times */
+  close(graceMs?: number): Promise<void> {
+    return this.#end((listener) =>
+      listener.close(graceMs ?? (listener instanceof TcpListener ? tcpStopGraceMs : closeGraceMs)),
+    );
+  }
+
+  /** Leaves the sockets to another process, and serves the connections that were accepted here for `graceMs`. */
+  drain(graceMs: number): Promise<void> {
+    return this.#end((listener) => listener.drain(graceMs));
+  }
+
+  async #end(end: (listener: Listener | TcpListener) => Promise<void>): Promise<void> {
     this.#isClosed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#work;
-    await Promise.all(
-      [...this.#open.values()].map((listener) =>
-        listener.close(listener instanceof TcpListener ? tcpStopGraceMs : closeGraceMs),
-      ),
-    );
+    await Promise.all([...this.#open.values()].map(end));
     this.#open.clear();
   }
 
@@ -243,6 +313,9 @@ export class PublishedPorts {
     for (const [key, listener] of this.#open) {
       if (keys.has(key)) continue;
       this.#open.delete(key);
+      const place = this.#places.get(key);
+      if (place !== undefined) this.#machine?.sockets.drop(place);
+      this.#places.delete(key);
       void listener.close(closeGraceMs);
     }
     const previous = [...this.#failed.values()];
@@ -259,16 +332,46 @@ export class PublishedPorts {
     }
   }
 
-  #openListener({ address, port, identity, isTcp, owner }: DesiredListener): Promise<Listener | TcpListener> {
+  async #openListener(desired: DesiredListener): Promise<Listener | TcpListener> {
+    const { key, address, port } = desired;
+    const sockets = this.#machine?.sockets;
+    const place = socketKey(address, port);
+    const tls = desired.isTls === true ? this.#tls() : null;
+    const socket = sockets?.take(place) ?? null;
+    const listener = await this.#openAt(desired, socket, tls);
+    this.#places.set(key, place);
+    if (socket === null) sockets?.keep(place, listener.socket);
+    return listener;
+  }
+
+  #openAt(
+    { address, port, identity, isTcp, redirectTo, owner }: DesiredListener,
+    socket: SocketHandle | null,
+    tls: ServerTls | null,
+  ): Promise<Listener | TcpListener> {
     const { nodeId, published } = identity;
     const report = (text: string): void => this.#log(`${owner}: ${address}:${port}: ${text}`);
     const onError = (error: Error): void => report(error.message);
     if (isTcp !== true || this.#tcp === null) {
-      const profile = listenerProfile(identity, this.#entryKey);
-      return Listener.open(address, port, profile, this.#agent, { onError, ...this.#listenerOptions });
+      const profile = listenerProfile(identity, this.#entryKey, tls === null ? "http" : "https");
+      const options = {
+        onError,
+        socket,
+        ...(tls !== null && { tls }),
+        ...(redirectTo !== undefined && { redirectTo }),
+      };
+      return Listener.open(address, port, profile, this.#agent, { ...options, ...this.#listenerOptions });
     }
     const entry = { nodeId, port: published ?? port };
-    return TcpListener.open(address, port, entry, this.#tcp, { onError, onRefusal: report });
+    return TcpListener.open(address, port, entry, this.#tcp, { onError, onRefusal: report, socket });
+  }
+
+  /** @throws Error if there is no certificate */
+  #tls(): ServerTls | null {
+    const certificates = this.#machine?.certificates ?? null;
+    const problem = certificates?.problem ?? null;
+    if (problem !== null) throw new Error(problem);
+    return certificates;
   }
 
   async #tryOpen(desired: DesiredListener): Promise<void> {
@@ -282,20 +385,10 @@ export class PublishedPorts {
         this.#log(`${owner}: published port ${published} is open at ${hostPort(address, listener.port)}`);
       if (this.#failed.delete(key)) this.#log(`${owner}: ${hostPort(address, port)} is open now`);
     } catch (error) {
-      const why = `${reasonOf(error as NodeJS.ErrnoException)}; retrying until the port can be opened`;
+      const why = `${openFailure(error as NodeJS.ErrnoException)}; retrying until the port can be opened`;
       if (this.#failed.get(key)?.why === why) return;
       this.#log(`${owner}: cannot open ${hostPort(address, port)}: ${why}`);
       this.#failed.set(key, { owner, address, port, why, sinceMs: Date.now() });
     }
   }
-}
-
-const bindErrorReasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another process on this machine listens there",
-  EACCES: "this user may not listen on ports below 1024, which takes root or CAP_NET_BIND_SERVICE",
-  EADDRNOTAVAIL: "this machine does not have that address",
-};
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return bindErrorReasons[error.code ?? ""] ?? error.code ?? error.message;
 }

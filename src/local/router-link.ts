@@ -77,6 +77,7 @@ export class RouterLink {
   readonly #file: StateFile;
   readonly #path: string;
   readonly #stopping = new AbortController();
+  readonly #polling = new AbortController();
   #held: SavedTable | null;
   /** The table of `#held`, once it was read. */
   #table: RoutingTable | null = null;
@@ -109,10 +110,16 @@ export class RouterLink {
     this.#running = this.#run();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
+  /** Polls no more, because another process of this machine does. Reports are still sent. */
+  async stopPolling(): Promise<void> {
+    this.#polling.abort();
     this.#file.close();
     await this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.stopPolling();
   }
 
   /** Sends a report to the mesh. @param route `suspects`, `counters`; rejects if the mesh is unreachable */
@@ -156,7 +163,7 @@ export class RouterLink {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopping;
+    const { signal } = this.#polling;
     try {
       if (this.#held !== null) await this.#routeBy(this.#held);
     } catch (error) {
@@ -190,7 +197,7 @@ export class RouterLink {
     const response = await fetch(target, {
       headers: this.#credentials(),
       redirect: "error",
-      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(pollTimeoutMs)]),
+      signal: AbortSignal.any([this.#polling.signal, AbortSignal.timeout(pollTimeoutMs)]),
     });
     const text = await response.text();
     if (response.status === 401)

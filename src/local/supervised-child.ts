@@ -2,7 +2,7 @@
 
 import { wait } from "../agent/wait.ts";
 import { signalGroup } from "../os/process-identity.ts";
-import { type ChildProgram, type MeshChild, startChild } from "./child.ts";
+import { type ChildProgram, type ChildStop, type MeshChild, type StopMessage, startChild } from "./child.ts";
 
 /** A child that runs longer than this was not a failed start: the next restart is immediate again. */
 const steadyRunMs = 30_000;
@@ -67,11 +67,21 @@ export class SupervisedChild<Ready> {
   }
 
   /** Stops the child, which is not started again. Kills it if it takes too long. */
-  async stop(signal: "SIGINT" | "SIGTERM"): Promise<void> {
+  stop(signal: "SIGINT" | "SIGTERM"): Promise<void> {
+    return this.#end((child) => child.kill(signal), childStopTimeoutMs);
+  }
+
+  /** The same for a child that serves clients. */
+  stopServing(how: ChildStop): Promise<void> {
+    const message: StopMessage = { stop: how };
+    return this.#end((child) => child.connected && child.send(message), how.graceMs + childStopTimeoutMs);
+  }
+
+  async #end(ask: (child: MeshChild<Ready>["process"]) => unknown, timeoutMs: number): Promise<void> {
     this.#stopping.abort();
     const { process: child, exited } = this.#child;
-    child.kill(signal);
-    const killTimer = setTimeout(() => child.kill("SIGKILL"), childStopTimeoutMs);
+    ask(child);
+    const killTimer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     await exited;
     clearTimeout(killTimer);
     await this.#supervision;

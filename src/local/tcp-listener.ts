@@ -3,12 +3,12 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
-import { listenBacklog } from "../agent/listen-backlog.ts";
 import { joinStreams } from "../net/join-streams.ts";
 import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
 import { type TcpChoice, type TcpEntry, type TcpRouter, tcpSettings } from "../proxy/tcp/tcp-router.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 import type { TargetDialer } from "./dial-target.ts";
+import { handleOf, listenAt, type SocketHandle } from "./listening-socket.ts";
 
 /** What the ports of a process share. */
 export type TcpForwarding = {
@@ -22,6 +22,8 @@ export type TcpListenerOptions = {
   readonly onError: (error: Error) => void;
   /** Receives the reason why a connection ended without a target, at most once in `refusalLogMs`. */
   readonly onRefusal: (reason: string) => void;
+  /** A socket that is open already; absent: a new one. */
+  readonly socket?: SocketHandle | null;
 };
 
 const refusalLogMs = 10_000;
@@ -63,14 +65,7 @@ export class TcpListener {
   ): Promise<TcpListener> {
     const listener = new TcpListener(entry, forwarding, options);
     const server = listener.#server;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ host: address, port, backlog: listenBacklog }, () => {
-        server.off("error", reject);
-        listener.#reportErrors();
-        resolve();
-      });
-    });
+    await listenAt(server, { address, port, handle: options.socket ?? null }, options.onError);
     forwarding.budget.openListener();
     server.once("close", () => forwarding.budget.closeListener());
     return listener;
@@ -80,6 +75,11 @@ export class TcpListener {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the listener is closed");
     return address.port;
+  }
+
+  /** The open socket, for another process. */
+  get socket(): SocketHandle {
+    return handleOf(this.#server);
   }
 
   /** Stops listening. Connections may go on for up to `graceMs`. Resolves when all are closed. */
@@ -92,12 +92,9 @@ export class TcpListener {
     clearTimeout(deadline);
   }
 
-  #reportErrors(): void {
-    let reported = "";
-    this.#server.on("error", (error) => {
-      if (error.message !== reported) this.#options.onError(error);
-      reported = error.message;
-    });
+  /** The same: another process accepts from the socket. */
+  drain(graceMs: number): Promise<void> {
+    return this.close(graceMs);
   }
 
   #accept(client: Socket): void {

@@ -188,7 +188,7 @@ function bufferLines(print: (line: string) => void): { print: (line: string) => 
 }
 
 /** Waits for SIGINT, SIGTERM or SIGHUP (the terminal was closed). Later signals have no effect. */
-function waitForStopSignal(): StopSignal {
+export function waitForStopSignal(): StopSignal {
   const controller = new AbortController();
   const promise = new Promise<null>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

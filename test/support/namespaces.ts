@@ -55,7 +55,11 @@ export class Network {
 
   /** Starts a `waggle` command on a machine. @param wrapper a command that starts it */
   start(name: string, args: readonly string[], wrapper: readonly string[] = []): MachineProgram {
-    const command = [...wrapper, process.execPath, main, ...args];
+    return this.startProgram(name, [...wrapper, process.execPath, main, ...args]);
+  }
+
+  /** Starts any command on a machine. */
+  startProgram(name: string, command: readonly string[]): MachineProgram {
     const child = spawn("ip", ["netns", "exec", this.#namespace(name), ...command], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],

@@ -69,7 +69,12 @@ const patternEngine = "src/domain/model/check-pattern.ts -> re2js";
 
 /** Commands that start a mesh or an agent import those folders on demand. */
 const commandImports = new Set([
+  "src/cli/control.ts -> local",
   "src/cli/down.ts -> local",
+  "src/cli/edge.ts -> agent",
+  "src/cli/edge.ts -> local",
+  "src/cli/reload.ts -> local",
+  "src/cli/tls-flags.ts -> local",
   "src/cli/up.ts -> local",
   "src/cli/up-edge.ts -> local",
   "src/cli/agent.ts -> agent",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { nodeIngress } from "../../../src/local/node-ingress.ts";
 
-const options = { listen: null, defaultPort: null, variables: {} };
+const options = { listen: null, defaultPort: null, tls: null, sockets: null, drainMs: 0, variables: {} };
 const isAccepted = (url: string, insecure = false): boolean => {
   try {
     nodeIngress(url, { ...options, insecure });

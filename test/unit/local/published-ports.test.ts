@@ -242,3 +242,49 @@ test("[O179] a port is open for the mode of its service, and a change of the mod
   );
   expect(http.some(({ key }) => tcp.some((other) => other.key === key))).toBe(false);
 });
+
+const webPorts = [
+  { published: 80, target: 80, mode: "ingress" as const, protocol: "tcp" as const },
+  { published: 8443, target: 80, mode: "ingress" as const, protocol: "tcp" as const },
+];
+const listened = (desired: readonly DesiredListener[]): string[] =>
+  desired.map(({ port, identity, isTls, isTcp, redirectTo }) => {
+    const words = [isTls && "tls", isTcp && "tcp", redirectTo !== undefined && `to ${redirectTo}`];
+    return [port, identity.published === null ? "default" : "published", ...words].filter(Boolean).join(" ");
+  });
+
+test("[U491] ports with TLS are published ones, and others for the default service", () => {
+  const table = { version: 1, nodes: [], services: [service(webPorts, [])] } as unknown as RoutingTable;
+  const tls = { ports: [443, 8443], redirects: false };
+  expect(listened(listenersOfBalancer(table, "0.0.0.0", null, tls)).sort()).toEqual([
+    "443 default tls",
+    "80 published",
+    "8443 published tls",
+  ]);
+  expect(listened(listenersOfNode(table, { id: "n1", name: "node1" }, "0.0.0.0", tls)).sort()).toEqual([
+    "80 published",
+    "8443 published tls",
+  ]);
+});
+
+test("[U491] a port of mode tcp passes the TLS of its clients as it is", () => {
+  const raw = { ...service(webPorts, []), options: { mode: "tcp" } };
+  const table = { version: 1, nodes: [], services: [raw] } as unknown as RoutingTable;
+  const desired = listenersOfBalancer(table, "0.0.0.0", null, { ports: [8443], redirects: false });
+  expect(listened(desired).sort()).toEqual(["80 published tcp", "8443 published tcp"]);
+});
+
+test("[U496] the plain port for the default service redirects, also when a service publishes it", () => {
+  const tls = { ports: [443], redirects: true };
+  const empty = { version: 1, nodes: [], services: [] } as unknown as RoutingTable;
+  expect(listened(listenersOfBalancer(empty, "0.0.0.0", 80, tls))).toEqual([
+    "80 default to 443",
+    "443 default tls",
+  ]);
+  const table = { version: 1, nodes: [], services: [service(webPorts, [])] } as unknown as RoutingTable;
+  expect(listened(listenersOfBalancer(table, "0.0.0.0", 80, tls)).sort()).toEqual([
+    "443 default tls",
+    "80 published to 443",
+    "8443 published",
+  ]);
+});

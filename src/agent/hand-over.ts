@@ -1,0 +1,15 @@
+// How one process of a machine follows another one without a gap: its agent's side of it.
+
+/** @see docs/decisions/0126-sockets-outlive-processes.md */
+export type HandOver = {
+  /** Called when this process opens the published ports and routes requests. */
+  readonly serving: () => void;
+  /** Resolves when the process before this one has ended its session; at once without one. */
+  readonly isAlone: Promise<void>;
+  /** Aborts when the next process serves the published ports. */
+  readonly requested: AbortSignal;
+  /** Called when this process has ended its session. */
+  readonly ended: () => void;
+  /** How long this process may serve the connections that it has accepted after that, milliseconds. */
+  readonly drainMs: number;
+};

@@ -1,0 +1,56 @@
+// `waggle reload`: replaces the process of a balancer or a control plane on this machine.
+
+import type { Command } from "commander";
+import type { Cli } from "./cli.ts";
+import { refused } from "./errors.ts";
+
+type Flags = { readonly state: string };
+
+/** Longer than the new process may take to serve, and the last one to end its session. */
+const outcomeTimeoutMs = 120_000;
+const pollMs = 100;
+
+const reloadHelp = `
+Examples:
+  waggle reload                                  the balancer with the state folder .waggle-edge
+  waggle reload --state /var/lib/waggle-edge
+
+The new process is of the release that is installed now. It takes over the listening sockets, so that no connection
+is refused or reset; the old one finishes its open requests and connections, and ends. If the new one does not
+start, the old one goes on and the command ends with 1. Changed options take a restart.`;
+
+export function registerReload(program: Command, cli: Cli): void {
+  program
+    .command("reload")
+    .summary("replace the process of a balancer or a control plane without losing connections")
+    .description(
+      "Replace the process of `waggle edge` or `waggle control` on this machine, without losing connections.",
+    )
+    .option("--state <dir>", "state folder of the process", ".waggle-edge")
+    .addHelpText("after", reloadHelp)
+    .action((flags: Flags) => reload(cli, flags));
+}
+
+async function reload(cli: Cli, { state }: Flags): Promise<void> {
+  const { holderOf, readOutcome } = await import("../local/reload-file.ts");
+  const holder = holderOf(state);
+  if (holder === null)
+    throw refused(
+      `no balancer and no control plane of this machine runs with the state folder ${state}`,
+      "name it with --state DIR",
+    );
+  const numberBefore = readOutcome(state)?.holder === holder ? (readOutcome(state)?.number ?? 0) : 0;
+  try {
+    process.kill(holder, "SIGUSR2");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+    throw refused(`process ${holder} belongs to another user`, "reload it as that user, or as root");
+  }
+  for (const deadlineMs = cli.nowMs() + outcomeTimeoutMs; cli.nowMs() < deadlineMs; await cli.sleep(pollMs)) {
+    const outcome = readOutcome(state);
+    if (outcome === null || outcome.holder !== holder || outcome.number <= numberBefore) continue;
+    if (!outcome.isDone) throw refused(outcome.text, `the log of process ${holder} says more`);
+    return void cli.out.write(`${outcome.text}\n`);
+  }
+  throw refused(`process ${holder} did not answer within ${outcomeTimeoutMs / 1_000} s`, "look at its log");
+}

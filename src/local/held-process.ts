@@ -1,0 +1,68 @@
+// The side of the process that serves: it gets its listening sockets from the outer process, and is replaced when
+// that says so.
+
+import type { HandOver } from "../agent/hand-over.ts";
+
+/** `first`, or `successor` while another process serves the same sockets; absent: there is no outer process. */
+export const holderVariable = "WAGGLE_HOLDER";
+
+/** From the process that serves. */
+export type HeldMessage = { readonly isServing: true } | { readonly hasEnded: true };
+
+/** To the process that serves. */
+export type HolderMessage =
+  /** Sent after all sockets. */
+  { readonly start: true } | { readonly handOver: true } | { readonly isAlone: true };
+
+export type HeldProcess = {
+  /** Resolves when all sockets have come that were open before this process. */
+  readonly hasSockets: Promise<void>;
+  readonly handOver: HandOver;
+  /** Ends the connection to the outer process, so that this one can exit. */
+  readonly release: () => void;
+};
+
+/** True in a process that an outer one has started. */
+export function isHeld(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env[holderVariable] !== undefined && process.send !== undefined;
+}
+
+/**
+ * Receives messages from now on. Sockets come at the same time, to a KeptSockets or InheritedSockets of this process.
+ *
+ * @param drainMs how long connections may go on after this process was replaced, milliseconds
+ */
+export function heldProcess(drainMs: number): HeldProcess {
+  const isSuccessor = process.env[holderVariable] === "successor";
+  // Not for the processes that this one starts.
+  delete process.env[holderVariable];
+  const requested = new AbortController();
+  const alone = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  if (!isSuccessor) alone.resolve();
+  process.on("message", (message: HolderMessage) => {
+    if ("handOver" in message) requested.abort();
+    if ("isAlone" in message) alone.resolve();
+    if ("start" in message) started.resolve();
+  });
+  // The outer process was killed: without it the sockets have no keeper.
+  const stop = (): boolean => process.kill(process.pid, "SIGTERM");
+  process.once("disconnect", stop);
+  const say = (message: HeldMessage): void => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+  };
+  return {
+    hasSockets: started.promise,
+    release: () => {
+      process.off("disconnect", stop);
+      if (process.connected) process.disconnect();
+    },
+    handOver: {
+      serving: () => say({ isServing: true }),
+      isAlone: alone.promise,
+      requested: requested.signal,
+      ended: () => say({ hasEnded: true }),
+      drainMs,
+    },
+  };
+}

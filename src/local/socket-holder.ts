@@ -1,0 +1,260 @@
+// The outer process of a balancer or a control plane. It serves nothing: it keeps the listening sockets, and runs the
+// command again as its child. A new child, of the release that is installed by then, takes the sockets over.
+//
+//   SIGUSR2                   a new child takes over, and the old one finishes what it has open
+//   SIGTERM, SIGINT, SIGHUP   the sockets close, and the child stops
+//   the end of the child by a signal, such as for want of memory: it is started again; by itself: this process ends
+
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomically } from "../agent/files.ts";
+import { acquireLock } from "../agent/lock-file.ts";
+import { signalGroup } from "../agent/process-identity.ts";
+import { wait } from "../agent/wait.ts";
+import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
+import { KeptSockets } from "./kept-sockets.ts";
+import { holderLockFile, type ReloadOutcome, reloadFile } from "./reload-file.ts";
+import { restartDelayMs } from "./supervised-child.ts";
+
+export type HolderOptions = {
+  readonly stateDir: string;
+  /** `beside`: the next child serves before the last one ends. `after`: the last one ends first, as with a database. */
+  readonly next: "beside" | "after";
+  /** How long open requests and connections of a replaced child may go on, milliseconds. */
+  readonly drainMs: number;
+  /** How long a stopped child may take, milliseconds. */
+  readonly stopMs: number;
+  readonly log: (line: string) => void;
+};
+
+/** How long a child may take until it serves. The first start of a release compiles its programs. */
+const servingTimeoutMs = 60_000;
+
+/** How long a replaced child may take to end its session with the mesh. */
+const endedTimeoutMs = 5_000;
+
+/** For the end of a child after its connections have ended. */
+const heldExitMs = 20_000;
+
+/**
+ * Runs this process's own command in children until one ends by itself or a signal stops them.
+ *
+ * @returns the exit code
+ * @throws Error if another process holds the state folder
+ */
+export async function holdSockets(options: HolderOptions): Promise<number> {
+  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
+  const lock = acquireLock(holderLockFile(options.stateDir));
+  if (!lock.isAcquired) {
+    const holder = lock.holderPid === null ? "another process" : `process ${lock.holderPid}`;
+    throw new Error(
+      `the state folder ${options.stateDir} is in use by ${holder}: stop it, replace it with \`waggle reload\`, or choose another --state DIR`,
+    );
+  }
+  try {
+    return await new Holder(options).run();
+  } finally {
+    lock.release();
+  }
+}
+
+/** A child with what it has said so far. */
+class HeldChild {
+  readonly process: ChildProcess;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | string>;
+  readonly serving: Promise<void>;
+  readonly ended: Promise<void>;
+  hasExited = false;
+
+  constructor(isSuccessor: boolean) {
+    const [, program = "", ...args] = process.argv;
+    this.process = fork(program, args, {
+      // Its own group: Ctrl-C reaches this process only, which passes it on once.
+      detached: true,
+      stdio: ["inherit", "inherit", "inherit", "ipc"],
+      env: { ...process.env, [holderVariable]: isSuccessor ? "successor" : "first" },
+    });
+    const { promise: serving, resolve: serve } = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    this.serving = serving;
+    this.ended = ended;
+    this.process.on("message", (message: HeldMessage) => {
+      if ("isServing" in message) serve();
+      if ("hasEnded" in message) end();
+    });
+    this.exited = new Promise((resolve) => {
+      const exit = (how: number | string): void => {
+        this.hasExited = true;
+        resolve(how);
+      };
+      this.process.once("exit", (code, signal) => exit(code ?? signal ?? "unknown"));
+      this.process.once("error", (error) => this.process.pid === undefined && exit(error.message));
+    });
+  }
+
+  send(message: HolderMessage): void {
+    if (this.process.connected) this.process.send(message, () => undefined);
+  }
+
+  /** Ends it with all that it has started and that is of its group. */
+  kill(): void {
+    if (this.process.pid !== undefined) signalGroup(this.process.pid, "SIGKILL");
+  }
+}
+
+class Holder {
+  readonly #options: HolderOptions;
+  readonly #sockets = new KeptSockets(null);
+  readonly #draining = new Set<HeldChild>();
+  readonly #stopping = new AbortController();
+  #current: HeldChild;
+  #reloads = 0;
+  #reload: Promise<void> | null = null;
+
+  constructor(options: HolderOptions) {
+    this.#options = options;
+    this.#current = this.#start(false);
+  }
+
+  async run(): Promise<number> {
+    const signals = (["SIGTERM", "SIGINT", "SIGHUP"] as const).map((name) => [
+      name,
+      () => this.#stop(name),
+    ]) as [NodeJS.Signals, () => void][];
+    signals.push(["SIGUSR2", () => this.#startReload()]);
+    for (const [name, listener] of signals) process.on(name, listener);
+    try {
+      return await this.#supervise();
+    } finally {
+      for (const [name, listener] of signals) process.off(name, listener);
+    }
+  }
+
+  async #supervise(): Promise<number> {
+    for (let crashes = 0; ; ) {
+      const child = this.#current;
+      const startedMs = performance.now();
+      const exit = await child.exited;
+      await this.#reload;
+      // A reload has replaced it.
+      if (child !== this.#current) continue;
+      if (typeof exit === "number" || this.#stopping.signal.aborted) {
+        this.#sockets.dropAll();
+        await this.#endDraining();
+        return typeof exit === "number" ? exit : 1;
+      }
+      crashes = performance.now() - startedMs < servingTimeoutMs ? crashes + 1 : 1;
+      const delayMs = restartDelayMs(crashes);
+      this.#options.log(`the process that serves the ports was ended by ${exit}; starting it again`);
+      child.kill();
+      await wait(delayMs, this.#stopping.signal);
+      this.#current = this.#start(false);
+    }
+  }
+
+  #start(isSuccessor: boolean): HeldChild {
+    const child = new HeldChild(isSuccessor);
+    this.#sockets.attach(child.process);
+    child.send({ start: true });
+    return child;
+  }
+
+  #stop(signal: NodeJS.Signals): void {
+    this.#stopping.abort();
+    // New clients are refused at once.
+    this.#sockets.dropAll();
+    this.#current.process.kill(signal);
+  }
+
+  async #endDraining(): Promise<void> {
+    const all = Promise.all([...this.#draining].map(({ exited }) => exited));
+    await Promise.race([all, wait(this.#options.stopMs)]);
+    for (const child of this.#draining) child.kill();
+  }
+
+  #startReload(): void {
+    if (this.#reload !== null || this.#stopping.signal.aborted) return;
+    const { log, next } = this.#options;
+    this.#reload = (next === "beside" ? this.#replaceBeside() : this.#replaceAfter())
+      .then(
+        (text) => ({ isDone: true, text }),
+        (error: Error) => ({ isDone: false, text: error.message }),
+      )
+      .then((outcome) => {
+        log(outcome.text);
+        this.#reloads += 1;
+        this.#record({ ...outcome, holder: process.pid, number: this.#reloads });
+        this.#reload = null;
+      });
+  }
+
+  /** The next child serves the sockets as well, and then the last one stops to accept from them. */
+  async #replaceBeside(): Promise<string> {
+    const last = this.#current;
+    const next = this.#start(true);
+    const problem = await this.#whenServing(next);
+    if (problem !== null) {
+      this.#sockets.reject(next.process);
+      next.kill();
+      await next.exited;
+      throw new Error(`not replaced: the new process ${problem}; process ${last.process.pid} goes on`);
+    }
+    this.#current = next;
+    this.#sockets.detach(last.process);
+    last.send({ handOver: true });
+    await Promise.race([last.ended, last.exited, wait(endedTimeoutMs)]);
+    next.send({ isAlone: true });
+    this.#drain(last);
+    return `process ${next.process.pid} serves the ports; process ${last.process.pid} finishes what it has open`;
+  }
+
+  #drain(child: HeldChild): void {
+    if (child.hasExited) return;
+    this.#draining.add(child);
+    const timer = setTimeout(() => child.kill(), this.#options.drainMs + heldExitMs);
+    timer.unref();
+    void child.exited.then(() => {
+      clearTimeout(timer);
+      this.#draining.delete(child);
+      this.#options.log(`process ${child.process.pid} has ended`);
+    });
+  }
+
+  /** Clients wait in the sockets while no child serves them. */
+  async #replaceAfter(): Promise<string> {
+    const last = this.#current;
+    this.#sockets.detach(last.process);
+    last.process.kill("SIGTERM");
+    const timer = setTimeout(() => last.kill(), this.#options.stopMs + heldExitMs);
+    await last.exited;
+    clearTimeout(timer);
+    const next = this.#start(true);
+    this.#current = next;
+    const problem = await this.#whenServing(next);
+    if (problem !== null) throw new Error(`the new process ${problem}`);
+    return `process ${next.process.pid} serves the ports; process ${last.process.pid} has ended`;
+  }
+
+  /** @returns what the child did instead; null if it serves */
+  #whenServing(child: HeldChild): Promise<string | null> {
+    return Promise.race([
+      child.serving.then(() => null),
+      child.exited.then((exit) => `ended (${exit}) before it served the ports`),
+      wait(servingTimeoutMs, this.#stopping.signal).then(() =>
+        this.#stopping.signal.aborted
+          ? "was stopped"
+          : `did not serve the ports within ${servingTimeoutMs / 1_000} s`,
+      ),
+    ]);
+  }
+
+  #record(outcome: ReloadOutcome): void {
+    try {
+      writeFileAtomically(join(this.#options.stateDir, reloadFile), JSON.stringify(outcome));
+    } catch (error) {
+      this.#options.log(`cannot record the outcome: ${(error as Error).message}`);
+    }
+  }
+}

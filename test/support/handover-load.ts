@@ -1,0 +1,149 @@
+// Clients of a balancer that is replaced: `handover-load.ts HOST HTTP TCP TLS SECONDS RATE CA`, with three ports. Sends requests at a rate over kept
+// and new connections, with and without TLS, and holds a WebSocket, a download and a TCP connection open meanwhile.
+// Each request is sent once. Prints the counts as JSON.
+
+import { readFileSync } from "node:fs";
+import { Agent, get, type RequestOptions } from "node:http";
+import { get as getTls, Agent as TlsAgent } from "node:https";
+import { connect } from "node:net";
+import WebSocket from "ws";
+
+export type HandoverCounts = {
+  readonly sent: number;
+  /** By the kind of request and the reason. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly webSocket: { readonly sent: number; readonly received: number; readonly end: string };
+  /** `complete`, or what happened instead. */
+  readonly download: string;
+  readonly tcp: { readonly answers: number; readonly end: string };
+};
+
+const timeoutMs = 15_000;
+const bytesPerSecond = 500_000;
+
+const [host = "", http = "", byTcp = "", tls = "", seconds = "", rate = "", ca = ""] = process.argv.slice(2);
+const loadPorts = { http: Number(http), tcp: Number(byTcp), tls: Number(tls) };
+const durationMs = Number(seconds) * 1_000;
+const failures: Record<string, number> = {};
+let sent = 0;
+let open = 0;
+
+/** @returns ends one request, once */
+function begin(kind: string): (failure: string | null) => void {
+  sent += 1;
+  open += 1;
+  let isOver = false;
+  return (failure) => {
+    if (isOver) return;
+    isOver = true;
+    open -= 1;
+    if (failure !== null) failures[`${kind}: ${failure}`] = (failures[`${kind}: ${failure}`] ?? 0) + 1;
+  };
+}
+
+function sendHttp(kind: string, ask: typeof get, options: RequestOptions): void {
+  const end = begin(kind);
+  const request = ask({ host, ...options }, (response) => {
+    let text = "";
+    response.on("data", (bytes) => {
+      text += bytes;
+    });
+    response.on("end", () => end(response.statusCode === 200 ? null : text.slice(0, 120).trim()));
+    response.on("error", (error) => end(error.message));
+  });
+  request.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  request.setTimeout(timeoutMs, () => request.destroy(new Error("timeout")));
+}
+
+function sendTcp(): void {
+  const end = begin("tcp");
+  let text = "";
+  const socket = connect(loadPorts.tcp, host, () =>
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+  );
+  socket.on("data", (bytes) => {
+    text += bytes;
+  });
+  socket.on("end", () => end(text.startsWith("HTTP/1.1 200") && text.endsWith("ok\n") ? null : "cut off"));
+  socket.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error("timeout")));
+}
+
+const kept = { http: new Agent({ keepAlive: true }), tls: new TlsAgent({ keepAlive: true }) };
+const secured = { port: loadPorts.tls, servername: "www.test", ca: ca && readFileSync(ca) };
+const hostHeader = { host: "back.test" };
+const last = { connection: "close" };
+const kinds = [
+  () => sendHttp("kept", get, { port: loadPorts.http, agent: kept.http }),
+  () => sendHttp("new", get, { port: loadPorts.http, agent: false, headers: last }),
+  () => sendHttp("kept with TLS", getTls, { ...secured, agent: kept.tls, headers: hostHeader }),
+  () => sendHttp("new with TLS", getTls, { ...secured, agent: false, headers: { ...hostHeader, ...last } }),
+  sendTcp,
+];
+
+const webSocket = { sent: 0, received: 0, end: "open" };
+const socket = new WebSocket(`ws://${host}:${loadPorts.http}/`);
+socket.on("message", () => {
+  webSocket.received += 1;
+});
+socket.on("close", (code) => {
+  webSocket.end = `closed with ${code}`;
+});
+socket.on("error", (error) => {
+  webSocket.end = error.message;
+});
+
+let download = "begun";
+const downloadBytes = (bytesPerSecond * durationMs * 0.8) / 1_000;
+get({ host, port: loadPorts.http, path: `/?bytes=${downloadBytes}`, agent: false }, (response) => {
+  let received = 0;
+  response.on("data", (bytes) => {
+    received += bytes.length;
+  });
+  response.on("end", () => {
+    download = received === downloadBytes ? "complete" : `${received} of ${downloadBytes} bytes`;
+  });
+  response.on("error", (error) => {
+    download = error.message;
+  });
+});
+
+const tcp = { answers: 0, end: "open" };
+const connection = connect(loadPorts.tcp, host);
+connection.on("data", () => {
+  tcp.answers += 1;
+});
+connection.on("close", () => {
+  tcp.end = "closed";
+});
+connection.on("error", (error) => {
+  tcp.end = error.message;
+});
+
+const beats = setInterval(() => {
+  if (socket.readyState === WebSocket.OPEN) {
+    socket.send("m");
+    webSocket.sent += 1;
+  }
+  if (connection.writable) connection.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+}, 100);
+const startedMs = performance.now();
+const timer = setInterval(() => {
+  const due = ((performance.now() - startedMs) * Number(rate)) / 1_000;
+  while (sent < due) kinds[sent % kinds.length]?.();
+}, 2);
+setTimeout(() => {
+  clearInterval(timer);
+  clearInterval(beats);
+  finish();
+}, durationMs);
+
+function finish(): void {
+  const isOver = open === 0 && download !== "begun" && webSocket.sent === webSocket.received;
+  if (!isOver && performance.now() - startedMs < durationMs + timeoutMs) {
+    setTimeout(finish, 50);
+    return;
+  }
+  const counts: HandoverCounts = { sent, failures, webSocket, download, tcp };
+  process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit(0));
+}

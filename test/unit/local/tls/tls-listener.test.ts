@@ -1,0 +1,171 @@
+// A listener with TLS: real handshakes against certificates in a folder that changes.
+
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { get, Agent as HttpsAgent } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { afterAll, afterEach, expect, test } from "vitest";
+import WebSocket, { WebSocketServer } from "ws";
+import { DescriptorBudget } from "../../../../src/local/descriptor-budget.ts";
+import { Listener, type ListenerOptions } from "../../../../src/local/listener.ts";
+import { listenerProfile } from "../../../../src/local/listener-profile.ts";
+import { RuntimeAgent } from "../../../../src/local/runtime-agent.ts";
+import { CertificateStore } from "../../../../src/local/tls/certificate-store.ts";
+import { type CertificateFiles, TestAuthority } from "../../../support/certificate.ts";
+import { until } from "../../../support/until.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "waggle-tls-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const authority = new TestAuthority(folder);
+const first = authority.sign("first", "DNS:a.test,DNS:*.apps.test");
+const renewed = authority.sign("renewed", "DNS:a.test,DNS:b.test");
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+let folders = 0;
+function newFolder(): string {
+  folders += 1;
+  const path = join(folder, `pairs-${folders}`);
+  mkdirSync(path);
+  return path;
+}
+
+function put({ certFile, keyFile }: CertificateFiles, into: string): void {
+  copyFileSync(keyFile, join(into, "site.key"));
+  copyFileSync(certFile, join(into, "site.crt"));
+}
+
+type Place = { readonly listener: Listener; readonly log: string[]; readonly upstream: Server };
+
+async function serve(path: string, options: ListenerOptions = {}): Promise<Place> {
+  const upstream = createServer((request, response) => {
+    const [, scheme] = / (https?) \S+$/.exec(String(request.headers["x-waggle-entry"])) ?? [];
+    response.end(`${scheme} ${request.url}`);
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  closing.push(() => upstream.close());
+  closing.push(() => upstream.closeAllConnections());
+  const log: string[] = [];
+  const store = new CertificateStore([path], (line) => log.push(line));
+  closing.push(() => store.close());
+  const agent = new RuntimeAgent({ host: "127.0.0.1", port: (upstream.address() as AddressInfo).port });
+  const profile = listenerProfile({ role: "edge", nodeId: null, published: null }, "k", "https");
+  const listener = await Listener.open("127.0.0.1", 0, profile, agent, { tls: store, ...options });
+  closing.push(() => listener.close(0));
+  return { listener, log, upstream };
+}
+
+type Answer = { readonly text: string; readonly serial: string; readonly protocol: string };
+
+function ask(port: number, servername: string, agent: HttpsAgent | false = false): Promise<Answer> {
+  const options = { host: "127.0.0.1", port, servername, agent, path: "/p", rejectUnauthorized: false };
+  return new Promise((resolve, reject) => {
+    get(options, (response: IncomingMessage) => {
+      const socket = response.socket as TLSSocket;
+      const { serialNumber: serial } = socket.getPeerCertificate();
+      const protocol = socket.getProtocol() ?? "";
+      let text = "";
+      response.on("data", (bytes) => {
+        text += bytes;
+      });
+      response.on("end", () => resolve({ text, serial, protocol }));
+    }).on("error", reject);
+  });
+}
+
+test("[U495] a port with TLS serves HTTP as of the scheme https, from TLS 1.2 on", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener } = await serve(path);
+  expect(await ask(listener.port, "a.test")).toMatchObject({ text: "https /p", protocol: "TLSv1.3" });
+  const old = connectTls({
+    host: "127.0.0.1",
+    port: listener.port,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1",
+    maxVersion: "TLSv1.1",
+    ciphers: "DEFAULT@SECLEVEL=0",
+  });
+  await expect(new Promise((_, reject) => old.once("error", reject))).rejects.toThrow(/protocol|version/i);
+});
+
+test("[U495] a client that sends no handshake is closed in the time of a request head, and counts until then", async () => {
+  const path = newFolder();
+  put(first, path);
+  const budget = new DescriptorBudget(null);
+  const timeouts = { headMs: 100, keepAliveMs: 1_000, clientMs: 1_000 };
+  const { listener } = await serve(path, { budget, timeouts });
+  const silent = connect(listener.port, "127.0.0.1");
+  silent.resume();
+  silent.on("error", () => undefined);
+  await new Promise((resolve) => silent.once("close", resolve));
+  const plain = connect(listener.port, "127.0.0.1", () => plain.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  plain.on("error", () => undefined);
+  plain.resume();
+  await new Promise((resolve) => plain.once("close", resolve));
+  expect((await ask(listener.port, "a.test")).text).toBe("https /p");
+});
+
+test("[U495] a WebSocket passes a port with TLS", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, upstream } = await serve(path);
+  const server = new WebSocketServer({ server: upstream });
+  closing.push(() => server.close());
+  server.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${data}`)));
+  const socket = new WebSocket(`wss://127.0.0.1:${listener.port}/`, { rejectUnauthorized: false });
+  closing.push(() => socket.terminate());
+  const message = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
+  socket.once("open", () => socket.send("hello"));
+  expect(await message).toBe("echo hello");
+});
+
+test("[U494] a renewed certificate is used without a restart, and open connections stay", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, log } = await serve(path);
+  const keptAlive = new HttpsAgent({ keepAlive: true, maxSockets: 1 });
+  closing.push(() => keptAlive.destroy());
+  const before = await ask(listener.port, "a.test", keptAlive);
+  put(renewed, path);
+  await until("the renewed certificate", async () => {
+    const after = await ask(listener.port, "a.test");
+    return after.serial !== before.serial;
+  });
+  expect((await ask(listener.port, "a.test", keptAlive)).serial).toBe(before.serial);
+  expect(log.at(-1)).toMatch(/^uses \S+site\.crt for a\.test, b\.test until /);
+});
+
+test("[U494] a broken file is refused with the reason, and the certificate read before stays in use", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, log } = await serve(path);
+  const { serial } = await ask(listener.port, "a.test");
+  writeFileSync(join(path, "site.crt"), "-----BEGIN CERTIFICATE-----\nhalf");
+  await until("the refusal", () => log.some((line) => /site\.crt is not used: it is cut off/.test(line)));
+  expect(log.join("\n")).toContain("the certificate read before stays in use");
+  expect((await ask(listener.port, "a.test")).serial).toBe(serial);
+});
+
+test("[U493] a name without a certificate gets the default one, and the log says so once", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, log } = await serve(path);
+  const { serial } = await ask(listener.port, "a.test");
+  for (const _ of [1, 2]) expect((await ask(listener.port, "nothing.test")).serial).toBe(serial);
+  expect(log.filter((line) => line.includes('no certificate is for "nothing.test"'))).toHaveLength(1);
+});
+
+test("[U494] without a certificate that can be used the store says why", () => {
+  const path = newFolder();
+  copyFileSync(first.certFile, join(path, "site.crt"));
+  const store = new CertificateStore([path], () => undefined);
+  closing.push(() => store.close());
+  expect(store.problem).toMatch(/^no certificate of \S+ can be used: \S+site\.crt: no key here belongs to/);
+});
