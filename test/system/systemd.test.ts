@@ -22,8 +22,13 @@ const isMissing = missingPrograms(["systemd-analyze"]).length > 0;
 const reason = isMissing ? " (skipped: no systemd-analyze; apt-get install systemd)" : "";
 
 describe.skipIf(isMissing)(`systemd units${reason}`, () => {
-  test("[U110] infra/ has a unit for the agent and one for a mesh", () => {
-    expect(units.sort()).toEqual(["agent/waggle-agent.service", "self-host/waggle.service"]);
+  test("[U110] infra/ has units for the agent, a control plane, a balancer and a compiled mesh", () => {
+    expect(units.sort()).toEqual([
+      "agent/waggle-agent.service",
+      "self-host/waggle-control.service",
+      "self-host/waggle-edge.service",
+      "self-host/waggle.service",
+    ]);
   });
 
   test.each(units)("[U110] the exposure of %s is below 3.0", (unit) => {
