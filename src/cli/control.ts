@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { HeldProcess } from "../local/held-process.ts";
+import type { InheritedSockets } from "../local/kept-sockets.ts";
 import type { Cli } from "./cli.ts";
 import { CliError, usageError } from "./errors.ts";
 import { listFlag, readTargetFlags, valueFlag } from "./flags.ts";
@@ -91,9 +92,15 @@ async function control(cli: Cli, flags: Flags, stateDir: string): Promise<void> 
   if (flags.tlsPort === flags.port)
     throw usageError("--port and --tls-port are one port", "change one of them");
   const { heldProcess, isHeld } = await import("../local/held-process.ts");
-  const held = isHeld() ? heldProcess(0) : null;
-  const code =
-    held === null ? await hold(cli, stateDir) : await serve(flags, stateDir, held, cli).finally(held.release);
+  const { InheritedSockets } = await import("../local/kept-sockets.ts");
+  if (!isHeld()) return endWith(await hold(cli, stateDir));
+  // In one turn: messages that have come already are delivered once.
+  const sockets = new InheritedSockets();
+  const held = heldProcess(0);
+  endWith(await serve(flags, stateDir, { ...held, sockets }, cli).finally(held.release));
+}
+
+function endWith(code: number): void {
   if (code !== 0) throw new CliError(code, "");
 }
 
@@ -112,11 +119,9 @@ async function hold(cli: Cli, stateDir: string): Promise<number> {
 async function serve(
   flags: Flags,
   stateDir: string,
-  { hasSockets, handOver }: HeldProcess,
+  { hasSockets, handOver, sockets }: HeldProcess & { readonly sockets: InheritedSockets },
   cli: Cli,
 ): Promise<number> {
-  const { InheritedSockets } = await import("../local/kept-sockets.ts");
-  const sockets = new InheritedSockets();
   await hasSockets;
   trustCertificates(flags.ca, stateDir);
   const { runControl } = await import("../local/control.ts");

@@ -28,7 +28,8 @@ export function isHeld(env: NodeJS.ProcessEnv = process.env): boolean {
 }
 
 /**
- * Receives messages from now on. Sockets come at the same time, to a KeptSockets or InheritedSockets of this process.
+ * Receives messages from now on. What receives the sockets must exist in the same turn, because messages that have come
+ * already are delivered once.
  *
  * @param drainMs how long connections may go on after this process was replaced, milliseconds
  */

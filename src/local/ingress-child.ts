@@ -113,11 +113,17 @@ runChild<IngressInput, null>(async (input, notify) => {
     router.setTable(table);
     exit.setTable(table);
     const desired = desiredListeners(input, table);
-    // The ports open first: a request waits while workerd starts.
-    await ports.apply(desired);
-    listeners.setDesired(desired.length);
+    const open = async (): Promise<void> => {
+      await ports.apply(desired);
+      listeners.setDesired(desired.length);
+    };
+    // The ports open first, so that a request waits while workerd starts. Those that are open already have another
+    // process that serves them, or requests wait there.
+    const isFirst = !sockets.hasUntaken;
+    if (isFirst) await open();
     await plane.start(relay.url, saved.mesh);
     const version = await plane.routeBy(saved.version);
+    if (!isFirst) await open();
     if (!isServing) {
       sockets.dropUntaken();
       report({ isServing: true });

@@ -104,6 +104,10 @@ export class InheritedSockets implements SocketKeeper {
     });
   }
 
+  get hasUntaken(): boolean {
+    return this.#untaken.size > 0;
+  }
+
   /** The socket that is open at an address; null if no socket is open there. */
   take(key: string): SocketHandle | null {
     const handle = this.#untaken.get(key) ?? null;
