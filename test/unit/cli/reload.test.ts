@@ -1,0 +1,45 @@
+// `waggle reload` against a process that answers its signal as the outer process of a balancer does.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { identify } from "../../../src/agent/process-identity.ts";
+import { wait } from "../../../src/agent/wait.ts";
+import { holderLockFile, type ReloadOutcome, reloadFile } from "../../../src/local/reload-file.ts";
+import { type RunResult, runCli } from "./support.ts";
+
+let folder = "";
+let holder: ChildProcess | null = null;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "waggle-reload-"));
+});
+afterEach(() => {
+  holder?.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Starts the process, which writes an outcome at SIGUSR2. */
+async function startHolder(outcome: Pick<ReloadOutcome, "isDone" | "text">): Promise<void> {
+  const write = `require("fs").writeFileSync(${JSON.stringify(join(folder, reloadFile))}, JSON.stringify({ ...${JSON.stringify(outcome)}, holder: process.pid, number: 1 }))`;
+  const program = `process.on("SIGUSR2", () => ${write}); setInterval(() => {}, 1000); console.log("ready")`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  holder = child;
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  writeFileSync(holderLockFile(folder), JSON.stringify(identify(child.pid ?? 0)));
+}
+
+const reload = (): Promise<RunResult> => runCli(["reload", "--state", folder], { sleep: (ms) => wait(ms) });
+
+test.each([
+  [{ isDone: true, text: "process 2 serves the ports" }, 0, { out: "process 2 serves the ports\n" }],
+  [{ isDone: false, text: "not replaced" }, 1, { err: expect.stringContaining("waggle: not replaced\n") }],
+])("[L181] reload prints the outcome %j and ends with %i", async (outcome, code, output) => {
+  await startHolder(outcome);
+  expect(await reload()).toMatchObject({ code, ...output });
+});
+
+test("[L181] without a process to reload it says which state folder it looked in", async () => {
+  expect(await reload()).toMatchObject({ code: 1, err: expect.stringContaining(`state folder ${folder}`) });
+});
