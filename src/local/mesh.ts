@@ -244,6 +244,7 @@ async function startProcesses(
   control: string,
 ): Promise<MeshProcesses> {
   const { stateDir, listen, controlPort, log } = options;
+  const places = controlPlaces(options);
   const logDir = logFolder(stateDir);
   makePrivateFolder(logDir);
   makePrivateFolder(databaseFolder(stateDir));
@@ -274,9 +275,7 @@ async function startProcesses(
       runtimeContext,
     );
     const agent = new RuntimeAgent(runtimes.control);
-    const { secured = null, sockets } = options.controlPlane ?? {};
-    const places: ControlPlace[] = [{ address: listen, port: controlPort, paths: null }];
-    if (secured !== null) places.push(secured);
+    const { sockets } = options.controlPlane ?? {};
     for (const place of places)
       controlListeners.push(await openControlListener(place, { agent, sockets, secrets, budget, log }));
     const upstream = {
@@ -305,9 +304,30 @@ async function startProcesses(
 type ControlPlace = {
   readonly address: string;
   readonly port: number;
-  /** Of certificates; null: it speaks plain HTTP. */
-  readonly paths: readonly string[] | null;
+  /** Null: it speaks plain HTTP. */
+  readonly certificates: CertificateStore | null;
 };
+
+/**
+ * Where the control API is reached, on this machine first.
+ *
+ * @throws Error if there is no certificate for other machines
+ */
+function controlPlaces({
+  listen,
+  controlPort,
+  controlPlane,
+  log,
+}: Omit<MeshOptions, "platform">): readonly ControlPlace[] {
+  const own = { address: listen, port: controlPort, certificates: null };
+  const secured = controlPlane?.secured ?? null;
+  if (secured === null) return [own];
+  const { address, port, paths } = secured;
+  const name = `the control API: ${hostPort(address, port)}`;
+  const certificates = new CertificateStore(paths, (line) => log(`${name}: ${line}`));
+  if (certificates.problem !== null) throw new Error(certificates.problem);
+  return [own, { address, port, certificates }];
+}
 
 type ControlListening = {
   readonly agent: RuntimeAgent;
@@ -317,14 +337,12 @@ type ControlListening = {
   readonly log: (line: string) => void;
 };
 
-/** @throws Error if the port cannot be opened, or there is no certificate */
+/** @throws Error if the port cannot be opened */
 async function openControlListener(
-  { address, port, paths }: ControlPlace,
+  { address, port, certificates }: ControlPlace,
   { agent, sockets, secrets, budget, log }: ControlListening,
 ): Promise<Listener> {
   const name = `the control API: ${hostPort(address, port)}`;
-  const certificates = paths && new CertificateStore(paths, (line) => log(`${name}: ${line}`));
-  if (certificates?.problem) throw new Error(certificates.problem);
   const place = socketKey(address, port);
   const socket = sockets?.take(place) ?? null;
   const profile = listenerProfile(

@@ -8,10 +8,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { writeFileAtomically } from "../agent/files.ts";
 import { acquireLock } from "../agent/lock-file.ts";
 import { signalGroup } from "../agent/process-identity.ts";
-import { wait } from "../agent/wait.ts";
+import { wait, waitForAbort } from "../agent/wait.ts";
 import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
 import { KeptSockets } from "./kept-sockets.ts";
 import { holderLockFile, type ReloadOutcome, reloadFile } from "./reload-file.ts";
@@ -170,7 +171,7 @@ class Holder {
 
   async #endDraining(): Promise<void> {
     const all = Promise.all([...this.#draining].map(({ exited }) => exited));
-    await Promise.race([all, wait(this.#options.stopMs)]);
+    await Promise.race([all, atMost(this.#options.stopMs)]);
     for (const child of this.#draining) child.kill();
   }
 
@@ -204,7 +205,7 @@ class Holder {
     this.#current = next;
     this.#sockets.detach(last.process);
     last.send({ handOver: true });
-    await Promise.race([last.ended, last.exited, wait(endedTimeoutMs)]);
+    await Promise.race([last.ended, last.exited, atMost(endedTimeoutMs)]);
     next.send({ isAlone: true });
     this.#drain(last);
     return `process ${next.process.pid} serves the ports; process ${last.process.pid} finishes what it has open`;
@@ -242,11 +243,8 @@ class Holder {
     return Promise.race([
       child.serving.then(() => null),
       child.exited.then((exit) => `ended (${exit}) before it served the ports`),
-      wait(servingTimeoutMs, this.#stopping.signal).then(() =>
-        this.#stopping.signal.aborted
-          ? "was stopped"
-          : `did not serve the ports within ${servingTimeoutMs / 1_000} s`,
-      ),
+      atMost(servingTimeoutMs).then(() => `did not serve the ports within ${servingTimeoutMs / 1_000} s`),
+      waitForAbort(this.#stopping.signal).then(() => "was stopped"),
     ]);
   }
 
@@ -257,4 +255,9 @@ class Holder {
       this.#options.log(`cannot record the outcome: ${(error as Error).message}`);
     }
   }
+}
+
+/** Resolves after `ms`. Unlike `wait`, it keeps no process from ending whose other work is done. */
+function atMost(ms: number): Promise<void> {
+  return delay(ms, undefined, { ref: false });
 }
