@@ -3,8 +3,8 @@
 
 import { join } from "node:path";
 import { z } from "zod";
-import { readJsonFile } from "../agent/files.ts";
-import { lockHolder } from "../agent/lock-file.ts";
+import { readJsonFile } from "../os/files.ts";
+import { lockHolder } from "../os/lock-file.ts";
 
 export const reloadFile = "reload.json";
 

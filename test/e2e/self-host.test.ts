@@ -1,4 +1,4 @@
-// A self-hosted mesh, built and started as infra/self-host/README.md describes.
+// A self-hosted mesh, built and started as docs/self-host.md describes.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";

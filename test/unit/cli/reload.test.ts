@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { identify } from "../../../src/agent/process-identity.ts";
 import { wait } from "../../../src/agent/wait.ts";
 import { holderLockFile, type ReloadOutcome, reloadFile } from "../../../src/local/reload-file.ts";
+import { identify } from "../../../src/os/process-identity.ts";
 import { type RunResult, runCli } from "./support.ts";
 
 let folder = "";
