@@ -1,7 +1,7 @@
 // The certificates of a machine's listeners: read from files, read again when those change, and given to each TLS
 // handshake by the name that the client asks for.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { createSecureContext, type SecureContext, type Server } from "node:tls";
 import {
@@ -161,24 +161,43 @@ type ListedFile = {
   readonly print: string;
   readonly mode: number;
   readonly bytes: number;
+  /** Why it is not read; null: nothing is known against it. */
+  readonly problem: string | null;
 };
 
 /** The files at paths, two folders deep; without those that do not exist. Names that begin with a dot are left out. */
 function listFiles(paths: readonly string[]): readonly ListedFile[] {
   const listed: ListedFile[] = [];
   const visit = (path: string, depth: number): void => {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || listed.length >= maxFiles) return;
+    if (listed.length >= maxFiles) return;
+    const stat = statOf(path);
+    if (stat === undefined) return;
+    if (stat instanceof Error) {
+      const { message } = stat;
+      listed.push({ path, mode: 0, bytes: 0, print: message, problem: message });
+      return;
+    }
     if (stat.isDirectory()) {
       if (depth > 0)
         for (const name of namesIn(path)) if (!name.startsWith(".")) visit(join(path, name), depth - 1);
       return;
     }
     const { mode, size, ino, mtimeMs, ctimeMs } = stat;
-    listed.push({ path, mode, bytes: size, print: [ino, size, mtimeMs, ctimeMs, mode].join() });
+    // Reading a pipe would wait for its writer.
+    const problem = stat.isFile() ? null : "it is no regular file";
+    listed.push({ path, mode, bytes: size, print: [ino, size, mtimeMs, ctimeMs, mode].join(), problem });
   };
   for (const path of paths) visit(path, 2);
   return listed.sort((one, other) => (one.path < other.path ? -1 : 1));
+}
+
+/** Undefined: there is nothing. An error, such as of links in a circle, is a problem of this path alone. */
+function statOf(path: string): Stats | Error | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 function namesIn(folder: string): readonly string[] {
@@ -192,7 +211,11 @@ function namesIn(folder: string): readonly string[] {
 function readFiles(listed: readonly ListedFile[]) {
   const files: PemFile[] = [];
   const problems: PemProblem[] = [];
-  for (const { path, mode, bytes } of listed) {
+  for (const { path, mode, bytes, problem } of listed) {
+    if (problem !== null) {
+      problems.push({ path, why: problem });
+      continue;
+    }
     if (bytes > maxPemBytes) continue;
     try {
       files.push({ path, mode, text: readFileSync(path, "utf8") });

@@ -1,6 +1,7 @@
 // A listener with TLS: real handshakes against certificates in a folder that changes.
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { get, Agent as HttpsAgent } from "node:https";
 import { type AddressInfo, connect } from "node:net";
@@ -151,6 +152,20 @@ test("[U494] a broken file is refused with the reason, and the certificate read 
   await until("the refusal", () => log.some((line) => /site\.crt is not used: it is cut off/.test(line)));
   expect(log.join("\n")).toContain("the certificate read before stays in use");
   expect((await ask(listener.port, "a.test")).serial).toBe(serial);
+});
+
+test("[U494] links in a circle and pipes beside a certificate are refused with the reason", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, log } = await serve(path);
+  symlinkSync("circle.pem", join(path, "circle.pem"));
+  execFileSync("mkfifo", [join(path, "pipe.pem")]);
+  await until("both refusals", () =>
+    [/circle\.pem is not used: ELOOP/, /pipe\.pem is not used: it is no regular file/].every((refusal) =>
+      log.some((line) => refusal.test(line)),
+    ),
+  );
+  expect((await ask(listener.port, "a.test")).serial).toBeTruthy();
 });
 
 test("[U493] a name without a certificate gets the default one, and the log says so once", async () => {
