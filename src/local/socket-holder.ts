@@ -1,9 +1,10 @@
 // The outer process of a balancer or a control plane. It serves nothing: it keeps the listening sockets, and runs the
-// command again as its child. A new child, of the release that is installed by then, takes the sockets over.
+// command again as its child. A new child, of the release installed at that time, takes the sockets over.
 //
 //   SIGUSR2                   a new child takes over, and the old one finishes what it has open
 //   SIGTERM, SIGINT, SIGHUP   the sockets close, and the child stops
-//   the end of the child by a signal, such as for want of memory: it is started again; by itself: this process ends
+//
+// A child that a signal ends, such as the kernel's OOM killer's, is started again. If it exits, this process exits too.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -151,6 +152,10 @@ class Holder {
       this.#options.log(`the process that serves the ports was ended by ${exit}; starting it again`);
       child.kill();
       await wait(delayMs, this.#stopping.signal);
+      if (this.#stopping.signal.aborted) {
+        await this.#endDraining();
+        return 0;
+      }
       this.#current = this.#start(false);
     }
   }
@@ -231,6 +236,7 @@ class Holder {
     const timer = setTimeout(() => last.kill(), this.#options.stopMs + heldExitMs);
     await last.exited;
     clearTimeout(timer);
+    if (this.#stopping.signal.aborted) throw new Error("not replaced: it was stopped");
     const next = this.#start(true);
     this.#current = next;
     const problem = await this.#whenServing(next);
