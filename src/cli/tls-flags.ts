@@ -36,13 +36,14 @@ export function addTlsFlags(command: Command, hasDefault: boolean): Command {
 
 /** @param defaultPort the machine's plain port for the default service; null: none */
 export function tlsOf(
-  { tls: paths, tlsPort: ports = [defaultTlsPort], redirectHttp = false }: TlsFlags,
+  { tls: paths, tlsPort, redirectHttp = false }: TlsFlags,
   defaultPort: number | null,
 ): NodeIngressOptions["tls"] {
   if (paths === undefined) {
-    if (!redirectHttp && ports[0] === defaultTlsPort) return null;
+    if (tlsPort === undefined && !redirectHttp) return null;
     throw usageError("--tls-port and --redirect-http need certificates", "name them with --tls PATH");
   }
+  const ports = tlsPort ?? [defaultTlsPort];
   if (redirectHttp && defaultPort === null)
     throw usageError("--redirect-http needs a plain port", "name it with --port 80");
   if (defaultPort !== null && ports.includes(defaultPort))

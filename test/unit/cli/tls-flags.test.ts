@@ -13,6 +13,8 @@ test("[L180] certificates open port 443, or the ports that are named", () => {
 
 test.each([
   [{ tlsPort: [8443] }, null, /need certificates/],
+  [{ tlsPort: [443] }, null, /need certificates/],
+  [{ tlsPort: [443, 8443] }, null, /need certificates/],
   [{ redirectHttp: true }, 80, /need certificates/],
   [{ tls: ["/tls"], redirectHttp: true }, null, /needs a plain port/],
   [{ tls: ["/tls"], tlsPort: [8443, 80] }, 80, /port 80 cannot be both plain and with TLS/],
