@@ -3,10 +3,7 @@
 
 import type { BackupRows } from "../protocol/backup.ts";
 import { dataSecret } from "./dependencies.ts";
-import { openText, sealText } from "./sealed-text.ts";
-
-/** Base-36 digits of the randomness of one sealed text. */
-const sealRandomLength = 24;
+import { openText, sealRandomLength, sealText } from "./sealed-text.ts";
 
 type Members = Readonly<Record<string, unknown>>;
 

@@ -15,13 +15,12 @@ import {
 import { openRows } from "./backup-secrets.ts";
 import { newestStep } from "./backup-store.ts";
 import { type Draft, meshSubject } from "./draft.ts";
+import { sealRandomLength } from "./sealed-text.ts";
 import type { RegistryStore } from "./store.ts";
 import { beginTransfer, findTransfer, lastTransfer, saveTransfer } from "./transfer.ts";
 
 /** Time from one backup to the next, milliseconds: a large mesh decides nothing while its rows are read. */
 const minBackupGapMs = 10_000;
-/** Base-36 digits of the randomness of one sealed part. */
-const sealRandomLength = 24;
 
 /** Reads all rows. @throws MeshError backup/conflict, backup/too-large */
 export function startBackup(draft: Draft, actor: string): BackupStarted {

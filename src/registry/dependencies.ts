@@ -17,11 +17,8 @@ import type { World } from "../domain/model/world.ts";
 import type { DependencyInput, DependencyUpdate, DependencyView } from "./api.ts";
 import type { Draft } from "./draft.ts";
 import { requireVersion } from "./refs.ts";
-import { openText, sealText, secretFor } from "./sealed-text.ts";
+import { openText, sealRandomLength, sealText, secretFor } from "./sealed-text.ts";
 import type { RegistryStore } from "./store.ts";
-
-/** Base-36 digits of the randomness of one sealed text. */
-const sealRandomLength = 24;
 
 /** All of a kind, oldest first. */
 export function dependenciesOf(store: RegistryStore, kind: DependencyKind): readonly Dependency[] {

@@ -5,10 +5,13 @@ import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 const nonceBytes = 12;
 const tagBytes = 16;
 
+/** Base-36 digits of the randomness of one sealed text. */
+export const sealRandomLength = 24;
+
 /**
  * Seals a text with AES-256-GCM under a key derived from `secret`.
  *
- * @param random text of at least 24 random base-36 digits, another one each time
+ * @param random text of at least `sealRandomLength` random base-36 digits, another one each time
  */
 export function sealText(text: string, secret: string, random: string): string {
   const nonce = createHmac("sha256", random).update("nonce").digest().subarray(0, nonceBytes);

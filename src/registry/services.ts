@@ -17,7 +17,7 @@ import { type Draft, serviceSubject } from "./draft.ts";
 import { resolveNetworks } from "./networks.ts";
 import { findOwnService, readOnly, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
-import { sealText } from "./sealed-text.ts";
+import { sealRandomLength, sealText } from "./sealed-text.ts";
 import { removeServersOf } from "./servers.ts";
 import type { WorldIndex } from "./world-index.ts";
 
@@ -25,9 +25,6 @@ import type { WorldIndex } from "./world-index.ts";
  * Largest service, bytes as JSON. Each of its tasks has a copy of a part of it, and a row is limited to 2 MB.
  */
 const maxDocumentBytes = 65_536;
-
-/** Base-36 digits of the randomness of one sealed text. */
-const sealRandomLength = 24;
 
 /**
  * @throws MeshError service/conflict, host/conflict, service/too-large, and those of validateSpec and

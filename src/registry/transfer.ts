@@ -62,7 +62,7 @@ export function endTransfer(store: RegistryStore): void {
 
 /**
  * Deletes the parts of a transfer that took too long. It is called with whatever else is due, and has no deadline of
- * its own: an earlier release, after a rollback, would find that due for ever.
+ * its own: an earlier release, after a rollback, would never clear it.
  */
 export function expireTransfer(store: RegistryStore, nowMs: number): void {
   const transfer = lastTransfer(store);
