@@ -1,4 +1,4 @@
-// `waggle control`: runs the control plane of a mesh on machines of one's own.
+// `waggle control`: runs the control plane of a mesh on your own machines.
 
 import { resolve } from "node:path";
 import type { Command } from "commander";

@@ -15,9 +15,10 @@ Examples:
   waggle reload                                  the balancer with the state folder .waggle-edge
   waggle reload --state /var/lib/waggle-edge
 
-The new process is of the release that is installed now. It takes over the listening sockets, so that no connection
-is refused or reset; the old one finishes its open requests and connections, and ends. If the new one does not
-start, the old one goes on and the command ends with 1. Changed options take a restart.`;
+The new process is of the release that is installed now, and takes over the listening sockets: no new connection is
+refused. The old process of a balancer finishes its open requests and connections; if the new one does not start, the
+old one goes on. The process of a control plane ends first, and clients wait until the new one serves. The command
+ends with 1 if the new process does not serve. Changed options need a restart.`;
 
 export function registerReload(program: Command, cli: Cli): void {
   program

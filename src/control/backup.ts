@@ -47,5 +47,6 @@ export function backupRoutes({ mesh }: ControlDeps): ControlRoutes {
 
 /** @throws MeshError request/invalid */
 function readPartNumber(text: string): number {
+  // The fallback never applies: a route with `:number` matches only if the path has one.
   return readCountParameter("the number of the part", text, 9_999, -1);
 }

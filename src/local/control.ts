@@ -1,4 +1,4 @@
-// `waggle control`: the control plane of a mesh on machines of one's own. It runs the registry and the control API;
+// `waggle control`: the control plane of a mesh on your own machines. It runs the registry and the control API;
 // balancers and nodes on this machine and on others open the published ports.
 
 import type { HandOver } from "../agent/hand-over.ts";

@@ -1,5 +1,5 @@
-// The side of the process that serves: it gets its listening sockets from the outer process, and is replaced when
-// that says so.
+// The side of the process that serves: it gets its listening sockets from the outer process, which also decides when
+// it is replaced.
 
 import type { HandOver } from "../agent/hand-over.ts";
 

@@ -1,4 +1,4 @@
-// A mesh on machines of one's own: a control plane, two balancers and a server, each machine a network namespace.
+// A mesh on your own machines: a control plane, two balancers and a server, each machine a network namespace.
 
 import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ const handovers = Number(process.env.HANDOVERS ?? 2);
 const ratePerSecond = handovers < 10 ? 60 : 200;
 const loadPorts = { http: 9091, tcp: 9201, tls: 443 } as const;
 
-describe.skipIf(problem !== null)(`a mesh on machines of one's own${reason}`, () => {
+describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => {
   const folder = newStateDir();
   const state = (name: string) => join(folder, name);
   const certificates = join(folder, "tls");

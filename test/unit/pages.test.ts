@@ -187,7 +187,7 @@ test("[U524] docs/README.md names each page", () => {
   const text = read("docs/README.md");
   const unnamed = pages
     .map(({ path }) => path.replace(/^docs\//, ""))
-    .filter((name) => name !== "README.md" && name !== "SECURITY.md" && !text.includes(`${name}`));
+    .filter((name) => name !== "README.md" && name !== "SECURITY.md" && !text.includes(name));
   expect(unnamed).toEqual([]);
 });
 

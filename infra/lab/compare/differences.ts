@@ -75,7 +75,7 @@ export const differences: readonly Difference[] = [
     lines: /"Addr": /,
   },
   {
-    reason: "a busy Swarm can stop to report events of services until its daemon restarts (moby issue 36834)",
+    reason: "a busy Swarm can stop to report events of services until its daemon restarts (moby#36834)",
     commands: /^docker events .*service=talker/,
     lines: /^service create talker$/,
     rare: true,

@@ -10,8 +10,8 @@ export type BackupFlags = MeshFlags &
 
 const backupHelp = `
 The file has all of the mesh but its traffic: services, nodes and their credentials, networks, secrets, configs,
-static servers, join tokens, keys, tasks and events. Who has it and the passphrase has the mesh: keep them apart. It
-can be restored in another account or on a machine of your own (waggle restore --help).
+static servers, join tokens, keys, tasks and events. With its passphrase it gives full access to the mesh: store the
+two apart. It can be restored in another account or on a machine of your own (waggle restore --help).
 
 Examples:
   waggle backup                                  write NAME-TIME.backup; asks for a passphrase

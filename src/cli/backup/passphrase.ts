@@ -57,7 +57,7 @@ export async function newPassphrase(cli: Cli, flags: PassphraseFlags): Promise<s
   const passphrase = (await givenPassphrase(cli, flags)) ?? (await askTwice(cli));
   if (passphrase.length < shortLength)
     warnings(cli)(
-      `a passphrase of fewer than ${shortLength} characters can be found by guessing: who has the file then has all secrets`,
+      `a passphrase of fewer than ${shortLength} characters can be guessed by anyone with the file, which has all secrets`,
     );
   return passphrase;
 }

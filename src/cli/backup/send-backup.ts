@@ -11,13 +11,12 @@ import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { connect, warnings } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { printLines } from "../output.ts";
-
 import { summaryOf } from "./inspect.ts";
 import { knownPassphrase } from "./passphrase.ts";
 import { BackupFile } from "./read-file.ts";
 import type { RestoreFlags } from "./restore.ts";
 import { unreadableText } from "./summary.ts";
-import { beginTransfer, transferTimeoutMs } from "./write-backup.ts";
+import { postTransfer, transferTimeoutMs } from "./write-backup.ts";
 
 export async function sendBackup(
   cli: Cli,
@@ -36,7 +35,7 @@ export async function sendBackup(
   const mesh = await connect(command, cli, transferTimeoutMs);
   const { step, parts, at } = file.head.header;
   const replace = flags.replace === true;
-  const started = await beginTransfer(mesh, "/mesh/restore", { step, parts, replace }, RestoreStarted);
+  const started = await postTransfer(mesh, "/mesh/restore", { step, parts, replace }, RestoreStarted);
   const { id } = started;
   let contents: MeshContents;
   try {

@@ -65,7 +65,7 @@ async function fetchParts(
   place: DraftFile,
   { passphrase, version, stop }: { passphrase: string; version: string; stop: AbortSignal },
 ): Promise<Fetched> {
-  const started = await beginTransfer(mesh, "/mesh/backup", {}, BackupStarted);
+  const started = await postTransfer(mesh, "/mesh/backup", {}, BackupStarted);
   const { id, parts, step } = started;
   try {
     const at = new Date(started.atMs).toISOString();
@@ -94,7 +94,7 @@ async function fetchParts(
 }
 
 /** Posts to one of the routes of backups, which earlier releases and Docker's daemon do not have. */
-export async function beginTransfer<T>(
+export async function postTransfer<T>(
   mesh: MeshClient,
   route: "/mesh/backup" | "/mesh/restore",
   body: object,

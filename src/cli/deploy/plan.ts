@@ -45,7 +45,7 @@ export function recordMark({ name }: Pick<DeploySettings, "name">): string {
   return `made by waggle deploy for the mesh ${name}`;
 }
 
-type DeployWishes = {
+type DeployOptions = {
   /** True if existing tokens are replaced. */
   readonly newTokens?: boolean;
   /** True if an earlier release may replace a later one. */
@@ -58,7 +58,7 @@ export function planDeployment(
   settings: DeploySettings,
   made: MadeHere,
   found: FoundParts,
-  { newTokens = false, downgrade = false, releases }: DeployWishes = {},
+  { newTokens = false, downgrade = false, releases }: DeployOptions = {},
 ): DeployPlan {
   const { worker } = found;
   const refusals = [
