@@ -32,7 +32,7 @@ export function acceptUpgrade(request: Request, targets: UpgradeTargets): Respon
 function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Response {
   const claim = readAgentUpgrade(headers);
   if ("status" in claim) return refusal(claim.status, claim.message);
-  const refused = registry.refuseNode(claim.nodeId, claim.credential);
+  const refused = registry.refuseNode(claim);
   if (refused !== null) return refusal(refused.status, refused.message);
   return agents.accept(claim.nodeId, headers.get(clientHeader), Date.now());
 }

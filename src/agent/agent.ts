@@ -312,11 +312,12 @@ class NodeAgent {
 
   /** Runs the session of one node until it ends, or until a stop is requested and the node has left. */
   async #runSession(membership: JoinReply): Promise<SessionEnd> {
-    const { url, log } = this.#options;
+    const { url, log, token } = this.#options;
     const tunnel = this.#gateway && new NodeTunnel({ url, membership, gateway: this.#gateway.gateway, log });
     const session = new Session({
       url,
       membership,
+      joinToken: token,
       greeting: () => this.#greeting(membership),
       onAssignment: (assignment) => {
         this.#gateway?.apply(assignment);

@@ -9,6 +9,7 @@ import {
   maxMissedHeartbeats,
   protocolVersion,
 } from "../protocol/agent.ts";
+import { joinTokenHeader } from "../protocol/agent-upgrade.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import { routeUrl } from "./join.ts";
 import { wait } from "./wait.ts";
@@ -60,6 +61,8 @@ type ControlSocketOptions = {
   readonly url: string;
   readonly route: "mesh/agent" | "mesh/tunnel";
   readonly membership: JoinReply;
+  /** With it the node joins again if a mesh is new, and does not wait for a restore. */
+  readonly joinToken?: string | undefined;
   /** Limit of one message. */
   readonly maxMessageBytes: number;
   /** A new socket is open. */
@@ -152,7 +155,7 @@ export class ControlSocket {
   }
 
   #dial(): WebSocket {
-    const { url, route, membership, maxMessageBytes } = this.#options;
+    const { url, route, membership, joinToken, maxMessageBytes } = this.#options;
     const target = routeUrl(url, route);
     target.protocol = target.protocol === "https:" ? "wss:" : "ws:";
     return new WebSocket(target, {
@@ -160,6 +163,7 @@ export class ControlSocket {
         authorization: `Bearer ${membership.credential}`,
         "x-waggle-node": membership.nodeId,
         "x-waggle-protocol": String(protocolVersion),
+        ...(joinToken !== undefined && { [joinTokenHeader]: joinToken }),
       },
       handshakeTimeout: handshakeTimeoutMs,
       maxPayload: maxMessageBytes,

@@ -15,6 +15,8 @@ const maxLoggedFrames = 5;
 type SessionOptions = {
   readonly url: string;
   readonly membership: JoinReply;
+  /** The join token that the agent was started with. */
+  readonly joinToken: string | undefined;
   /** The first messages on each socket: a hello and what belongs with it. */
   readonly greeting: () => readonly AgentMessage[];
   readonly onAssignment: (assignment: Assignment) => void;

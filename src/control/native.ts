@@ -60,7 +60,7 @@ export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): Co
     const request = upgradeRequest(c.req.raw, tunnelPath);
     const claim = readAgentUpgrade(request.headers);
     if ("status" in claim) return problem(c, claim.status, claim.message);
-    const refused = await mesh.refuseNode(claim.nodeId, claim.credential);
+    const refused = await mesh.refuseNode(claim);
     if (refused !== null) return problem(c, refused.status, refused.message);
     // The object needs no credential.
     request.headers.delete("authorization");

@@ -2,8 +2,15 @@
 
 import { isAcceptedProtocol, protocolVersion } from "./agent.ts";
 
+/** Has the join token that an agent was started with, for a mesh that does not know its node. */
+export const joinTokenHeader = "x-waggle-join-token";
+
 /** Who an agent says it is; not checked yet. */
-export type AgentClaim = { readonly nodeId: string; readonly credential: string };
+export type AgentClaim = {
+  readonly nodeId: string;
+  readonly credential: string;
+  readonly joinToken: string | null;
+};
 
 /** Why an upgrade is refused: an HTTP status and a sentence. */
 export type UpgradeRefusal = { readonly status: 400 | 401 | 426 | 503; readonly message: string };
@@ -20,7 +27,8 @@ export function readAgentUpgrade(headers: Headers): AgentClaim | UpgradeRefusal 
   if (!/^[0-9a-z]{25}$/.test(nodeId))
     return { status: 400, message: "x-waggle-node: 25 characters 0-9a-z are expected" };
   const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return credential === undefined ? wrongCredential(nodeId) : { nodeId, credential };
+  if (credential === undefined) return wrongCredential(nodeId);
+  return { nodeId, credential, joinToken: headers.get(joinTokenHeader) };
 }
 
 /** The refusal of an agent that is not the node's. */
@@ -35,6 +43,6 @@ export function wrongCredential(nodeId: string): UpgradeRefusal {
 export function unknownToNewMesh(nodeId: string): UpgradeRefusal {
   return {
     status: 503,
-    message: `this mesh is new and has no nodes: node ${nodeId} can connect once a backup that has it is restored, or the machine joins again`,
+    message: `this mesh is new and has no nodes: node ${nodeId} can connect once a backup that has it is restored, or once its agent is started with a join token of this mesh`,
   };
 }

@@ -11,7 +11,7 @@ import type { AdminState, ServerSpec, StaticServer } from "../domain/model/serve
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { TableGateway } from "../domain/table/table.ts";
-import type { UpgradeRefusal } from "../protocol/agent-upgrade.ts";
+import type { AgentClaim, UpgradeRefusal } from "../protocol/agent-upgrade.ts";
 import type {
   BackupStarted,
   MeshContents,
@@ -268,7 +268,7 @@ export const operations = {
   /** True if the credential is the node's. For control Workers of the previous release. */
   authenticateNode: read<(nodeId: string, credential: string) => boolean>(),
   /** Null if the credential is the node's, else why its agent is refused. */
-  refuseNode: read<(nodeId: string, credential: string) => UpgradeRefusal | null>(),
+  refuseNode: read<(claim: AgentClaim) => UpgradeRefusal | null>(),
 
   /** Reads all rows for a backup, whose parts can then be fetched. */
   startBackup: change<(actor: string) => Result<BackupStarted>>(),

@@ -59,20 +59,22 @@ export function rotateTokens(
  * @see docs/decisions/0059-nodes-are-not-trusted.md
  */
 export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
-  const tokenRole = readTokenRole(joinTokens(draft.store), input.token);
+  const role = tokenRole(joinTokens(draft.store), input.token);
+  if (role === null)
+    throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
   checkHostname(input.hostname);
   checkMachineAddress(input, draft.context.addresses);
   replaceUnjoinedNode(draft, input.hostname);
   limitJoins(draft);
-  const node = newNode(draft, input, isBalancer(input) ? "worker" : tokenRole);
+  const node = newNode(draft, input, isBalancer(input) ? "worker" : role);
   const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setDisconnectedAt([node.id], draft.nowMs);
   if (!hasHadNodes(draft.store)) draft.store.setMeta("hadNodes", "true");
   scheduleSweep(draft);
-  const role = isBalancer(node) ? "balancer" : node.role;
-  draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
+  const kind = isBalancer(node) ? "balancer" : node.role;
+  draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${kind}`);
   return { nodeId: node.id, credential };
 }
 
@@ -92,13 +94,18 @@ export function hasHadNodes(store: RegistryStore): boolean {
  *
  * @see docs/decisions/0094-managers-are-a-placement.md
  */
-function readTokenRole(tokens: JoinTokens, token: string): MeshNode["role"] {
+/** True if a machine may join with this token. */
+export function mayJoin(store: RegistryStore, token: string): boolean {
+  return tokenRole(joinTokens(store), token) !== null;
+}
+
+/** @returns null if it is no join token of the mesh */
+function tokenRole(tokens: JoinTokens, token: string): MeshNode["role"] | null {
   // Compares both in any case, so that the duration reveals nothing.
   const isWorkerToken = matchesHash(token, secretHash(tokens.worker));
   const isManagerToken = matchesHash(token, secretHash(tokens.manager));
   if (isWorkerToken) return "worker";
-  if (isManagerToken) return "manager";
-  throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
+  return isManagerToken ? "manager" : null;
 }
 
 /**

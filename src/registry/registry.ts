@@ -11,7 +11,12 @@ import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
-import { type UpgradeRefusal, unknownToNewMesh, wrongCredential } from "../protocol/agent-upgrade.ts";
+import {
+  type AgentClaim,
+  type UpgradeRefusal,
+  unknownToNewMesh,
+  wrongCredential,
+} from "../protocol/agent-upgrade.ts";
 import type {
   BackupStarted,
   MeshContents,
@@ -58,7 +63,7 @@ import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
 import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
-import { hasHadNodes, isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
+import { hasHadNodes, isCredentialOf, join, joinTokens, makeTokens, mayJoin, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { type LogCall, type LogTarget, signLogCalls } from "./log-calls.ts";
 import { shareNetwork } from "./network-names.ts";
@@ -335,9 +340,10 @@ export class Registry implements RegistryOperations {
     return this.agents.authenticateNode(nodeId, credential);
   }
 
-  refuseNode(nodeId: string, credential: string): UpgradeRefusal | null {
+  refuseNode({ nodeId, credential, joinToken }: AgentClaim): UpgradeRefusal | null {
     if (this.agents.authenticateNode(nodeId, credential)) return null;
-    return hasHadNodes(this.#store) ? wrongCredential(nodeId) : unknownToNewMesh(nodeId);
+    const joinsAgain = hasHadNodes(this.#store) || (joinToken !== null && mayJoin(this.#store, joinToken));
+    return joinsAgain ? wrongCredential(nodeId) : unknownToNewMesh(nodeId);
   }
 
   startBackup(actor: string): Result<BackupStarted> {

@@ -17,6 +17,7 @@ const servers: Backend[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "waggle-wrong-"));
   await writeFile(join(folder, "token"), "a-token-of-sixteen");
+  await writeFile(join(folder, "passphrase"), "the passphrase of this fixture", { mode: 0o600 });
   await writeFile(
     join(folder, "haproxy.cfg"),
     "frontend f\n  bind :8080\n  default_backend web\nbackend web\n  server a 127.0.0.1:1\n",
@@ -34,6 +35,8 @@ const others = new Set([
   "down",
   "agent",
   "edge",
+  "control",
+  "reload",
   "swarm join",
   "deploy",
   "destroy",
@@ -69,6 +72,12 @@ const argsOf: Readonly<Record<string, readonly string[]>> = {
   import: ["FOLDER/haproxy.cfg"],
   connect: ["redis"],
   doctor: ["mesh"],
+  restore: [
+    "--yes",
+    "--passphrase-file",
+    "FOLDER/passphrase",
+    new URL("../fixtures/backups/step-9.backup", import.meta.url).pathname,
+  ],
   events: ["-f"],
   logs: ["a"],
   top: ["--once"],

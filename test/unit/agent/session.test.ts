@@ -22,6 +22,7 @@ beforeEach(async () => {
   session = new Session({
     url: registry.url,
     membership,
+    joinToken: undefined,
     greeting: () => [{ type: "hello", node, tasks: [] }],
     onAssignment: (assignment) => assignments.push(assignment),
     onProbe: (taskIds) => probed.push(...taskIds),

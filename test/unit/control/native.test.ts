@@ -26,7 +26,8 @@ test.each([2, protocolVersion])("[N102] an agent of protocol %i is accepted", (v
     "x-waggle-node": "n".repeat(25),
     authorization: "Bearer credential",
   });
-  expect(readAgentUpgrade(headers)).toEqual({ nodeId: "n".repeat(25), credential: "credential" });
+  const claim = { nodeId: "n".repeat(25), credential: "credential", joinToken: null };
+  expect(readAgentUpgrade(headers)).toEqual(claim);
 });
 
 test.each([

@@ -10,6 +10,12 @@ import { commitOf, restoreInto, sendBackup, type TakenBackup, takeBackup } from 
 import { memoryDatabase } from "../../support/sqlite.ts";
 import { input, refusal, TestMesh, type TestNode } from "./harness.ts";
 
+const claimOf = (nodeId: string, credential: string, joinToken: string | null = null) => ({
+  nodeId,
+  credential,
+  joinToken,
+});
+
 const secretData = Buffer.from("my password").toString("base64");
 
 /** A mesh with something of everything, two tasks of which run. */
@@ -254,7 +260,7 @@ describe("a restore", () => {
     const tasks = mesh.tasks("web");
     expect(target.tasks("web")).toEqual(tasks);
     for (const node of nodes) {
-      expect(target.registry.refuseNode(node.id, node.credential)).toBeNull();
+      expect(target.registry.refuseNode(claimOf(node.id, node.credential))).toBeNull();
       target.nodes.set(node.id, node);
       const own = tasks.filter(({ nodeId }) => nodeId === node.id);
       const { assignments } = target.hello(
@@ -419,21 +425,26 @@ describe("a restore", () => {
       ...nodes.map(({ id }) => [id, closeCodes.goingAway]),
       [added.id, closeCodes.notAMember],
     ]);
-    expect(mesh.registry.refuseNode(added.id, added.credential)).toMatchObject({ status: 401 });
+    expect(mesh.registry.refuseNode(claimOf(added.id, added.credential))).toMatchObject({ status: 401 });
   });
 
   test("[M252] a mesh that never had a node asks agents and machines to try again", () => {
     const target = emptyMesh(0);
     const id = "a".repeat(25);
-    expect(target.registry.refuseNode(id, "credential")).toMatchObject({ status: 503 });
+    expect(target.registry.refuseNode(claimOf(id, "credential"))).toMatchObject({ status: 503 });
     expect(target.registry.routerAccess(id, "credential")).toBe("new");
+    const { worker } = target.registry.joinTokens();
+    expect(target.registry.refuseNode(claimOf(id, "credential", `${worker}x`))).toMatchObject({
+      status: 503,
+    });
+    expect(target.registry.refuseNode(claimOf(id, "credential", worker))).toMatchObject({ status: 401 });
     expect(refusal(target.registry.taskDependency(id, "credential", "x"))).toMatch(
       /^dependency\/unavailable: /,
     );
     const node = target.node("node1");
     unwrap(target.registry.removeNode(node.id, true, "operator"));
     target.restart();
-    expect(target.registry.refuseNode(id, "credential")).toMatchObject({ status: 401 });
+    expect(target.registry.refuseNode(claimOf(id, "credential"))).toMatchObject({ status: 401 });
     expect(target.registry.routerAccess(id, "credential")).toBe("refused");
   });
 
