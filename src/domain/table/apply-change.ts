@@ -19,6 +19,7 @@ import {
 import { byTableOrder, type RoutingTable, type TableNode, type TableService } from "./table.ts";
 import { nodeIdsByWord, nodeWords, printNode, readDefault, readKey, readNode, readTable } from "./text.ts";
 
+const changeTitle = "change of the routing table";
 const fromShape = lineShape("from VERSION");
 const toShape = lineShape("to VERSION HASH");
 const goneShape = lineShape("gone node|service ID");
@@ -46,16 +47,23 @@ export function isTableChange(text: string): boolean {
 }
 
 /**
+ * True for a change of an earlier version than the router has by now: another call brought a newer one meanwhile.
+ *
+ * @throws MeshError `table/invalid` if it cannot be read
+ */
+export function isOvertaken(text: string, heldVersion: number): boolean {
+  return isTableChange(text) && readFrom(new LineReader(text, changeTitle)) < heldVersion;
+}
+
+/**
  * The table after a change. Nodes and services that the change does not touch are the same objects.
  *
  * @throws MeshError `table/invalid` if the text cannot be read; `table/conflict` if it changes another table than
  *   `held`, or does not lead to the table that it names. Then the router needs the whole table.
  */
 export function applyTableChange(held: RoutingTable, text: string): RoutingTable {
-  const reader = new LineReader(text, "change of the routing table");
-  if (reader.line !== changeFormatLine) throw reader.errorAt(`"${changeFormatLine}"`);
-  reader.next();
-  const fromVersion = reader.integer(reader.words(fromShape)[1], "a version");
+  const reader = new LineReader(text, changeTitle);
+  const fromVersion = readFrom(reader);
   if (fromVersion !== held.version) {
     throw mismatch(`it changes version ${fromVersion}, and the table has version ${held.version}`);
   }
@@ -73,6 +81,13 @@ export function applyTableChange(held: RoutingTable, text: string): RoutingTable
     throw mismatch(`it does not lead to version ${version} as it names it`);
   partsHashes.set(table, parts);
   return table;
+}
+
+/** Reads the first two lines: the format, and the version that is changed. */
+function readFrom(reader: LineReader): number {
+  if (reader.line !== changeFormatLine) throw reader.errorAt(`"${changeFormatLine}"`);
+  reader.next();
+  return reader.integer(reader.words(fromShape)[1], "a version");
 }
 
 function mismatch(why: string): MeshError {

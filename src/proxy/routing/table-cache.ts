@@ -2,7 +2,7 @@
 // one. It holds no promise: on Workers one request must not await another's, so timestamps record a refresh in
 // progress.
 
-import { isTableChange, readTableUpdate } from "../../domain/table/apply-change.ts";
+import { isOvertaken, isTableChange, readTableUpdate } from "../../domain/table/apply-change.ts";
 import type { RoutingTable } from "../../domain/table/table.ts";
 import { printTable, readTable } from "../../domain/table/text.ts";
 import type { AttemptSigner, GatewayKey } from "../attempt-signer.ts";
@@ -292,6 +292,12 @@ export class TableCache {
   take({ version, text, refusal, cookieKey, gatewayKeys }: SentTable, asOfMs: number): void {
     this.#setKeys({ ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) });
     try {
+      if (text !== null && version > this.#version && isOvertaken(text, this.#version)) {
+        // What it changed is gone, and what changed since then is not known: the router calls again.
+        this.#problem = null;
+        this.expire(this.#nowMs());
+        return;
+      }
       this.#problem = refusal ?? this.#takeTable(version, text);
     } catch (error) {
       this.#needsWhole ||= text !== null && isTableChange(text);

@@ -427,3 +427,26 @@ test("[X185] a router applies a change to its table, and asks for the whole tabl
   expect([await refreshed(next), await refreshed(next)]).toEqual([1, 2]);
   expect([next.problem, afterVersions]).toEqual([null, [-1, 1]]);
 });
+
+test("[X195] a change that another call has overtaken is left, and the router calls again at once", () => {
+  const table = (version: number) => ({
+    nodes: [],
+    services: [],
+    defaultService: null,
+    version,
+    signingKey: null,
+  });
+  const cache = new TableCache(() => Promise.reject(new Error("no refresh")), { nowMs: () => Date.now() });
+  cache.take({ version: 20, text: printTable(table(20)) }, Date.now());
+  const change = [changeFormatLine, "from 19", "to 21 0000000000000000", "default -", "key -", ""].join("\n");
+  cache.take({ version: 21, text: change }, Date.now());
+  expect([cache.held?.version, cache.problem, cache.isExpired, cache.knownVersion]).toEqual([
+    20,
+    null,
+    true,
+    20,
+  ]);
+  cache.take({ version: 21, text: change.replace("from 19", "from 21") }, Date.now());
+  expect([cache.held?.version, cache.knownVersion]).toEqual([20, -1]);
+  expect(cache.problem).toContain("it changes version 21, and the table has version 20");
+});
