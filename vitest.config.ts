@@ -93,6 +93,7 @@ export default defineConfig({
           ...wholeMeshes,
         },
       },
+      { oxc, test: { name: "recovery", include: ["test/recovery/**/*.test.ts"], ...wholeMeshes } },
       { oxc, test: { name: "system", include: ["test/system/**/*.test.ts"], ...wholeMeshes } },
     ],
   },

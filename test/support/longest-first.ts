@@ -38,7 +38,7 @@ export class LongestFirst extends BaseSequencer {
 const orderOf = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
 
 function rankOf({ moduleId, project }: TestSpecification): number {
-  const rank = ["e2e", "edge", "system"].includes(project.name)
+  const rank = ["e2e", "edge", "recovery", "system"].includes(project.name)
     ? longestFiles.indexOf(basename(moduleId))
     : -1;
   return rank === -1 ? longestFiles.length : rank;

@@ -47,7 +47,7 @@ export function isTableChange(text: string): boolean {
 }
 
 /**
- * True for a change of an earlier version than the router has by now: another call brought a newer one meanwhile.
+ * True for a change of an earlier version than the one that the router has: another call brought a newer one meanwhile.
  *
  * @throws MeshError `table/invalid` if it cannot be read
  */
