@@ -136,10 +136,11 @@ export function sealPart(bytes: Uint8Array, token: string, place: PartPlace, ran
 
 /** The bytes of a part; null if it was sealed under another token or for another place, or changed since. */
 export function openPart(text: string, token: string, place: PartPlace): Buffer | null {
+  const key = keyOf(token);
   const sealed = Buffer.from(text, "base64url");
   if (sealed.length < nonceBytes + tagBytes) return null;
   try {
-    const decipher = createDecipheriv("aes-256-gcm", keyOf(token), sealed.subarray(0, nonceBytes));
+    const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceBytes));
     decipher.setAAD(placeBytes(place));
     decipher.setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
     return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
@@ -148,7 +149,9 @@ export function openPart(text: string, token: string, place: PartPlace): Buffer 
   }
 }
 
+/** @throws Error without a token: anyone could derive the key */
 function keyOf(token: string): Buffer {
+  if (token === "") throw new Error("a part of a backup is sealed with a token, and there is none");
   return createHmac("sha256", token).update("waggle parts of backups").digest();
 }
 

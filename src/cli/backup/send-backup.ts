@@ -16,7 +16,7 @@ import { knownPassphrase } from "./passphrase.ts";
 import { BackupFile } from "./read-file.ts";
 import type { RestoreFlags } from "./restore.ts";
 import { unreadableText } from "./summary.ts";
-import { postTransfer, transferTimeoutMs } from "./write-backup.ts";
+import { postTransfer, sealingToken, transferTimeoutMs } from "./write-backup.ts";
 
 export async function sendBackup(
   cli: Cli,
@@ -33,6 +33,7 @@ export async function sendBackup(
   // All of it, before anything is sent.
   const summary = await summaryOf(file, open);
   const mesh = await connect(command, cli, transferTimeoutMs);
+  const token = sealingToken(mesh);
   const { step, parts, at } = file.head.header;
   const replace = flags.replace === true;
   const started = await postTransfer(mesh, "/mesh/restore", { step, parts, replace }, RestoreStarted);
@@ -46,7 +47,7 @@ export async function sendBackup(
       if (stop.aborted) throw new CliError(exitCodes.interrupted, "");
       const random = randomBytes(32).toString("base64url");
       const place = { transfer: id, number };
-      const text = sealPart(part, mesh.target.token ?? "", place, random);
+      const text = sealPart(part, token, place, random);
       await mesh.putNativeText(`/mesh/restore/${id}/${number}`, text);
       number += 1;
     }

@@ -29,13 +29,19 @@ export async function writeBackup(
   if (path === "-" && cli.out.isTTY)
     throw usageError("a backup is not for a terminal", "name a file, or send standard output to one");
   const mesh = await connect(command, cli, transferTimeoutMs);
+  const token = sealingToken(mesh);
   const { Version } = await mesh.get("/version", engineVersion);
   const named = path ?? (await defaultName(cli, mesh));
   const place = named === "-" ? standardOutput(cli) : await draftFile(named, flags.force === true);
   try {
     const passphrase = await newPassphrase(cli, flags);
     const stop = cli.onInterrupt();
-    const { bytes, started, summary } = await fetchParts(mesh, place, { passphrase, version: Version, stop });
+    const { bytes, started, summary } = await fetchParts(mesh, place, {
+      token,
+      passphrase,
+      version: Version,
+      stop,
+    });
     await place.finish();
     const unreadable = unreadableText(summary.unreadable);
     if (unreadable !== null) warnings(cli)(unreadable);
@@ -54,6 +60,14 @@ export async function writeBackup(
   }
 }
 
+type Fetch = {
+  readonly token: string;
+  readonly passphrase: string;
+  /** The release of the mesh. */
+  readonly version: string;
+  readonly stop: AbortSignal;
+};
+
 type Fetched = {
   readonly bytes: number;
   readonly started: BackupStarted;
@@ -63,7 +77,7 @@ type Fetched = {
 async function fetchParts(
   mesh: MeshClient,
   place: DraftFile,
-  { passphrase, version, stop }: { passphrase: string; version: string; stop: AbortSignal },
+  { token, passphrase, version, stop }: Fetch,
 ): Promise<Fetched> {
   const started = await postTransfer(mesh, "/mesh/backup", {}, BackupStarted);
   const { id, parts, step } = started;
@@ -80,7 +94,7 @@ async function fetchParts(
     for (let number = 0; number < parts; number += 1) {
       if (stop.aborted) throw new CliError(exitCodes.interrupted, "");
       const text = await mesh.getNativeText(`/backup/${id}/${number}`);
-      const part = openPart(text, mesh.target.token ?? "", { transfer: id, number });
+      const part = openPart(text, token, { transfer: id, number });
       const rows = part === null ? null : readPartRows(part);
       if (part === null || rows === null) throw unopened(number, parts);
       summary.add(rows);
@@ -91,6 +105,21 @@ async function fetchParts(
     // If this fails, the mesh deletes the parts by itself.
     await mesh.deleteNative(`/mesh/backup/${id}`).catch(() => {});
   }
+}
+
+/**
+ * The operator token, under which parts travel. Requests may need none: of a client with a certificate, or through a
+ * Unix socket.
+ *
+ * @throws CliError if the command has none
+ */
+export function sealingToken({ target }: MeshClient): string {
+  if (target.token !== null && target.token !== "") return target.token;
+  throw new CliError(
+    exitCodes.token,
+    `a backup travels sealed with the operator token of the mesh at ${target.url}, and this command has none`,
+    "give the operator token with WAGGLE_TOKEN=… or --token-file FILE; nothing was sent",
+  );
 }
 
 /** Posts to one of the routes of backups, which earlier releases and Docker's daemon do not have. */

@@ -3,6 +3,7 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -405,6 +406,43 @@ describe("a file that cannot be restored", () => {
     });
     expect([code, err]).toEqual([1, expect.stringContaining(`the passphrase does not open ${file}\n`)]);
     expect((await on(from, "restore -")).code).toBe(2);
+  });
+});
+
+describe("without the operator token", () => {
+  test.each([
+    ["no token", false],
+    ["an empty one in its state folder", true],
+  ])("[L171] nothing is sent or written: %s", async (kind, isInFolder) => {
+    const requests: string[] = [];
+    // As a mesh behind a proxy that ends TLS, or one that takes the client by its certificate.
+    const server = await serve((request) => {
+      requests.push(request.url);
+      return Response.json({}, { headers: { "x-request-id": "request" } });
+    });
+    const stateDir = join(folder, `state of ${kind}`.replaceAll(" ", "-"));
+    mkdirSync(stateDir);
+    const control = `http://${server.host}`;
+    writeFileSync(join(stateDir, "mesh.json"), JSON.stringify({ control, token: "" }));
+    const env = { WAGGLE_URL: isInFolder ? "" : control, WAGGLE_TOKEN: "" };
+    const state = !isInFolder ? "" : `--state ${stateDir}`;
+    const target = join(folder, "unsealed");
+    try {
+      for (const verb of ["restore", "backup"]) {
+        const path = verb === "restore" ? file : target;
+        const { code, out, err } = await on(from, `${verb} ${state} --passphrase-file ${key} ${path}`, {
+          env,
+        });
+        expect([code, out]).toEqual([4, ""]);
+        expect(err).toBe(
+          `waggle: a backup travels sealed with the operator token of the mesh at ${control}, and this command has none\ngive the operator token with WAGGLE_TOKEN=… or --token-file FILE; nothing was sent\n`,
+        );
+      }
+      expect(requests).toEqual([]);
+      expect(readdirSync(folder).filter((name) => name.startsWith("unsealed"))).toEqual([]);
+    } finally {
+      await server.stop();
+    }
   });
 });
 

@@ -128,6 +128,18 @@ describe("a backup", () => {
     expect(stored).not.toContain(secretData);
   });
 
+  test("[M254] is neither sealed nor opened under an empty token", () => {
+    const place = { transfer: "transfer", number: 0 };
+    expect(() => sealPart(Buffer.from("x"), "", place, "random")).toThrow(/there is none/);
+    const sealed = sealPart(Buffer.from("x"), "token", place, "random");
+    for (const text of [sealed, ""]) expect(() => openPart(text, "", place)).toThrow(/there is none/);
+    const { mesh } = filled();
+    mesh.sealSecret = "";
+    mesh.restart();
+    expect(() => mesh.registry.startBackup("operator")).toThrow(/there is none/);
+    expect(mesh.database.exec("SELECT body FROM transfer_parts")).toEqual([]);
+  });
+
   test("[M243] is an event of the operator, and begins at most every 10 s", () => {
     const { mesh } = filled();
     unwrap(mesh.registry.startBackup("operator"));
