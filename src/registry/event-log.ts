@@ -2,7 +2,7 @@
 // registry do cannot push out what operators did.
 
 import { isByOperator, type MeshEvent, maxEventsOfTrail, type NewEvent } from "../domain/model/event.ts";
-import { type SqlDatabase, type SqlRow, upsertBy } from "../storage/sql-database.ts";
+import { maxRisingNumber, type SqlDatabase, type SqlRow, upsertBy } from "../storage/sql-database.ts";
 
 /** `operator`: what people did. `mesh`: what nodes and the registry did. */
 const trails = ["operator", "mesh"] as const;
@@ -32,6 +32,24 @@ export function readEvents(database: SqlDatabase, sinceSeq: number, limit: numbe
   return database
     .exec("SELECT seq, at_ms, body FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", sinceSeq, limit)
     .map(eventOf);
+}
+
+/** The number of the newest event; 0 without one. Numbers that are not below `maxRisingNumber` are ignored. */
+export function lastEventSeq(database: SqlDatabase): number {
+  const [row] = database.exec(
+    "SELECT seq FROM event_log WHERE typeof(seq) = 'integer' AND seq < ? ORDER BY seq DESC LIMIT 1",
+    maxRisingNumber,
+  );
+  return Number(row?.seq ?? 0);
+}
+
+/** True if each event has whole numbers from 0 up to `maxRisingNumber`. */
+export function areEventNumbersUsable(database: SqlDatabase): boolean {
+  const conditions = ["place", "seq", "at_ms"].map(
+    (column) => `typeof(${column}) <> 'integer' OR ${column} < 0 OR ${column} >= ${maxRisingNumber}`,
+  );
+  const sql = `SELECT 1 AS found FROM event_log WHERE ${conditions.join(" OR ")} LIMIT 1`;
+  return database.exec(sql).length === 0;
 }
 
 /** The newest events, oldest first, at most `limit`. */

@@ -18,6 +18,7 @@ import {
   type RestoreRequest,
   type RestoreStarted,
 } from "../protocol/backup.ts";
+import { maxRisingNumber } from "../storage/sql-database.ts";
 import { sealRows } from "./backup-secrets.ts";
 import { newestStep } from "./backup-store.ts";
 import { backupTables, presentMeta } from "./backup-tables.ts";
@@ -91,15 +92,22 @@ export function loadBackup(
   if (missing > 0) throw invalid(`${missing} of ${transfer.parts} parts of the backup have not arrived`);
   // The mesh stays what its state folder and its clients know it as.
   const meshId = store.meta("meshId") ?? "";
-  const own = { tableVersion: Number(store.meta("tableVersion") ?? 0), seq: store.lastEventSeq() };
+  const goneMs = Math.max(0, nowMs - source.atMs);
+  // Numbers of this mesh that cannot be gone on from are ignored: a restore is what mends it.
+  const own = {
+    tableVersion: versionAfter(store, goneMs) ?? 0,
+    seq: sumBelowMax(store.lastEventSeq(), eventMargin) ?? 0,
+  };
   const spentIds = JSON.parse(store.meta("spentIds") ?? "{}") as object;
   const parts = readParts(store, transfer, { newSecret, sealSecret });
   store.backup.replace(transfer.step, parts, [...presentMeta]);
   if (store.meta("meshId") === null)
     throw invalid("the backup has no mesh: its rows of the table meta are missing");
-  const goneMs = Math.max(0, nowMs - source.atMs);
-  const known = Math.max(own.tableVersion, Number(store.meta("tableVersion") ?? 0));
-  store.setMeta("tableVersion", String(known + goneMs + versionMargin));
+  const tableVersion = versionAfter(store, goneMs);
+  const seq = store.areEventNumbersUsable() ? sumBelowMax(store.lastEventSeq(), eventMargin) : null;
+  if (tableVersion === null) throw outOfRange("the version of the routing table");
+  if (seq === null) throw outOfRange("a number or time of an event");
+  store.setMeta("tableVersion", String(Math.max(own.tableVersion, tableVersion)));
   store.backup.removeMeta(["tableHash"]);
   store.setMeta("meshId", meshId);
   store.setMeta("hadNodes", "true");
@@ -109,11 +117,7 @@ export function loadBackup(
   const at = new Date(source.atMs).toISOString();
   const why = `from the backup of ${source.mesh} of ${at} (waggle ${source.version})`;
   const subject = { type: "mesh", id: meshId, name: meshName } as const;
-  store.appendEventsAbove(
-    Math.max(own.seq, store.lastEventSeq()) + eventMargin,
-    [{ actor, action: "mesh.restore", subject, why }],
-    nowMs,
-  );
+  store.appendEventsAbove(Math.max(own.seq, seq), [{ actor, action: "mesh.restore", subject, why }], nowMs);
 }
 
 /** Settles the restored world: agents of both meshes dial again, and tasks go on. */
@@ -194,6 +198,23 @@ function readRows(bytes: Buffer): BackupRows | null {
   } catch {
     return null;
   }
+}
+
+/** A version of the routing table that no router has; null if there is none below the maximum. */
+function versionAfter(store: RegistryStore, goneMs: number): number | null {
+  const text = store.meta("tableVersion") ?? "0";
+  return /^\d{1,16}$/.test(text) ? sumBelowMax(Number(text), goneMs + versionMargin) : null;
+}
+
+function sumBelowMax(number: number, margin: number): number | null {
+  const sum = number + margin;
+  return sum < maxRisingNumber ? sum : null;
+}
+
+function outOfRange(what: string): MeshError {
+  return invalid(
+    `the backup cannot be used: ${what} is not a whole number that leaves room below ${maxRisingNumber}; restore an earlier backup`,
+  );
 }
 
 function withoutPresent(part: BackupRows): BackupRows {

@@ -7,7 +7,13 @@ import { migrate } from "../storage/migrations.ts";
 import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts";
 import { BackupStore } from "./backup-store.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
-import { appendEvents, readEvents, readNewestEvents } from "./event-log.ts";
+import {
+  appendEvents,
+  areEventNumbersUsable,
+  lastEventSeq,
+  readEvents,
+  readNewestEvents,
+} from "./event-log.ts";
 import { registrySchema } from "./schema.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
@@ -94,9 +100,14 @@ export class RegistryStore {
     appendEvents(this.#database, newEvents, nowMs, minSeq);
   }
 
-  /** The number of the newest event; 0 without one. */
+  /** See `lastEventSeq` of event-log.ts. */
   lastEventSeq(): number {
-    return readNewestEvents(this.#database, 1)[0]?.seq ?? 0;
+    return lastEventSeq(this.#database);
+  }
+
+  /** See `areEventNumbersUsable` of event-log.ts. */
+  areEventNumbersUsable(): boolean {
+    return areEventNumbersUsable(this.#database);
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {

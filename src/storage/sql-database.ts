@@ -4,6 +4,12 @@
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
+/**
+ * Numbers of rows that rise, such as those of events, stay below. SQLite has larger ones, which cannot be read as
+ * JavaScript's numbers, or not exactly.
+ */
+export const maxRisingNumber = 2 ** 52;
+
 /** A synchronous SQLite. Statements carry at most `maxBindings` bound values. */
 export interface SqlDatabase {
   /** Runs one statement and returns all of its rows. */

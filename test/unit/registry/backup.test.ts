@@ -233,6 +233,47 @@ describe("a restore", () => {
     expect(mesh.registry.services()).toHaveLength(2);
   });
 
+  test.each([
+    ...[2 ** 53 - 1, 2 ** 52 - 1, 2 ** 63, 1e300, "abc", 1.5, -1].map((value) => ["seq", value] as const),
+    ["place", 2 ** 53 - 1] as const,
+    ["at_ms", 2 ** 53] as const,
+  ])("[M255] with an event whose %s is %s is refused", (column, value) => {
+    const { mesh } = filled();
+    const backup = withValue(takeBackup(mesh), "event_log", column, value);
+    expectOutOfRange(emptyMesh(mesh.nowMs), backup, "a number or time of an event");
+  });
+
+  const versions = ["9007199254740993", "4503599627370495", "1e300", "abc", "-1", "1.5", "", "Infinity"];
+  test.each(versions)("[M255] with the version %j of its routing table is refused", (value) => {
+    const { mesh } = filled();
+    const backup = withValue(takeBackup(mesh), "meta", "value", value);
+    expectOutOfRange(emptyMesh(mesh.nowMs), backup, "the version of the routing table");
+  });
+
+  test.each([
+    ["UPDATE event_log SET seq = 9007199254740991 WHERE seq = (SELECT max(seq) FROM event_log)"],
+    ["UPDATE event_log SET seq = 9007199255740992 WHERE seq = (SELECT max(seq) FROM event_log)"],
+    ["UPDATE event_log SET seq = 'abc'"],
+    ["UPDATE meta SET value = '9007199254740993' WHERE key = 'tableVersion'"],
+    ["UPDATE meta SET value = 'abc' WHERE key = 'tableVersion'"],
+  ])("[M256] mends a mesh that has such numbers: %s", (sql) => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    const target = emptyMesh(mesh.nowMs);
+    target.node("broken");
+    target.database.exec(sql);
+    target.restart();
+    restoreInto(target, backup, true);
+    const [event] = target.registry.newestEvents(1);
+    expect(event?.seq).toBeGreaterThan(1_000_000);
+    expect(event?.seq).toBeLessThan(2_000_000);
+    const { tableVersion } = target.registry.info();
+    expect(tableVersion).toBeGreaterThan(1_000_000);
+    target.service("more");
+    target.work();
+    expect(target.registry.info().tableVersion).toBeGreaterThan(tableVersion);
+  });
+
   test("[M246] whose parts did not all arrive, or were changed, is refused", () => {
     const { mesh } = filled();
     const backup = takeBackup(mesh);
@@ -471,6 +512,28 @@ describe("a restore", () => {
     expect(target.registry.newestEvents(100)).toHaveLength(events);
   });
 });
+
+/** Changes a value of the last row; in `meta` of the version of the routing table. */
+function withValue(backup: TakenBackup, table: string, column: string, value: string | number): TakenBackup {
+  const parts = backup.parts.map((part) => {
+    if (part.table !== table) return part;
+    const at =
+      table === "meta" ? part.rows.findIndex(([key]) => key === "tableVersion") : part.rows.length - 1;
+    const changed = part.rows[at]?.with(part.columns.indexOf(column), value) ?? [];
+    return { ...part, rows: part.rows.with(at, changed) };
+  });
+  return { ...backup, parts };
+}
+
+function expectOutOfRange(target: TestMesh, backup: TakenBackup, what: string): void {
+  const before = rows(target);
+  const id = sendBackup(target, backup);
+  expect(refusal(target.registry.commitRestore(id, commitOf(backup), "operator"))).toBe(
+    `restore/invalid: the backup cannot be used: ${what} is not a whole number that leaves room below 4503599627370496; restore an earlier backup`,
+  );
+  expect(rows(target)).toBe(before);
+  target.node("node1");
+}
 
 /** Adds a part to a backup. */
 function withPart(part: TakenBackup["parts"][number]): (backup: TakenBackup) => TakenBackup {
