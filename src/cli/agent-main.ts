@@ -3,13 +3,13 @@
 
 import { whoamiArgument } from "../package/program-files.ts";
 import { defineAgent } from "./agent.ts";
-import { exitOnClosedPipe, processCli } from "./process-cli.ts";
+import { exitOnOutputError, processCli } from "./process-cli.ts";
 import { rootCommand, runCommand } from "./run-command.ts";
 
 if (process.argv[2] === whoamiArgument) {
   await import("../agent/whoami.ts");
 } else {
-  exitOnClosedPipe();
+  exitOnOutputError();
   process.exitCode = await runCommand(process.argv.slice(2), processCli, (cli) =>
     defineAgent(rootCommand("waggle-agent", cli), cli),
   );

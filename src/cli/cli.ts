@@ -27,6 +27,11 @@ export type KeySource = {
 export type Cli = {
   readonly out: TextSink;
   readonly err: TextSink;
+  /**
+   * Writes to standard output what must not be lost: waits until the system has taken it, and rejects with its error,
+   * also if the reader has gone. Absent: `out` takes all.
+   */
+  readonly writeOut?: (text: string) => Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How to call this command again; absent: `waggle`. */
   readonly command?: string;

@@ -11,7 +11,7 @@ Module.enableCompileCache?.(cacheFolder);
 if (process.env.NODE_COMPILE_CACHE === cacheFolder) delete process.env.NODE_COMPILE_CACHE;
 
 // Imported after the compile cache is enabled, so that it covers these modules.
-const { exitOnClosedPipe, processCli } = await import("./process-cli.ts");
+const { exitOnOutputError, processCli } = await import("./process-cli.ts");
 const { run } = await import("./program.ts");
-exitOnClosedPipe();
+exitOnOutputError();
 process.exitCode = await run(process.argv.slice(2), processCli);

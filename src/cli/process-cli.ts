@@ -3,16 +3,21 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { commandLine, layout } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
+import { exitCodes } from "./errors.ts";
+import { writeFailure } from "./write-failure.ts";
 
 // Set by bin/waggle; tasks and agents must not inherit it.
 const command = layout === "sources" ? process.env.WAGGLE_COMMAND : commandLine(process.env);
 delete process.env.WAGGLE_COMMAND;
 
+/** True: errors of standard output are for the caller of `writeOut`. */
+let isOutAwaited = false;
 let interrupt: AbortSignal | null = null;
 
 export const processCli: Cli = {
   out: process.stdout,
   err: process.stderr,
+  writeOut,
   env: process.env,
   ...(command !== undefined && { command }),
   ...(process.stdin.isTTY ? { keys: process.stdin } : { input: process.stdin }),
@@ -22,11 +27,20 @@ export const processCli: Cli = {
   onInterrupt: interruptSignal,
 };
 
-/** `waggle events | head` closes the pipe early, which is not a failure. */
-export function exitOnClosedPipe(): void {
+/** `waggle events | head` closes the pipe early, which is not a failure. A full disk is one. */
+export function exitOnOutputError(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
+    if (isOutAwaited) return;
+    if (error.code === "EPIPE") process.exit(exitCodes.ok);
+    process.stderr.write(`waggle: cannot write to standard output: ${writeFailure(error)}\n`);
+    process.exit(exitCodes.refused);
+  });
+}
+
+function writeOut(text: string): Promise<void> {
+  isOutAwaited = true;
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
   });
 }
 

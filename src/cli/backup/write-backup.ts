@@ -13,7 +13,7 @@ import type { BackupFlags } from "./backup.ts";
 import { newFile } from "./file-format.ts";
 import { newPassphrase } from "./passphrase.ts";
 import { BackupSummary, readPartRows, sizeText, unreadableText } from "./summary.ts";
-import { type DraftFile, draftFile } from "./write-file.ts";
+import { type DraftFile, draftFile, standardOutput } from "./write-file.ts";
 
 const meshInfo = z.looseObject({ Name: z.string() });
 
@@ -155,12 +155,4 @@ async function defaultName(cli: Cli, mesh: MeshClient): Promise<string> {
     .replace(/\.\d+Z$/, "Z")
     .replaceAll(":", "-");
   return `${(Name || "waggle").replaceAll(/[^A-Za-z0-9._-]/g, "-")}-${time}.backup`;
-}
-
-function standardOutput({ out }: Cli): DraftFile {
-  return {
-    write: async (text) => void out.write(text),
-    finish: async () => {},
-    discard: async () => {},
-  };
 }

@@ -2,8 +2,9 @@
 
 import { randomUUID } from "node:crypto";
 import { type FileHandle, link, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import type { Cli } from "../cli.ts";
 import { type CliError, refused, usageError } from "../errors.ts";
+import { writeFailure } from "../write-failure.ts";
 
 const fileMode = 0o600;
 
@@ -52,6 +53,18 @@ export async function draftFile(path: string, force: boolean): Promise<DraftFile
   };
 }
 
+/** Standard output as a place. `write` waits for the reader. */
+export function standardOutput({ out, writeOut = async (text) => void out.write(text) }: Cli): DraftFile {
+  const write = (text: string) =>
+    writeOut(text).catch((error) => {
+      throw refused(
+        `cannot write the backup to standard output: ${writeFailure(error)}`,
+        "what was written is not a whole backup",
+      );
+    });
+  return { write, finish: async () => {}, discard: async () => {} };
+}
+
 async function checkPlace(path: string, force: boolean): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found === null) return;
@@ -78,17 +91,8 @@ function exists(path: string): CliError {
 }
 
 function cannotWrite(path: string, error: unknown): CliError {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: `there is no folder ${dirname(path)}`,
-    ENOTDIR: `${dirname(path)} is not a folder`,
-    EACCES: `this user may not write to ${dirname(path)}`,
-    EROFS: "the file system is read-only",
-    ENOSPC: "the disk is full",
-    EDQUOT: "the quota of this user is used up",
-  };
   return refused(
-    `cannot write ${path}: ${reasons[code] ?? message}`,
+    `cannot write ${path}: ${writeFailure(error as NodeJS.ErrnoException, path)}`,
     "nothing was written; name a file elsewhere",
   );
 }

@@ -1,5 +1,6 @@
 // `waggle backup` and `waggle restore`, between control APIs over real registries.
 
+import { execFile } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { newFile, openFile } from "../../../src/cli/backup/file-format.ts";
 import { BackupFile } from "../../../src/cli/backup/read-file.ts";
@@ -218,6 +221,54 @@ describe("the file", () => {
     const copy = join(folder, "from-stdout");
     writeFileSync(copy, out);
     expect((await on(from, `backup --inspect --passphrase-file ${key} ${copy}`)).code).toBe(0);
+  });
+
+  const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
+  const env = () => ({ ...process.env, WAGGLE_URL: from.url, WAGGLE_TOKEN: from.token, KEY: key, BIN: bin });
+
+  test.each([
+    [
+      "a reader that has ended",
+      '{ $BACKUP; echo "ended with $?" >&2; } | true',
+      "the program that reads it has ended",
+    ],
+    ["a full disk", '$BACKUP >/dev/full; echo "ended with $?" >&2', "the disk is full"],
+  ])("[L172] ends with 1 if standard output cannot be written: %s", async (_, script, reason) => {
+    pause(from);
+    const backup = '"$BIN" backup --passphrase-file "$KEY" -';
+    const { stderr } = await promisify(execFile)("sh", ["-c", script.replace("$BACKUP", backup)], {
+      env: env(),
+    });
+    expect(stderr).toBe(
+      `waggle: cannot write the backup to standard output: ${reason}\nwhat was written is not a whole backup\nended with 1\n`,
+    );
+    const parts = from.mesh.database.exec("SELECT count(*) AS parts FROM transfer_parts");
+    expect(parts).toEqual([{ parts: 0 }]);
+  });
+
+  test("[L172] waits for a slow reader", async () => {
+    pause(from);
+    let [waiting, most] = [0, 0];
+    const writeOut = async () => {
+      waiting += 1;
+      most = Math.max(most, waiting);
+      await new Promise(setImmediate);
+      waiting -= 1;
+    };
+    expect((await on(from, `backup --passphrase-file ${key} -`, { writeOut })).code).toBe(0);
+    expect([waiting, most]).toEqual([0, 1]);
+  });
+
+  test("[L172] any other verb ends with 1 and a sentence if the disk is full", async () => {
+    const { stdout, stderr } = await promisify(execFile)(
+      "sh",
+      ["-c", '"$BIN" --help >/dev/full || echo "ended with $?"'],
+      { env: env() },
+    );
+    expect([stdout, stderr]).toEqual([
+      "ended with 1\n",
+      "waggle: cannot write to standard output: the disk is full\n",
+    ]);
   });
 
   test("[L165] is inspected without a mesh, and with its passphrase shows names and numbers, and no values", async () => {
