@@ -45,6 +45,6 @@ export type Cli = {
   readonly random: () => number;
   /** Resolves after `ms`, or when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** From this call on, Ctrl-C aborts the signal instead of ending the process. */
+  /** From this call on, Ctrl-C, SIGTERM or SIGHUP aborts the signal instead of ending the process. */
   readonly onInterrupt: () => AbortSignal;
 };

@@ -1,4 +1,4 @@
-// This process as the verbs see it: standard streams, clock, and Ctrl-C.
+// This process as the verbs see it: standard streams, clock, and signals to end.
 
 import { setTimeout as wait } from "node:timers/promises";
 import { commandLine, layout } from "../package/program-files.ts";
@@ -12,6 +12,8 @@ delete process.env.WAGGLE_COMMAND;
 
 /** True: errors of standard output are for the caller of `writeOut`. */
 let isOutAwaited = false;
+/** Ctrl-C, a stop by a supervisor or cron, and the end of the terminal. */
+const interruptSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 let interrupt: AbortSignal | null = null;
 
 export const processCli: Cli = {
@@ -47,8 +49,12 @@ function writeOut(text: string): Promise<void> {
 function interruptSignal(): AbortSignal {
   if (interrupt === null) {
     const controller = new AbortController();
-    // Once: a second Ctrl-C ends the process at once.
-    process.once("SIGINT", () => controller.abort());
+    // Once: a second signal ends the process at once.
+    const onSignal = () => {
+      for (const name of interruptSignals) process.off(name, onSignal);
+      controller.abort();
+    };
+    for (const name of interruptSignals) process.on(name, onSignal);
     interrupt = controller.signal;
   }
   return interrupt;

@@ -13,7 +13,7 @@ import type { BackupFlags } from "./backup.ts";
 import { newFile } from "./file-format.ts";
 import { newPassphrase } from "./passphrase.ts";
 import { BackupSummary, readPartRows, sizeText, unreadableText } from "./summary.ts";
-import { type DraftFile, draftFile, standardOutput } from "./write-file.ts";
+import { checkPlace, type DraftFile, draftFile, standardOutput } from "./write-file.ts";
 
 const meshInfo = z.looseObject({ Name: z.string() });
 
@@ -32,16 +32,14 @@ export async function writeBackup(
   const token = sealingToken(mesh);
   const { Version } = await mesh.get("/version", engineVersion);
   const named = path ?? (await defaultName(cli, mesh));
+  if (named !== "-") await checkPlace(named, flags.force === true);
+  // Before the draft: until it is asked for, a signal ends the process at once.
+  const passphrase = await newPassphrase(cli, flags);
+  const stop = cli.onInterrupt();
   const place = named === "-" ? standardOutput(cli) : await draftFile(named, flags.force === true);
   try {
-    const passphrase = await newPassphrase(cli, flags);
-    const stop = cli.onInterrupt();
-    const { bytes, started, summary } = await fetchParts(mesh, place, {
-      token,
-      passphrase,
-      version: Version,
-      stop,
-    });
+    const fetch = { token, passphrase, version: Version, stop };
+    const { bytes, started, summary } = await orInterrupted(stop, () => fetchParts(mesh, place, fetch));
     await place.finish();
     const unreadable = unreadableText(summary.unreadable);
     if (unreadable !== null) warnings(cli)(unreadable);
@@ -120,6 +118,16 @@ export function sealingToken({ target }: MeshClient): string {
     `a backup travels sealed with the operator token of the mesh at ${target.url}, and this command has none`,
     "give the operator token with WAGGLE_TOKEN=… or --token-file FILE; nothing was sent",
   );
+}
+
+/** The outcome of the work, or exit code 130 as soon as the signal aborts; the work then ends by itself. */
+async function orInterrupted<T>(stop: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const interrupted = new CliError(exitCodes.interrupted, "");
+  if (stop.aborted) throw interrupted;
+  const aborted = new Promise<never>((_, reject) => {
+    stop.addEventListener("abort", () => reject(interrupted), { once: true });
+  });
+  return await Promise.race([work(), aborted]);
 }
 
 /** Posts to one of the routes of backups, which earlier releases and Docker's daemon do not have. */

@@ -17,9 +17,8 @@ export type DraftFile = {
   readonly discard: () => Promise<void>;
 };
 
-/** @throws CliError if the place is taken and `force` is false, or if it cannot be written */
+/** @throws CliError if it cannot be written; `finish` also if the place was taken meanwhile and `force` is false */
 export async function draftFile(path: string, force: boolean): Promise<DraftFile> {
-  await checkPlace(path, force);
   const draft = `${path}.${randomUUID()}.new`;
   let file: FileHandle | null = await open(draft, "wx", fileMode).catch((error) => {
     throw cannotWrite(path, error);
@@ -65,7 +64,8 @@ export function standardOutput({ out, writeOut = async (text) => void out.write(
   return { write, finish: async () => {}, discard: async () => {} };
 }
 
-async function checkPlace(path: string, force: boolean): Promise<void> {
+/** @throws CliError if the place is taken and `force` is false, or if it can have no file */
+export async function checkPlace(path: string, force: boolean): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found === null) return;
   if (found.isDirectory())

@@ -1,6 +1,7 @@
 // `waggle backup` and `waggle restore`, between control APIs over real registries.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -26,6 +27,7 @@ import { newestStep } from "../../../src/registry/backup-store.ts";
 import { serve } from "../../support/serve.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
+import { until } from "../../support/until.ts";
 import { TestMesh } from "../registry/harness.ts";
 import { fakeMesh, type RunResult, runCli } from "./support.ts";
 
@@ -252,12 +254,63 @@ describe("the file", () => {
     const writeOut = async () => {
       waiting += 1;
       most = Math.max(most, waiting);
-      await new Promise(setImmediate);
+      await new Promise((resolve) => setTimeout(resolve, 30));
       waiting -= 1;
     };
     expect((await on(from, `backup --passphrase-file ${key} -`, { writeOut })).code).toBe(0);
     expect([waiting, most]).toEqual([0, 1]);
   });
+
+  test.each(["SIGTERM", "SIGHUP", "SIGINT"] as const)("[L173] %s leaves nothing of it", async (signal) => {
+    const { pid = 0, ended, started } = await interruptedBackup();
+    await started;
+    expect(drafts()).toHaveLength(1);
+    process.kill(pid, signal);
+    await until("the draft is removed", () => drafts().length === 0);
+    expect(await ended()).toEqual({ code: 130, stderr: "" });
+    expect(drafts()).toEqual([]);
+  });
+
+  const drafts = () => readdirSync(folder).filter((name) => name.startsWith("interrupted"));
+
+  /** A backup that waits for its first part. */
+  async function interruptedBackup() {
+    const part = Promise.withResolvers<Response>();
+    const asked = Promise.withResolvers<void>();
+    const id = "a".repeat(25);
+    const atMs = from.mesh.nowMs;
+    const headers = { "x-request-id": "request" };
+    const mesh = await serve(async ({ method, url }) => {
+      const { pathname } = new URL(url);
+      if (method === "POST")
+        return Response.json({ id, parts: 1, step: 9, mesh: { id: "x", name: "x" }, atMs }, { headers });
+      if (!pathname.startsWith("/mesh/backup"))
+        return Response.json({ Version: "1", ApiVersion: "1.44" }, { headers });
+      if (method === "DELETE") return new Response(null, { headers });
+      asked.resolve();
+      return await part.promise;
+    });
+    const args = ["backup", "--passphrase-file", key, join(folder, "interrupted")];
+    const child = spawn(bin, args, {
+      env: { ...env(), WAGGLE_URL: `http://${mesh.host}` },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const exited = once(child, "close");
+    let stderr = "";
+    child.stderr.on("data", (bytes) => {
+      stderr += bytes;
+    });
+    return {
+      pid: child.pid,
+      started: asked.promise,
+      ended: async () => {
+        part.resolve(new Response(null, { status: 404, headers }));
+        const [code] = await exited;
+        await mesh.stop();
+        return { code, stderr };
+      },
+    };
+  }
 
   test("[L172] any other verb ends with 1 and a sentence if the disk is full", async () => {
     const { stdout, stderr } = await promisify(execFile)(
