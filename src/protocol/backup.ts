@@ -12,6 +12,7 @@
 // @see docs/decisions/0125-sealed-backups.md
 
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { z } from "zod";
 
 const sqlName = z.string().regex(/^[a-z_]{1,40}$/);
@@ -27,7 +28,7 @@ export type BackupRows = z.infer<typeof BackupRows>;
 /** Uncompressed bytes of a part, unless one row has more. */
 export const partBytes = 1_048_576;
 /** Uncompressed bytes that a reader accepts: the largest row is below 2 MiB. */
-export const maxPartBytes = 16 * 1_048_576;
+const maxPartBytes = 16 * 1_048_576;
 /** Characters of a sealed part that a reader accepts; a row of a Durable Object has 2 MB. */
 export const maxSealedLength = 2_000_000;
 /** Parts that a reader accepts: far above the 10 GB of a Durable Object. */
@@ -144,6 +145,16 @@ export function openPart(text: string, token: string, place: PartPlace): Buffer 
     decipher.setAAD(placeBytes(place));
     decipher.setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
     return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
+  } catch {
+    return null;
+  }
+}
+
+/** The rows of an opened part; null if they cannot be read, or are too many. */
+export function readPart(bytes: Uint8Array): BackupRows | null {
+  try {
+    const json: unknown = JSON.parse(gunzipSync(bytes, { maxOutputLength: maxPartBytes }).toString("utf8"));
+    return BackupRows.safeParse(json).data ?? null;
   } catch {
     return null;
   }

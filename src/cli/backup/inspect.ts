@@ -1,5 +1,6 @@
 // Shows what a backup says of itself, and with the passphrase what it has.
 
+import { readPart } from "../../protocol/backup.ts";
 import type { Cli } from "../cli.ts";
 import { refused, usageError } from "../errors.ts";
 import { printJson } from "../json.ts";
@@ -8,7 +9,7 @@ import type { BackupFlags } from "./backup.ts";
 import type { OpenLine } from "./file-format.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { BackupFile } from "./read-file.ts";
-import { BackupSummary, readPartRows, unreadableText } from "./summary.ts";
+import { BackupSummary, unreadableText } from "./summary.ts";
 
 export async function inspectBackup(cli: Cli, path: string | undefined, flags: BackupFlags): Promise<void> {
   if (path === undefined || path === "-") throw usageError("--inspect needs the path of a file");
@@ -46,7 +47,7 @@ export async function inspectBackup(cli: Cli, path: string | undefined, flags: B
 export async function summaryOf(file: BackupFile, open: OpenLine): Promise<BackupSummary> {
   const summary = new BackupSummary();
   for await (const part of file.parts(open)) {
-    const rows = readPartRows(part);
+    const rows = readPart(part);
     if (rows === null)
       throw refused(
         `${file.path} has a part that cannot be read`,

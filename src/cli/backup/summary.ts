@@ -1,18 +1,7 @@
 // What a backup has, by name and number and without any value: read from its parts.
 
-import { gunzipSync } from "node:zlib";
-import { BackupRows, contentsText, type MeshContents, maxPartBytes } from "../../protocol/backup.ts";
+import { type BackupRows, contentsText, type MeshContents } from "../../protocol/backup.ts";
 import { parseJson } from "../json.ts";
-
-/** Rows of a part; null if they cannot be read. */
-export function readPartRows(part: Uint8Array): BackupRows | null {
-  try {
-    const text = gunzipSync(part, { maxOutputLength: maxPartBytes }).toString("utf8");
-    return BackupRows.safeParse(parseJson(text)).data ?? null;
-  } catch {
-    return null;
-  }
-}
 
 export class BackupSummary {
   readonly #names = {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { z } from "zod";
-import { BackupStarted, openPart } from "../../protocol/backup.ts";
+import { BackupStarted, openPart, readPart } from "../../protocol/backup.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
@@ -12,7 +12,7 @@ import { engineVersion, type Shape } from "../shapes.ts";
 import type { BackupFlags } from "./backup.ts";
 import { newFile } from "./file-format.ts";
 import { newPassphrase } from "./passphrase.ts";
-import { BackupSummary, readPartRows, sizeText, unreadableText } from "./summary.ts";
+import { BackupSummary, sizeText, unreadableText } from "./summary.ts";
 import { checkPlace, type DraftFile, draftFile, standardOutput } from "./write-file.ts";
 
 const meshInfo = z.looseObject({ Name: z.string() });
@@ -93,7 +93,7 @@ async function fetchParts(
       if (stop.aborted) throw new CliError(exitCodes.interrupted, "");
       const text = await mesh.getNativeText(`/backup/${id}/${number}`);
       const part = openPart(text, token, { transfer: id, number });
-      const rows = part === null ? null : readPartRows(part);
+      const rows = part === null ? null : readPart(part);
       if (part === null || rows === null) throw unopened(number, parts);
       summary.add(rows);
       await write(file.seal(number, part));

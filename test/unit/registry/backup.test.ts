@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { unwrap } from "../../../src/domain/model/error.ts";
 import { closeCodes } from "../../../src/protocol/agent.ts";
-import { openPart, sealPart } from "../../../src/protocol/backup.ts";
+import { openPart, readPart, sealPart } from "../../../src/protocol/backup.ts";
 import { newestStep } from "../../../src/registry/backup-store.ts";
 import { backupTables, presentMeta, presentTables } from "../../../src/registry/backup-tables.ts";
 import { commitOf, restoreInto, sendBackup, type TakenBackup, takeBackup } from "../../support/backup.ts";
@@ -138,6 +138,23 @@ describe("a backup", () => {
     mesh.restart();
     expect(() => mesh.registry.startBackup("operator")).toThrow(/there is none/);
     expect(mesh.database.exec("SELECT body FROM transfer_parts")).toEqual([]);
+  });
+
+  test("[M257] is read by one reader, which refuses what is no part, or has too many bytes", () => {
+    const part = { table: "nodes", columns: ["id"], rows: [["a"], [1], [null]] };
+    const packed = (value: unknown) => gzipSync(typeof value === "string" ? value : JSON.stringify(value));
+    expect(readPart(packed(part))).toEqual(part);
+    for (const other of [
+      Buffer.from(JSON.stringify(part)),
+      packed(part).subarray(0, -9),
+      packed("{"),
+      packed(null),
+      packed({ ...part, table: "nodes; DROP TABLE nodes" }),
+      packed({ ...part, columns: [] }),
+      packed({ ...part, rows: [[true]] }),
+      packed({ ...part, more: "x".repeat(16 * 1_048_576) }),
+    ])
+      expect(readPart(other)).toBeNull();
   });
 
   test("[M243] is an event of the operator, and begins at most every 10 s", () => {
