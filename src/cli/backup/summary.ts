@@ -1,7 +1,15 @@
 // What a backup has, by name and number and without any value: read from its parts.
 
+import { z } from "zod";
 import { type BackupRows, contentsText, type MeshContents } from "../../protocol/backup.ts";
 import { parseJson } from "../json.ts";
+
+/** A service with credentials, or whose previous spec has them, that the registry could not open. */
+const SealedService = z.union([
+  z.object({ sealedAuth: z.string() }),
+  z.object({ previous: z.object({ sealedAuth: z.string() }) }),
+]);
+const NamedSpec = z.object({ spec: z.object({ name: z.string() }) });
 
 export class BackupSummary {
   readonly #names = {
@@ -23,20 +31,19 @@ export class BackupSummary {
       const at = columns.indexOf(name);
       return rows.map((row) => row[at] ?? null);
     };
-    const bodies = () =>
-      column("body").map((body) => parseJson(String(body)) as { spec?: { name?: string } });
+    const bodies = () => column("body").map((body) => parseJson(String(body)));
     switch (table) {
       case "services":
         this.#names.services.push(...column("name").map(String));
-        for (const [at, body] of column("body").entries())
-          if (String(body).includes('"sealedAuth"'))
+        for (const [at, body] of bodies().entries())
+          if (SealedService.safeParse(body).success)
             this.#unreadable.push(`the registry credentials of the service ${column("name")[at]}`);
         break;
       case "nodes":
         this.#names.nodes.push(...column("hostname").map(String));
         break;
       case "servers":
-        this.#names.servers.push(...bodies().map(({ spec }) => spec?.name ?? ""));
+        this.#names.servers.push(...bodies().map((body) => NamedSpec.safeParse(body).data?.spec.name ?? ""));
         break;
       case "networks":
         this.#names.networks.push(
