@@ -37,6 +37,7 @@ export const presentMeta: ReadonlySet<string> = new Set([
   "tableHash",
   "returning",
   "transfer",
+  "lastBackupAtMs",
 ]);
 
 /** All rows of a table that a backup has, page by page. */

@@ -17,7 +17,7 @@ import { newestStep } from "./backup-store.ts";
 import { type Draft, meshSubject } from "./draft.ts";
 import { sealRandomLength } from "./sealed-text.ts";
 import type { RegistryStore } from "./store.ts";
-import { beginTransfer, findTransfer, lastTransfer, saveTransfer } from "./transfer.ts";
+import { beginTransfer, findTransfer, saveTransfer } from "./transfer.ts";
 
 /** Time from one backup to the next, milliseconds: a large mesh decides nothing while its rows are read. */
 const minBackupGapMs = 10_000;
@@ -26,6 +26,7 @@ const minBackupGapMs = 10_000;
 export function startBackup(draft: Draft, actor: string): BackupStarted {
   const { store, nowMs, context } = draft;
   checkGap(store, nowMs);
+  store.setMeta("lastBackupAtMs", String(nowMs));
   const id = context.newId();
   const transfer = { id, kind: "backup", atMs: nowMs, step: newestStep } as const;
   beginTransfer(store, { ...transfer, parts: 0 });
@@ -81,12 +82,12 @@ function* joinedRows(runs: Iterable<BackupRows>): Generator<BackupRows> {
   if (part !== null) yield { ...part.head, rows: part.rows };
 }
 
+/** Kept apart from the transfer, which a restore replaces. @throws MeshError backup/conflict */
 function checkGap(store: RegistryStore, nowMs: number): void {
-  const last = lastTransfer(store);
-  if (last?.kind !== "backup") return;
-  const waitMs = last.atMs + minBackupGapMs - nowMs;
+  const lastAtMs = Number(store.meta("lastBackupAtMs") ?? Number.NEGATIVE_INFINITY);
+  const waitMs = lastAtMs + minBackupGapMs - nowMs;
   if (waitMs <= 0 || waitMs > minBackupGapMs) return;
-  const message = `a backup of this mesh began ${Math.round((nowMs - last.atMs) / 1_000)} s ago: try again in ${Math.ceil(waitMs / 1_000)} s`;
+  const message = `a backup of this mesh began ${Math.round((nowMs - lastAtMs) / 1_000)} s ago: try again in ${Math.ceil(waitMs / 1_000)} s`;
   throw new MeshError("backup/conflict", message, { blame: "operator", retry: "safe" });
 }
 

@@ -20,6 +20,7 @@ import { loadWorld, saveWorld } from "./world-rows.ts";
 /**
  * Single values of the mesh. `listeningSinceMs`: the registry was not running before it, so earlier silence
  * does not count. `hadNodes`: a node has joined once. `returning`: see returning-nodes.ts. `transfer`: see transfer.ts.
+ * `lastBackupAtMs`: when the last backup began.
  */
 type MetaKey =
   | "meshId"
@@ -38,7 +39,8 @@ type MetaKey =
   | "joinsLeft"
   | "hadNodes"
   | "returning"
-  | "transfer";
+  | "transfer"
+  | "lastBackupAtMs";
 
 /** How long used ids are remembered after they expired, milliseconds. */
 const spentIdGraceMs = 86_400_000;

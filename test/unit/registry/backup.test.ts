@@ -169,6 +169,30 @@ describe("a backup", () => {
     expect(mesh.registry.startBackup("operator").ok).toBe(true);
   });
 
+  test("[M243] begins at most every 10 s also if a restore begins, ends or is committed meanwhile", () => {
+    const { mesh } = filled();
+    const backup = takeBackup(mesh);
+    const refused = () => refusal(mesh.registry.startBackup("operator"));
+    const { id } = unwrap(
+      mesh.registry.startRestore({ step: newestStep, parts: 1, replace: true }, "operator"),
+    );
+    expect(refused()).toMatch(/^backup\/conflict: a backup of this mesh began 0 s ago/);
+    mesh.registry.endTransfer(id);
+    expect(refused()).toMatch(/^backup\/conflict/);
+    restoreInto(mesh, backup, true);
+    mesh.restart();
+    expect(refused()).toMatch(/^backup\/conflict/);
+    // The time of a backup is about its own mesh.
+    const target = emptyMesh(mesh.nowMs);
+    restoreInto(target, backup);
+    expect(target.registry.startBackup("operator").ok).toBe(true);
+    mesh.nowMs += 10_000;
+    expect(mesh.registry.startBackup("operator").ok).toBe(true);
+    // A clock that was set back does not stop backups for long.
+    mesh.nowMs -= 3_600_000;
+    expect(mesh.registry.startBackup("operator").ok).toBe(true);
+  });
+
   test("[M244] that is not fetched is forgotten after 15 minutes, and by the next one", () => {
     const { mesh } = filled();
     const first = unwrap(mesh.registry.startBackup("operator"));
