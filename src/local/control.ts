@@ -11,6 +11,7 @@ import { commandLine } from "../package/program-files.ts";
 import { advertisedHost } from "./addresses.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { type ControlPlane, type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
+import { shellWord } from "./next-steps.ts";
 import { waitForStopSignal } from "./up.ts";
 
 export type ControlOptions = Pick<
@@ -44,7 +45,11 @@ export async function runControl({ plane, handOver, out, ...options }: ControlOp
     return 1;
   }
   handOver.serving();
-  await printAddresses(mesh, plane, options.stateDir, print).catch((error: Error) => print(error.message));
+  const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle control" });
+  // Without a terminal the output is a log, such as systemd's journal, whose readers may not sign in.
+  const link =
+    sink.isTTY === true ? await signInUrl(client, mesh.control).catch((error: Error) => error.message) : null;
+  addressLines(mesh, plane, options.stateDir, commandLine(process.env), link).forEach(print);
   const end = await Promise.race([stopSignal.promise, mesh.lost]);
   if (end !== null) print(`waggle control: ${end}`);
   print("Stopping the control plane; balancers and nodes go on");
@@ -52,20 +57,33 @@ export async function runControl({ plane, handOver, out, ...options }: ControlOp
   return end === null ? 0 : 1;
 }
 
-async function printAddresses(
-  { control, token, origin }: LocalMesh,
-  { secured }: ControlPlane,
+/**
+ * What the control plane prints once it runs.
+ *
+ * @param program the command `waggle` as its user calls it
+ * @param signInLink null: the lines name the command that creates one
+ * @see docs/spec.md U503
+ */
+export function addressLines(
+  { control, origin }: Pick<LocalMesh, "control" | "origin">,
+  { secured }: Pick<ControlPlane, "secured">,
   stateDir: string,
-  print: (line: string) => void,
-): Promise<void> {
-  const client = createClient({ url: control, token, source: "waggle control" });
+  program: string,
+  signInLink: string | null,
+): readonly string[] {
   const restored = origin.kind === "new" ? "a new mesh" : "a mesh of an earlier start";
-  print(`The control plane of ${restored} runs; its state is in ${stateDir}`);
-  print(`On this machine: ${control}   the operator's token is in ${stateDir}/secrets.json`);
-  print(`Dashboard: ${await signInUrl(client, control)}`);
-  if (secured !== null) {
-    const host = hostPort(advertisedHost(secured.address), secured.port);
-    print(`For other machines: https://${host}, by a name of its certificate`);
-    print(`A balancer: waggle edge --join "$(${commandLine(process.env)} join-token -q)" https://${host}`);
-  } else print("Other machines cannot reach it: --tls PATH opens it for them");
+  const dashboard =
+    signInLink ?? `\`${program} --state ${shellWord(stateDir)} dashboard\` prints a link that signs you in`;
+  const lines = [
+    `The control plane of ${restored} runs; its state is in ${stateDir}`,
+    `On this machine: ${control}   the operator's token is in ${stateDir}/secrets.json`,
+    `Dashboard: ${dashboard}`,
+  ];
+  if (secured === null) return [...lines, "Other machines cannot reach it: --tls PATH opens it for them"];
+  const host = hostPort(advertisedHost(secured.address), secured.port);
+  return [
+    ...lines,
+    `For other machines: https://${host}, by a name of its certificate`,
+    `A balancer: waggle edge --join "$(${program} join-token -q)" https://${host}`,
+  ];
 }

@@ -107,6 +107,11 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
+  test("[U503] the log of a control plane has no sign-in link", () => {
+    expect(plane.output).toMatch(/^Dashboard: `\S+ --state \S+ dashboard` prints a link/m);
+    expect(plane.output).not.toContain("sign-in?");
+  });
+
   test("[U490] a published port opens on both balancers, and closes after its open requests", async () => {
     const server = `${network.address("control")}:7000`;
     await waggle("server", "add", "more", "s1", server, "-p", "9090");
