@@ -54,6 +54,9 @@ export class Listener {
   readonly #timeouts: ListenerTimeouts;
   readonly #bodyTimeoutMs: () => number;
   readonly #redirectTo: number | null;
+  /** Ends the connections whose TLS handshake is under way. */
+  #endHandshakes: () => void = () => undefined;
+  #isDraining = false;
 
   private constructor(profile: ListenerProfile, agent: RuntimeAgent, options: ListenerOptions) {
     this.#profile = profile;
@@ -100,12 +103,9 @@ export class Listener {
   /** Stops listening. Open responses may take up to `graceMs`. Resolves when all connections are closed. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#endHandshakes();
     for (const connection of this.#connections.values()) connection.end();
-    const deadline = setTimeout(() => {
-      for (const socket of this.#connections.keys()) socket.destroy();
-    }, graceMs);
-    await closed;
-    clearTimeout(deadline);
+    await this.#endWithin(graceMs, closed);
   }
 
   /**
@@ -117,14 +117,20 @@ export class Listener {
     const closed = new Promise<void>((resolve) =>
       NetServer.prototype.close.call(this.#server, () => resolve()),
     );
+    this.#isDraining = true;
     for (const connection of this.#connections.values()) connection.drain();
+    await this.#endWithin(graceMs, closed);
+    // Ends its timers.
+    this.#server.close();
+  }
+
+  async #endWithin(graceMs: number, closed: Promise<void>): Promise<void> {
     const deadline = setTimeout(() => {
+      this.#endHandshakes();
       for (const socket of this.#connections.keys()) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(deadline);
-    // Ends its timers.
-    this.#server.close();
   }
 
   #createServer(tls: ServerTls | null): Server {
@@ -166,12 +172,15 @@ export class Listener {
     const handshakeTimeout = this.#timeouts.headMs;
     const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout, allowHalfOpen: true });
     tls.follow(server);
-    trackHandshakes(server, this.#budget, (socket) => this.#accept(socket));
+    this.#endHandshakes = trackHandshakes(server, this.#budget, (socket) => this.#accept(socket));
     return server;
   }
 
   #accept(socket: Socket): void {
-    this.#connections.set(socket, new ClientConnection(socket, this.#profile, this.#budget));
+    const connection = new ClientConnection(socket, this.#profile, this.#budget);
+    this.#connections.set(socket, connection);
+    // Its handshake was under way when the drain began.
+    if (this.#isDraining) connection.drain();
     socket.once("close", () => this.#connections.delete(socket));
     // Node listens for errors until an upgrade only.
     socket.on("error", () => socket.destroy());

@@ -8,17 +8,21 @@ import type { DescriptorBudget } from "../descriptor-budget.ts";
 /**
  * @param budget counts a connection during its handshake
  * @param accept receives each connection after its handshake, before its first request is read
+ * @returns ends the connections whose handshake is under way
  */
 export function trackHandshakes(
   server: Server,
   budget: DescriptorBudget,
   accept: (socket: TLSSocket) => void,
-): void {
+): () => void {
   const byPeer = new Map<string, Socket>();
+  const pending = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     const peer = peerOf(socket);
     byPeer.set(peer, socket);
+    pending.add(socket);
     socket.once("close", () => {
+      pending.delete(socket);
       byPeer.delete(peer);
       budget.disconnect(socket);
     });
@@ -28,6 +32,7 @@ export function trackHandshakes(
   server.on("secureConnection", (stream: TLSSocket) => {
     const socket = byPeer.get(peerOf(stream));
     if (socket !== undefined) {
+      pending.delete(socket);
       budget.disconnect(socket);
       // Node resets a TCP connection, and not the TLS stream in it.
       stream.resetAndDestroy = () => {
@@ -37,6 +42,9 @@ export function trackHandshakes(
     }
     accept(stream);
   });
+  return () => {
+    for (const socket of pending) socket.destroy();
+  };
 }
 
 function peerOf({ remoteAddress, remotePort }: Socket): string {

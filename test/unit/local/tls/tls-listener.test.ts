@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { get, Agent as HttpsAgent } from "node:https";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
@@ -126,6 +126,52 @@ test("[U495] a WebSocket passes a port with TLS", async () => {
   socket.once("open", () => socket.send("hello"));
   expect(await message).toBe("echo hello");
 });
+
+/** A connection that the listener has accepted, before its TLS handshake. */
+async function connectRaw(listener: Listener): Promise<Socket> {
+  const raw = connect(listener.port, "127.0.0.1");
+  closing.push(() => raw.destroy());
+  raw.on("error", () => undefined);
+  await new Promise<void>((resolve) => raw.once("connect", resolve));
+  // Connections are accepted in their order.
+  await ask(listener.port, "a.test");
+  return raw;
+}
+
+test("[U504] a connection whose handshake is under way at a drain is served, and closed by its response", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener } = await serve(path);
+  const socket = await connectRaw(listener);
+  const drained = listener.drain(30_000);
+  const secured = connectTls({ socket, rejectUnauthorized: false, servername: "a.test" });
+  let received = "";
+  secured.on("data", (bytes) => {
+    received += bytes;
+  });
+  const ended = new Promise((resolve) => secured.once("end", resolve));
+  secured.write("GET /late HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  await ended;
+  expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*?connection: close\r\n/i);
+  expect(received).toContain("https /late");
+  secured.destroy();
+  await drained;
+});
+
+test.each(["drain", "close"] as const)(
+  "[U504] an unfinished handshake ends by the end of a %s",
+  async (how) => {
+    const path = newFolder();
+    put(first, path);
+    const timeouts = { headMs: 600_000, keepAliveMs: 600_000, clientMs: 600_000 };
+    const { listener } = await serve(path, { timeouts });
+    const raw = await connectRaw(listener);
+    const closed = new Promise((resolve) => raw.once("close", resolve));
+    raw.resume();
+    await listener[how](how === "drain" ? 50 : 600_000);
+    await closed;
+  },
+);
 
 test("[U494] a renewed certificate is used without a restart, and open connections stay", async () => {
   const path = newFolder();
