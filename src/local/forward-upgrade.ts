@@ -41,17 +41,22 @@ export function forwardUpgrade(
     joinStreams(client, tunnel, halfOpenMs);
   });
   upstream.on("response", (response) => {
-    const outgoing = new ServerResponse(incoming);
-    outgoing.shouldKeepAlive = false;
-    outgoing.assignSocket(client);
-    outgoing.once("finish", () => client.destroySoon());
-    relayResponse(response, outgoing);
+    relayResponse(response, refusalOf(incoming, client));
   });
   upstream.on("error", (error) => {
     if (!isAborted) refuse(runtimeFailure(error, "WebSocket handshake"));
   });
   upstream.end();
   return abort;
+}
+
+/** The response to a handshake that opens no tunnel. The connection ends after it. */
+export function refusalOf(handshake: IncomingMessage, client: Socket): ServerResponse {
+  const outgoing = new ServerResponse(handshake);
+  outgoing.shouldKeepAlive = false;
+  outgoing.assignSocket(client);
+  outgoing.once("finish", () => client.destroySoon());
+  return outgoing;
 }
 
 /** The head of a 101 as the runtime sent it. */

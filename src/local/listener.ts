@@ -4,10 +4,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as HttpsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
-import { ClientConnection } from "./client-connection.ts";
+import { type Abort, ClientConnection } from "./client-connection.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { forwardRequest } from "./forward-request.ts";
-import { forwardUpgrade } from "./forward-upgrade.ts";
+import { forwardUpgrade, refusalOf } from "./forward-upgrade.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { handleOf, listenAt, type SocketHandle } from "./listening-socket.ts";
@@ -19,7 +19,7 @@ import {
   type RuntimeRequest,
   readRequest,
 } from "./read-request.ts";
-import { redirectToHttps } from "./redirect-to-https.ts";
+import { type Redirect, redirectToHttps } from "./redirect-to-https.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 import type { ServerTls } from "./tls/server-tls.ts";
 import { trackHandshakes } from "./tls/track-handshakes.ts";
@@ -199,10 +199,7 @@ export class Listener {
       const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
       const redirect = redirectToHttps(request, this.#redirectTo);
-      if (redirect !== null) {
-        outgoing.writeHead(redirect.status, { location: redirect.location, "content-length": "0" }).end();
-        return () => undefined;
-      }
+      if (redirect !== null) return sendRedirect(redirect, outgoing);
       // Node drops the bytes of the same packet behind an upgrade that it ignores.
       if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
       if (expectsContinue) outgoing.writeContinue();
@@ -220,6 +217,8 @@ export class Listener {
     connection.runTunnel(() => {
       const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
+      const redirect = redirectToHttps(request, this.#redirectTo);
+      if (redirect !== null) return sendRedirect(redirect, refusalOf(incoming, socket));
       return forwardUpgrade(incoming, socket, rest, request, this.#agent, (refusal) =>
         connection.refuse(refusal),
       );
@@ -232,6 +231,11 @@ export class Listener {
     if (refusal === null || !socket.writable || !this.#connections.has(socket)) socket.destroy();
     else this.#connectionOf(socket).refuseUnreadable(refusal);
   }
+}
+
+function sendRedirect({ status, location }: Redirect, outgoing: ServerResponse): Abort {
+  outgoing.writeHead(status, { location, "content-length": "0" }).end();
+  return () => undefined;
 }
 
 function readIncoming(incoming: IncomingMessage, entry: string): RuntimeRequest | Refusal {

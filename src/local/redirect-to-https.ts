@@ -5,7 +5,7 @@ import type { RuntimeRequest } from "./read-request.ts";
 /** The path by which an authority checks a name (RFC 8555 §8.3). It begins with plain HTTP. */
 const challengePath = "/.well-known/acme-challenge/";
 
-type Redirect = {
+export type Redirect = {
   /** 301 for GET and HEAD; 308 for other methods, which keeps them. */
   readonly status: 301 | 308;
   readonly location: string;

@@ -566,6 +566,28 @@ test("[U77] a longer time for bodies lets a client pause, and 0 for any time", a
   );
 });
 
+test("[U496] a WebSocket handshake at a port that redirects is redirected, and reaches no task", async () => {
+  let reached = 0;
+  const upstream = await serve(() => undefined);
+  upstream.on("upgrade", (_, socket) => {
+    reached += 1;
+    socket.destroy();
+  });
+  const listener = await listen(portOf(upstream), { redirectTo: 8443 });
+  const handshake = [
+    "GET /chat?a=1 HTTP/1.1",
+    "Host: www.test",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+  ];
+  const response = await exchange(listener, `${handshake.join("\r\n")}\r\n\r\n`);
+  expect(response).toMatch(/^HTTP\/1\.1 301 Moved Permanently\r\n/);
+  expect(response).toMatch(/\r\nlocation: https:\/\/www\.test:8443\/chat\?a=1\r\n/);
+  expect(reached).toBe(0);
+});
+
 test("[U124] an error of an open port is reported once in a row, and the port stays open", async () => {
   const upstream = await serve((_, outgoing) => outgoing.end("ok"));
   const reported: string[] = [];
