@@ -404,8 +404,7 @@ class NodeAgent {
       this.#listeners = listeners;
       this.#session?.send({ type: "report", tasks: [], listeners });
     };
-    const onServing = (): void => this.#options.handOver?.serving();
-    this.#ingress = ingress.start({ ...options, membership, onListeners, onServing });
+    this.#ingress = ingress.start({ ...options, membership, onListeners });
     // Handled where a session runs.
     this.#ingress.catch(() => {});
   }

@@ -2,8 +2,12 @@
 
 /** @see docs/decisions/0126-sockets-outlive-processes.md */
 export type HandOver = {
+  /** True if another process served the published ports when this one started. */
+  readonly isSuccessor: boolean;
   /** Called when this process opens the published ports and routes requests. */
   readonly serving: () => void;
+  /** Called instead if it cannot serve a port that the process before it serves. That one goes on. */
+  readonly refused: (why: string) => void;
   /** Resolves when the process before this one has ended its session; at once without one. */
   readonly isAlone: Promise<void>;
   /** Aborts when the next process serves the published ports. */

@@ -7,14 +7,12 @@ import type { AgentOptions } from "./options.ts";
 /** What the agent knows once it has joined. */
 export type IngressContext = Pick<
   AgentOptions,
-  "url" | "hostname" | "address" | "stateDir" | "kind" | "log"
+  "url" | "hostname" | "address" | "stateDir" | "kind" | "log" | "handOver"
 > & {
   readonly membership: JoinReply;
   readonly runtime: NodeDescription["runtime"];
   /** Receives the state of the listeners each time it changes. */
   readonly onListeners: (report: ListenersReport) => void;
-  /** Called when the ports are open and requests are routed, and again after each start of its process. */
-  readonly onServing?: () => void;
 };
 
 export type RunningIngress = {

@@ -7,7 +7,11 @@ import type { HandOver } from "../agent/hand-over.ts";
 export const holderVariable = "WAGGLE_HOLDER";
 
 /** From the process that serves. */
-export type HeldMessage = { readonly isServing: true } | { readonly hasEnded: true };
+export type HeldMessage =
+  | { readonly isServing: true }
+  /** What it cannot serve, and why: `cannot serve 0.0.0.0:443: …`. */
+  | { readonly refused: string }
+  | { readonly hasEnded: true };
 
 /** To the process that serves. */
 export type HolderMessage =
@@ -59,7 +63,9 @@ export function heldProcess(drainMs: number): HeldProcess {
       if (process.connected) process.disconnect();
     },
     handOver: {
+      isSuccessor,
       serving: () => say({ isServing: true }),
+      refused: (why) => say({ refused: why }),
       isAlone: alone.promise,
       requested: requested.signal,
       ended: () => say({ hasEnded: true }),

@@ -55,6 +55,8 @@ export type IngressInput = {
   /** The ports that speak TLS, with the paths of their certificates; null: none does. */
   readonly tls: (TlsPorts & { readonly paths: readonly string[] }) | null;
   readonly stateDir: string;
+  /** True if another process serves the sockets that this one gets, and goes on if this one cannot. */
+  readonly isSuccessor: boolean;
   /** Variables of the data plane's Worker. */
   readonly variables: Readonly<Record<string, string>>;
 };
@@ -63,7 +65,9 @@ export type IngressInput = {
 export type IngressReport =
   | { readonly listeners: ListenersReport }
   /** Its ports are open, and requests are routed. */
-  | { readonly isServing: true };
+  | { readonly isServing: true }
+  /** The reason why it cannot serve a port that another process serves. */
+  | { readonly refused: string };
 
 /** How long the Worker may take to route by a table, milliseconds; then the next poll tries again. */
 const routeTimeoutMs = 2_000;
@@ -104,6 +108,12 @@ runChild<IngressInput, null>(async (input, notify) => {
     { sockets, certificates },
   );
   let isServing = false;
+  const refusesTakeover = (desired: readonly DesiredListener[]): boolean => {
+    if (isServing || !input.isSuccessor) return false;
+    const problem = ports.takeoverProblem(desired);
+    if (problem !== null) report({ refused: problem });
+    return problem !== null;
+  };
   const onTable = async (saved: SavedTable, table: RoutingTable): Promise<number> => {
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
@@ -120,10 +130,13 @@ runChild<IngressInput, null>(async (input, notify) => {
     // The ports open first, so that a request waits while workerd starts. Those that are open already have another
     // process that serves them, or requests wait there.
     const isFirst = !sockets.hasUntaken;
+    // Before any port opens: the clients of a refused process would lose their connections.
+    if (refusesTakeover(desired)) return -1;
     if (isFirst) await open();
     await plane.start(relay.url, saved.mesh);
     const version = await plane.routeBy(saved.version);
     if (!isFirst) await open();
+    if (refusesTakeover(desired)) return -1;
     if (!isServing) {
       sockets.dropUntaken();
       report({ isServing: true });

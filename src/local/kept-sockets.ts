@@ -108,6 +108,10 @@ export class InheritedSockets implements SocketKeeper {
     return this.#untaken.size > 0;
   }
 
+  isUntaken(key: string): boolean {
+    return this.#untaken.has(key);
+  }
+
   /** The socket that is open at an address; null if no socket is open there. */
   take(key: string): SocketHandle | null {
     const handle = this.#untaken.get(key) ?? null;

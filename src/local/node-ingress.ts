@@ -80,21 +80,10 @@ function requireWorkerd(): void {
 
 async function startIngress(
   { listen, defaultPort, tls, sockets, drainMs, variables }: NodeIngressOptions,
-  {
-    url,
-    hostname,
-    address,
-    stateDir,
-    kind,
-    membership,
-    runtime,
-    onListeners,
-    onServing,
-    log,
-  }: IngressContext,
+  { url, hostname, address, stateDir, kind, membership, runtime, onListeners, handOver, log }: IngressContext,
 ): Promise<RunningIngress> {
   const kept = sockets ?? new KeptSockets(null);
-  const input: IngressInput = {
+  const input = {
     url,
     membership,
     node: kind === "balancer" ? null : { name: hostname, runtime },
@@ -102,8 +91,13 @@ async function startIngress(
     defaultPort,
     tls,
     stateDir,
+    isSuccessor: handOver?.isSuccessor === true,
     variables,
   };
+  // A process that the supervisor starts later has no other one beside it.
+  void handOver?.isAlone.then(() => {
+    input.isSuccessor = false;
+  });
   makePrivateFolder(logFolder(stateDir));
   const program = {
     module: "ingress-child" as const,
@@ -115,7 +109,8 @@ async function startIngress(
     onReady: () => {},
     onReport: (report: unknown) => {
       const change = report as IngressReport;
-      if ("isServing" in change) onServing?.();
+      if ("isServing" in change) handOver?.serving();
+      else if ("refused" in change) handOver?.refused(change.refused);
       else onListeners(ListenersReport.parse(change.listeners));
     },
   };

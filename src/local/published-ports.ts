@@ -60,6 +60,7 @@ const tcpStopGraceMs = 500;
 
 /** Interval between attempts to open a port, milliseconds. */
 const openRetryMs = 1_000;
+const retryNote = "; retrying until the port can be opened";
 
 /**
  * The listeners that a routing table requires. An ingress port is open on every node, up or down, and at the
@@ -287,6 +288,20 @@ export class PublishedPorts {
     return this.#failed.has(key);
   }
 
+  /**
+   * Why a port cannot be served whose socket another process serves: `cannot serve 0.0.0.0:443: …`. Null if all can.
+   * Before `apply` it is known of certificates only.
+   */
+  takeoverProblem(desired: readonly DesiredListener[]): string | null {
+    for (const { key, address, port, isTls } of desired) {
+      if (this.#machine?.sockets.isUntaken(socketKey(address, port)) !== true) continue;
+      const certificates = isTls === true ? this.#machine.certificates : null;
+      const why = this.#failed.get(key)?.why.replace(retryNote, "") ?? certificates?.problem ?? null;
+      if (why !== null) return `cannot serve ${hostPort(address, port)}: ${why}`;
+    }
+    return null;
+  }
+
   /** @param graceMs for all open responses and connections; absent: the usual times */
   close(graceMs?: number): Promise<void> {
     return this.#end((listener) =>
@@ -385,7 +400,7 @@ export class PublishedPorts {
         this.#log(`${owner}: published port ${published} is open at ${hostPort(address, listener.port)}`);
       if (this.#failed.delete(key)) this.#log(`${owner}: ${hostPort(address, port)} is open now`);
     } catch (error) {
-      const why = `${openFailure(error as NodeJS.ErrnoException)}; retrying until the port can be opened`;
+      const why = `${openFailure(error as NodeJS.ErrnoException)}${retryNote}`;
       if (this.#failed.get(key)?.why === why) return;
       this.#log(`${owner}: cannot open ${hostPort(address, port)}: ${why}`);
       this.#failed.set(key, { owner, address, port, why, sinceMs: Date.now() });

@@ -67,6 +67,8 @@ class HeldChild {
   /** Resolves with the exit code, or the signal's name. */
   readonly exited: Promise<number | string>;
   readonly serving: Promise<void>;
+  /** Resolves with the reason why it serves nothing. */
+  readonly refused: Promise<string>;
   readonly ended: Promise<void>;
   hasExited = false;
 
@@ -80,10 +82,13 @@ class HeldChild {
     });
     const { promise: serving, resolve: serve } = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const { promise: refused, resolve: refuse } = Promise.withResolvers<string>();
     this.serving = serving;
+    this.refused = refused;
     this.ended = ended;
     this.process.on("message", (message: HeldMessage) => {
       if ("isServing" in message) serve();
+      if ("refused" in message) refuse(message.refused);
       if ("hasEnded" in message) end();
     });
     this.exited = new Promise((resolve) => {
@@ -248,6 +253,7 @@ class Holder {
   #whenServing(child: HeldChild): Promise<string | null> {
     return Promise.race([
       child.serving.then(() => null),
+      child.refused,
       child.exited.then((exit) => `ended (${exit}) before it served the ports`),
       atMost(servingTimeoutMs).then(() => `did not serve the ports within ${servingTimeoutMs / 1_000} s`),
       waitForAbort(this.#stopping.signal).then(() => "was stopped"),

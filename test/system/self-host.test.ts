@@ -1,6 +1,6 @@
 // A mesh on your own machines: a control plane, two balancers and a server, each machine a network namespace.
 
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -198,6 +198,29 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     startBalancer("lb2");
     await answers("lb2", loadPorts.http);
   }, 60_000);
+
+  test("[U505] without a usable certificate no process is replaced, and the port with TLS stays open", async () => {
+    const key = join(certificates, "mesh.key");
+    const before = await servingPid("lb2");
+    chmodSync(key, 0o644);
+    const refused = expect(reload("lb2")).rejects.toThrow(
+      /not replaced: .* cannot serve .*:443: .*can read its key/,
+    );
+    await refused.finally(() => chmodSync(key, 0o600));
+    const url = `https://${network.address("lb2")}/`;
+    const status = [
+      "curl",
+      "-sk",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{http_code}",
+      "-H",
+      "Host: back.test",
+      url,
+    ] as const;
+    expect([await network.run("control", ...status), await servingPid("lb2")]).toEqual(["200", before]);
+  }, 90_000);
 
   test("[U498] a process that cannot serve replaces none, and the command says why", async () => {
     const membership = join(state("lb2"), "node.json");

@@ -5,33 +5,55 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { readOutcome } from "../../../src/local/reload-file.ts";
 import { until } from "../../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waggle-holder-"));
-let holder: ChildProcess | null = null;
+const holders: ChildProcess[] = [];
 afterAll(() => {
-  holder?.kill("SIGKILL");
+  for (const holder of holders) holder.kill("SIGKILL");
   rmSync(folder, { recursive: true });
 });
 
-test("[U499] a stop while a killed process waits for its restart starts none, and exits with 0", async () => {
-  const program = new URL("../../support/held-program.ts", import.meta.url).pathname;
-  const started = spawn(process.execPath, [program, folder], { stdio: ["ignore", "pipe", "inherit"] });
-  holder = started;
-  const exited = new Promise((resolve) => started.once("exit", resolve));
+const program = new URL("../../support/held-program.ts", import.meta.url).pathname;
+
+function hold(name: string, next: "beside" | "after") {
+  const args = [program, join(folder, name), next];
+  const holder = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  holders.push(holder);
+  const exited = new Promise((resolve) => holder.once("exit", resolve));
   let output = "";
-  started.stdout.on("data", (chunk: Buffer) => {
+  holder.stdout.on("data", (chunk: Buffer) => {
     output += chunk;
   });
   const children = (): number[] => [...output.matchAll(/^child (\d+)$/gm)].map(([, pid]) => Number(pid));
-  const kills = (): number => output.split("was ended by SIGKILL").length - 1;
+  return { holder, exited, children, output: () => output };
+}
+
+test("[U499] a stop while a killed process waits for its restart starts none, and exits with 0", async () => {
+  const { holder, exited, children, output } = hold("killed", "after");
+  const kills = (): number => output().split("was ended by SIGKILL").length - 1;
   // Each restart waits longer, so that the stop comes before the last one.
   for (let count = 1; count <= 4; count += 1) {
     await until(`child ${count}`, () => children().length === count);
     process.kill(children().at(-1) ?? Number.NaN, "SIGKILL");
     await until(`kill ${count}`, () => kills() === count);
   }
-  started.kill("SIGTERM");
+  holder.kill("SIGTERM");
   expect(await exited).toBe(0);
   expect(children()).toHaveLength(4);
+});
+
+test("[U505] a process that cannot serve a port replaces none, and the outcome says why", async () => {
+  const { holder, children } = hold("refused", "beside");
+  await until("the first child", () => children().length === 1);
+  holder.kill("SIGUSR2");
+  await until("an outcome", () => readOutcome(join(folder, "refused")) !== null);
+  const [first = 0, second = 0] = children();
+  expect(readOutcome(join(folder, "refused"))).toMatchObject({
+    isDone: false,
+    text: `not replaced: the new process cannot serve 0.0.0.0:443: no certificate; process ${first} goes on`,
+  });
+  expect(() => process.kill(second, 0)).toThrow("ESRCH");
+  process.kill(first, 0);
 });
