@@ -100,6 +100,18 @@ describe("[U521] what a page shows", () => {
   });
 });
 
+test("[U506] the page about your own machines runs ACME clients at a port that only root opens", () => {
+  const text = read("docs/self-host.md");
+  const section = text.slice(text.indexOf("## Certificates by ACME"), text.indexOf("## Upgrade"));
+  const ports = [...section.matchAll(/(?:10\.0\.0\.1:|--http-01-port )(\d+)/g)].map(([, port]) =>
+    Number(port),
+  );
+  expect(new Set(ports).size).toBe(1);
+  expect(ports).toHaveLength(3);
+  expect(ports[0]).toBeLessThan(1024);
+  expect(text).toContain(`| control | ${ports[0]}/tcp, if ACME runs there |`);
+});
+
 /** A number with the file and the constant that it is: `64 KiB <!-- src/a.ts maxBytes -->`. */
 const numberOfConstant =
   /([\d,.]+)(?: (KiB|MiB|ms|s|min|h|days))?(?:[^|\d<]*)<!-- ([\w./-]+\.(?:ts|json)) ([\w.]+) -->/g;
