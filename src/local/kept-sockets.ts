@@ -14,7 +14,13 @@ export type SocketKeeper = {
 };
 
 /** A message between the processes; `keep` and `socket` come with the handle of the socket. */
-type SocketMessage = { readonly keep: string } | { readonly drop: string } | { readonly socket: string };
+type SocketMessage =
+  | { readonly keep: string }
+  | { readonly drop: string }
+  | { readonly want: string }
+  | { readonly socket: string }
+  /** The reply to `want` if that socket is not kept. */
+  | { readonly missing: string };
 
 /** The key of a socket. */
 export function socketKey(address: string, port: number): string {
@@ -43,7 +49,8 @@ export class KeptSockets implements SocketKeeper {
     child.on("message", (message, handle) => {
       if (!isSocketMessage(message)) return;
       const socket = handle as unknown as SocketHandle | undefined;
-      if (!this.#children.has(child)) socket?.close();
+      if ("want" in message) this.#give(child, message.want);
+      else if (!this.#children.has(child)) socket?.close();
       else if ("keep" in message && socket !== undefined) this.#store(message.keep, socket, child);
       else if ("drop" in message) this.drop(message.drop);
     });
@@ -82,6 +89,12 @@ export class KeptSockets implements SocketKeeper {
     for (const key of this.#kept.keys()) this.drop(key);
   }
 
+  #give(child: ChildProcess, key: string): void {
+    const handle = this.#children.has(child) ? this.#kept.get(key)?.handle : undefined;
+    if (handle !== undefined) sendSocket(child, key, handle);
+    else if (child.connected) child.send({ missing: key } satisfies SocketMessage, () => undefined);
+  }
+
   #store(key: string, handle: SocketHandle, from: ChildProcess | null): void {
     this.#kept.get(key)?.handle.close();
     this.#kept.set(key, { handle, from });
@@ -94,13 +107,18 @@ export class KeptSockets implements SocketKeeper {
 /** The sockets of this process's parent, for a process that serves them. */
 export class InheritedSockets implements SocketKeeper {
   readonly #untaken = new Map<string, SocketHandle>();
+  readonly #wanted = new Map<string, (handle: SocketHandle | null) => void>();
 
   /** Receives sockets until the process ends. Call it before the first message is read. */
   constructor() {
     process.on("message", (message, handle) => {
-      if (!isSocketMessage(message) || !("socket" in message) || handle === undefined) return;
-      this.#untaken.get(message.socket)?.close();
-      this.#untaken.set(message.socket, handle as unknown as SocketHandle);
+      if (!isSocketMessage(message)) return;
+      if ("missing" in message) this.#wanted.get(message.missing)?.(null);
+      if ("socket" in message && handle !== undefined)
+        this.#receive(message.socket, handle as unknown as SocketHandle);
+    });
+    process.once("disconnect", () => {
+      for (const give of this.#wanted.values()) give(null);
     });
   }
 
@@ -119,6 +137,15 @@ export class InheritedSockets implements SocketKeeper {
     return handle;
   }
 
+  /** The socket that was opened or taken here, for another server of this process; null if the parent has none. */
+  async reclaim(key: string): Promise<SocketHandle | null> {
+    if (!process.connected) return null;
+    const { promise, resolve } = Promise.withResolvers<SocketHandle | null>();
+    this.#wanted.set(key, resolve);
+    process.send?.({ want: key } satisfies SocketMessage);
+    return promise.finally(() => this.#wanted.delete(key));
+  }
+
   /** Closes those that were not taken, because nothing is published there any more. */
   dropUntaken(): void {
     for (const [key, handle] of this.#untaken) {
@@ -134,6 +161,16 @@ export class InheritedSockets implements SocketKeeper {
 
   drop(key: string): void {
     if (process.connected) process.send?.({ drop: key } satisfies SocketMessage);
+  }
+
+  #receive(key: string, handle: SocketHandle): void {
+    const give = this.#wanted.get(key);
+    if (give !== undefined) {
+      give(handle);
+      return;
+    }
+    this.#untaken.get(key)?.close();
+    this.#untaken.set(key, handle);
   }
 }
 
@@ -164,5 +201,5 @@ function sendSocket(
 /** True for a message about sockets. */
 export function isSocketMessage(message: unknown): message is SocketMessage {
   if (typeof message !== "object" || message === null) return false;
-  return "keep" in message || "drop" in message || "socket" in message;
+  return ["keep", "drop", "want", "socket", "missing"].some((kind) => kind in message);
 }

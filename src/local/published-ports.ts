@@ -235,6 +235,8 @@ export class PublishedPorts {
   readonly #failed = new Map<string, ClosedPort>();
   /** The keys of the open listeners' sockets. */
   readonly #places = new Map<string, string>();
+  /** The keys of the sockets whose listener has closed, until another one serves them. */
+  readonly #vacant = new Set<string>();
   readonly #onClosedPorts: (closed: readonly ClosedPort[]) => void;
   readonly #listenerOptions: ListenerOptions;
   readonly #tcp: TcpForwarding | null;
@@ -329,13 +331,17 @@ export class PublishedPorts {
       if (keys.has(key)) continue;
       this.#open.delete(key);
       const place = this.#places.get(key);
-      if (place !== undefined) this.#machine?.sockets.drop(place);
+      if (place !== undefined) this.#vacant.add(place);
       this.#places.delete(key);
       void listener.close(closeGraceMs);
     }
+    const wanted = new Set(this.#desired.map(({ address, port }) => socketKey(address, port)));
+    for (const place of this.#vacant) if (!wanted.has(place)) this.#vacate(place);
     const previous = [...this.#failed.values()];
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
     for (const listener of this.#desired) if (!this.#open.has(listener.key)) await this.#tryOpen(listener);
+    // Clients would wait in a socket that no listener serves.
+    for (const place of this.#vacant) this.#vacate(place);
     const closed = [...this.#failed.values()];
     if (closed.length !== previous.length || closed.some((port, index) => port !== previous[index]))
       this.#onClosedPorts(closed);
@@ -347,14 +353,21 @@ export class PublishedPorts {
     }
   }
 
+  #vacate(place: string): void {
+    this.#machine?.sockets.drop(place);
+    this.#vacant.delete(place);
+  }
+
   async #openListener(desired: DesiredListener): Promise<Listener | TcpListener> {
     const { key, address, port } = desired;
     const sockets = this.#machine?.sockets;
     const place = socketKey(address, port);
     const tls = desired.isTls === true ? this.#tls() : null;
-    const socket = sockets?.take(place) ?? null;
+    const isVacant = this.#vacant.has(place);
+    const socket = sockets?.take(place) ?? (isVacant ? await sockets?.reclaim(place) : null) ?? null;
     const listener = await this.#openAt(desired, socket, tls);
     this.#places.set(key, place);
+    this.#vacant.delete(place);
     if (socket === null) sockets?.keep(place, listener.socket);
     return listener;
   }

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
@@ -85,4 +85,19 @@ test("[U505] a port that no other process serves is no reason to refuse", async 
   const report = await serve(start(), secured);
   chmodSync(join(certificates, "site.key"), 0o600);
   expect(report).toMatchObject({ problem: null, open: [] });
+});
+
+test("[U507] a port whose listener changes stays open, and refuses no client", async () => {
+  const port = await freePort();
+  const child = start();
+  expect((await serve(child, listener("default", port))).open).toEqual(["default"]);
+  for (const key of ["published", "default", "published"]) {
+    const report = await serve(child, listener(key, port));
+    expect(report).toMatchObject({ open: [key], log: [] });
+    const socket = connect(port, "127.0.0.1");
+    await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    socket.destroy();
+  }
+  // The next process gets the socket as well.
+  expect((await serve(start(), listener("published", port))).open).toEqual(["published"]);
 });
