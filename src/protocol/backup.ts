@@ -162,7 +162,7 @@ export function readPart(bytes: Uint8Array): BackupRows | null {
 
 /** @throws Error without a token: anyone could derive the key */
 function keyOf(token: string): Buffer {
-  if (token === "") throw new Error("a part of a backup is sealed with a token, and there is none");
+  if (token === "") throw new Error("a part of a backup is sealed with a token, and no token was given");
   return createHmac("sha256", token).update("waggle parts of backups").digest();
 }
 

@@ -194,7 +194,7 @@ function isBackupTable(table: string): boolean {
   return backupTables.some(({ name }) => name === table);
 }
 
-/** A version of the routing table that no router has; null if there is none below the maximum. */
+/** A version of the routing table that no router has; null if it would reach the maximum. */
 function versionAfter(store: RegistryStore, goneMs: number): number | null {
   const text = store.meta("tableVersion") ?? "0";
   return /^\d{1,16}$/.test(text) ? sumBelowMax(Number(text), goneMs + versionMargin) : null;

@@ -130,13 +130,13 @@ describe("a backup", () => {
 
   test("[M254] is neither sealed nor opened under an empty token", () => {
     const place = { transfer: "transfer", number: 0 };
-    expect(() => sealPart(Buffer.from("x"), "", place, "random")).toThrow(/there is none/);
+    expect(() => sealPart(Buffer.from("x"), "", place, "random")).toThrow(/no token was given/);
     const sealed = sealPart(Buffer.from("x"), "token", place, "random");
-    for (const text of [sealed, ""]) expect(() => openPart(text, "", place)).toThrow(/there is none/);
+    for (const text of [sealed, ""]) expect(() => openPart(text, "", place)).toThrow(/no token was given/);
     const { mesh } = filled();
     mesh.sealSecret = "";
     mesh.restart();
-    expect(() => mesh.registry.startBackup("operator")).toThrow(/there is none/);
+    expect(() => mesh.registry.startBackup("operator")).toThrow(/no token was given/);
     expect(mesh.database.exec("SELECT body FROM transfer_parts")).toEqual([]);
   });
 
