@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
   domain: { folders: [], packages: [] },
   gateway: { folders: [], packages: [] },
-  protocol: { folders: ["domain", "gateway"], packages: ["node:crypto", "zod"] },
+  protocol: { folders: ["domain", "gateway"], packages: ["node:crypto", "node:zlib", "zod"] },
   storage: { folders: [], packages: [] },
   registry: {
     folders: ["domain", "gateway", "protocol", "storage"],
