@@ -4,9 +4,11 @@
 export type HandOver = {
   /** True if another process served the published ports when this one started. */
   readonly isSuccessor: boolean;
+  /** Called when this process has loaded its programs and can start, if that takes the end of the process before it. */
+  readonly prepared: () => void;
   /** Called when this process opens the published ports and routes requests. */
   readonly serving: () => void;
-  /** Called instead if it cannot serve a port that the process before it serves. That one goes on. */
+  /** Called instead if it cannot do what the process before it does. That one goes on. */
   readonly refused: (why: string) => void;
   /** Resolves when the process before this one has ended its session; at once without one. */
   readonly isAlone: Promise<void>;

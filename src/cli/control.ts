@@ -122,7 +122,6 @@ async function serve(
   { hasSockets, handOver, sockets }: HeldProcess & { readonly sockets: InheritedSockets },
   cli: Cli,
 ): Promise<number> {
-  await hasSockets;
   trustCertificates(flags.ca, stateDir);
   const { runControl } = await import("../local/control.ts");
   const { tls: paths, listen: address, tlsPort: port, socket } = flags;
@@ -139,6 +138,7 @@ async function serve(
       NODE_ADDRESSES: flags.nodeAddresses,
       ...variablesOf(flags, cli.env),
     },
+    hasSockets,
     handOver,
     out: process.stdout,
   });

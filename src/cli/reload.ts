@@ -17,8 +17,9 @@ Examples:
 
 The new process is of the release that is installed now, and takes over the listening sockets: no new connection is
 refused. The old process of a balancer finishes its open requests and connections; if the new one does not start, the
-old one goes on. The process of a control plane ends first, and clients wait until the new one serves. The command
-ends with 1 if the new process does not serve. Changed options need a restart.`;
+old one goes on. The new process of a control plane loads its programs and reads its certificates; then the old one
+ends, and clients wait until the new one has opened the database. The command ends with 1 if the new process does not
+serve. Changed options need a restart.`;
 
 export function registerReload(program: Command, cli: Cli): void {
   program

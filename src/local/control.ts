@@ -10,7 +10,7 @@ import { hostPort } from "../domain/model/server.ts";
 import { commandLine } from "../package/program-files.ts";
 import { advertisedHost } from "./addresses.ts";
 import { dropFailedWrites } from "./child-log.ts";
-import { type ControlPlane, type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
+import { type ControlPlane, type LocalMesh, type MeshOptions, requireStartable, startMesh } from "./mesh.ts";
 import { shellWord } from "./next-steps.ts";
 import { waitForStopSignal } from "./up.ts";
 
@@ -19,19 +19,31 @@ export type ControlOptions = Pick<
   "stateDir" | "controlPort" | "edgePort" | "operatorListens" | "variables"
 > & {
   readonly plane: ControlPlane;
+  /** Resolves when the process before this one has ended. */
+  readonly hasSockets: Promise<void>;
   readonly handOver: HandOver;
   readonly out: NodeJS.WriteStream;
 };
 
 /** @returns the exit code: 0 after an orderly stop, 1 if the start failed or it could not continue */
-export async function runControl({ plane, handOver, out, ...options }: ControlOptions): Promise<number> {
+export async function runControl({
+  plane,
+  hasSockets,
+  handOver,
+  out,
+  ...options
+}: ControlOptions): Promise<number> {
   // The output may be a file, and its disk may fill up.
   dropFailedWrites();
   const sink = printableSink(out);
   const print = (line: string): void => void sink.write(`${printable(line)}\n`);
-  const stopSignal = waitForStopSignal();
+  let stopSignal: ReturnType<typeof waitForStopSignal>;
   let mesh: LocalMesh;
   try {
+    requireStartable(plane, options.variables);
+    handOver.prepared();
+    await hasSockets;
+    stopSignal = waitForStopSignal();
     mesh = await startMesh({
       ...options,
       controlPlane: plane,
@@ -41,7 +53,9 @@ export async function runControl({ plane, handOver, out, ...options }: ControlOp
       log: print,
     });
   } catch (error) {
-    print(`waggle control: ${(error as Error).message}`);
+    const { message } = error as Error;
+    print(`waggle control: ${message}`);
+    handOver.refused(`cannot start: ${message}`);
     return 1;
   }
   handOver.serving();

@@ -8,8 +8,9 @@ export const holderVariable = "WAGGLE_HOLDER";
 
 /** From the process that serves. */
 export type HeldMessage =
+  | { readonly isPrepared: true }
   | { readonly isServing: true }
-  /** What it cannot serve, and why: `cannot serve 0.0.0.0:443: …`. */
+  /** What it cannot do, and why: `cannot serve 0.0.0.0:443: …`. */
   | { readonly refused: string }
   | { readonly hasEnded: true };
 
@@ -19,7 +20,7 @@ export type HolderMessage =
   { readonly start: true } | { readonly handOver: true } | { readonly isAlone: true };
 
 export type HeldProcess = {
-  /** Resolves when all sockets have come that were open before this process. */
+  /** Resolves when all sockets have come that were open before this process, and it may use the state folder. */
   readonly hasSockets: Promise<void>;
   readonly handOver: HandOver;
   /** Ends the connection to the outer process, so that this one can exit. */
@@ -64,6 +65,7 @@ export function heldProcess(drainMs: number): HeldProcess {
     },
     handOver: {
       isSuccessor,
+      prepared: () => say({ isPrepared: true }),
       serving: () => say({ isServing: true }),
       refused: (why) => say({ refused: why }),
       isAlone: alone.promise,

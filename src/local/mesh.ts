@@ -50,6 +50,7 @@ import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 import { TableCopy } from "./table-copy.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
 import { CertificateStore } from "./tls/certificate-store.ts";
+import { workerdProgram } from "./workerd.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -133,6 +134,23 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
     lock.release();
     throw error;
   }
+}
+
+/**
+ * Checks what a control plane needs besides its database, which another process may have open.
+ *
+ * @throws Error if a variable is invalid, no certificate can be used, or workerd is missing
+ */
+export function requireStartable(
+  { secured }: Pick<ControlPlane, "secured">,
+  variables: MeshOptions["variables"],
+): void {
+  readLimits(variables);
+  workerdProgram();
+  if (secured === null) return;
+  const certificates = new CertificateStore(secured.paths, () => undefined);
+  certificates.close();
+  if (certificates.problem !== null) throw new Error(certificates.problem);
 }
 
 async function requireFreePort(address: string, port: number, purpose: string, flag: string): Promise<void> {

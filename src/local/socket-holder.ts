@@ -7,6 +7,7 @@
 // A child that a signal ends, such as the kernel's OOM killer's, is started again. If it exits, this process exits too.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -21,7 +22,7 @@ import { restartDelayMs } from "./supervised-child.ts";
 
 export type HolderOptions = {
   readonly stateDir: string;
-  /** `beside`: the next child serves before the last one ends. `after`: the last one ends first, as with a database. */
+  /** `beside`: the next child serves before the last one ends. `after`: it loads only, as with a database. */
   readonly next: "beside" | "after";
   /** How long open requests and connections of a replaced child may go on, milliseconds. */
   readonly drainMs: number;
@@ -66,6 +67,7 @@ class HeldChild {
   readonly process: ChildProcess;
   /** Resolves with the exit code, or the signal's name. */
   readonly exited: Promise<number | string>;
+  readonly prepared: Promise<void>;
   readonly serving: Promise<void>;
   /** Resolves with the reason why it serves nothing. */
   readonly refused: Promise<string>;
@@ -80,13 +82,16 @@ class HeldChild {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
       env: { ...process.env, [holderVariable]: isSuccessor ? "successor" : "first" },
     });
+    const { promise: prepared, resolve: prepare } = Promise.withResolvers<void>();
     const { promise: serving, resolve: serve } = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const { promise: refused, resolve: refuse } = Promise.withResolvers<string>();
+    this.prepared = prepared;
     this.serving = serving;
     this.refused = refused;
     this.ended = ended;
     this.process.on("message", (message: HeldMessage) => {
+      if ("isPrepared" in message) prepare();
       if ("isServing" in message) serve();
       if ("refused" in message) refuse(message.refused);
       if ("hasEnded" in message) end();
@@ -167,9 +172,13 @@ class Holder {
 
   #start(isSuccessor: boolean): HeldChild {
     const child = new HeldChild(isSuccessor);
+    this.#giveSockets(child);
+    return child;
+  }
+
+  #giveSockets(child: HeldChild): void {
     this.#sockets.attach(child.process);
     child.send({ start: true });
-    return child;
   }
 
   #stop(signal: NodeJS.Signals): void {
@@ -205,13 +214,7 @@ class Holder {
   async #replaceBeside(): Promise<string> {
     const last = this.#current;
     const next = this.#start(true);
-    const problem = await this.#whenServing(next);
-    if (problem !== null) {
-      this.#sockets.reject(next.process);
-      next.kill();
-      await next.exited;
-      throw new Error(`not replaced: the new process ${problem}; process ${last.process.pid} goes on`);
-    }
+    await this.#requireReady(next, next.serving, last);
     this.#current = next;
     this.#sockets.detach(last.process);
     last.send({ handOver: true });
@@ -233,28 +236,47 @@ class Holder {
     });
   }
 
+  /** @throws Error if the next child is not ready; then it has ended, and the last one goes on */
+  async #requireReady(next: HeldChild, ready: Promise<void>, last: HeldChild): Promise<void> {
+    const problem = await this.#problemUntil(next, ready);
+    if (problem === null) return;
+    this.#sockets.reject(next.process);
+    next.kill();
+    await next.exited;
+    throw new Error(`not replaced: the new process ${problem}; process ${last.process.pid} goes on`);
+  }
+
   /** Clients wait in the sockets while no child serves them. */
   async #replaceAfter(): Promise<string> {
     const last = this.#current;
+    const next = new HeldChild(true);
+    await this.#requireReady(next, next.prepared, last);
     this.#sockets.detach(last.process);
     last.process.kill("SIGTERM");
     const timer = setTimeout(() => last.kill(), this.#options.stopMs + heldExitMs);
     await last.exited;
     clearTimeout(timer);
-    if (this.#stopping.signal.aborted) throw new Error("not replaced: it was stopped");
-    const next = this.#start(true);
+    if (this.#stopping.signal.aborted) {
+      next.kill();
+      throw new Error("not replaced: it was stopped");
+    }
     this.#current = next;
-    const problem = await this.#whenServing(next);
+    this.#giveSockets(next);
+    const problem = await this.#problemUntil(next, next.serving);
     if (problem !== null) throw new Error(`the new process ${problem}`);
     return `process ${next.process.pid} serves the ports; process ${last.process.pid} has ended`;
   }
 
-  /** @returns what the child did instead; null if it serves */
-  #whenServing(child: HeldChild): Promise<string | null> {
+  /** @returns what the child did instead of becoming ready; null if it is */
+  #problemUntil(child: HeldChild, ready: Promise<void>): Promise<string | null> {
     return Promise.race([
-      child.serving.then(() => null),
+      ready.then(() => null),
       child.refused,
-      child.exited.then((exit) => `ended (${exit}) before it served the ports`),
+      child.exited.then(async (exit) => {
+        // Its last message may come after its end.
+        if (child.process.connected) await once(child.process, "disconnect");
+        return `ended (${exit}) before it served the ports`;
+      }),
       atMost(servingTimeoutMs).then(() => `did not serve the ports within ${servingTimeoutMs / 1_000} s`),
       waitForAbort(this.#stopping.signal).then(() => "was stopped"),
     ]);

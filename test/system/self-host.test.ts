@@ -222,6 +222,17 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     expect([await network.run("control", ...status), await servingPid("lb2")]).toEqual(["200", before]);
   }, 90_000);
 
+  test("[U508] a control plane without a usable certificate is not replaced", async () => {
+    const key = join(certificates, "mesh.key");
+    const before = await servingPid("control");
+    chmodSync(key, 0o644);
+    const reason = /not replaced: the new process cannot start: no certificate .*can read its key/;
+    const refused = expect(reload("control")).rejects.toThrow(reason);
+    await refused.finally(() => chmodSync(key, 0o600));
+    expect(await servingPid("control")).toBe(before);
+    expect(await waggle("node", "ls")).toMatch(/lb1 +Ready/);
+  }, 90_000);
+
   test("[U498] a process that cannot serve replaces none, and the command says why", async () => {
     const membership = join(state("lb2"), "node.json");
     const before = await servingPid("lb2");

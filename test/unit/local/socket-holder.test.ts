@@ -44,16 +44,23 @@ test("[U499] a stop while a killed process waits for its restart starts none, an
   expect(children()).toHaveLength(4);
 });
 
-test("[U505] a process that cannot serve a port replaces none, and the outcome says why", async () => {
-  const { holder, children } = hold("refused", "beside");
-  await until("the first child", () => children().length === 1);
-  holder.kill("SIGUSR2");
-  await until("an outcome", () => readOutcome(join(folder, "refused")) !== null);
-  const [first = 0, second = 0] = children();
-  expect(readOutcome(join(folder, "refused"))).toMatchObject({
-    isDone: false,
-    text: `not replaced: the new process cannot serve 0.0.0.0:443: no certificate; process ${first} goes on`,
-  });
-  expect(() => process.kill(second, 0)).toThrow("ESRCH");
-  process.kill(first, 0);
-});
+test.each([
+  ["U505", "beside"],
+  ["U508", "after"],
+] as const)(
+  "[%s] a process that refuses to serve %s the last one replaces none, and says why",
+  async (_, next) => {
+    const name = `refused-${next}`;
+    const { holder, children } = hold(name, next);
+    await until("the first child", () => children().length === 1);
+    holder.kill("SIGUSR2");
+    await until("an outcome", () => readOutcome(join(folder, name)) !== null);
+    const [first = 0, second = 0] = children();
+    expect(readOutcome(join(folder, name))).toMatchObject({
+      isDone: false,
+      text: `not replaced: the new process cannot serve 0.0.0.0:443: no certificate; process ${first} goes on`,
+    });
+    expect(() => process.kill(second, 0)).toThrow("ESRCH");
+    process.kill(first, 0);
+  },
+);
