@@ -3,11 +3,13 @@
 import type { BilledItem, Prices } from "./prices.ts";
 import type { ObjectRecord, Recording, RunRecord } from "./recording.ts";
 import {
+  allItems,
   type CallPoint,
   callsOf,
   directCalls,
   type Linear,
   type Rates,
+  rowsOf,
   type Scenario,
   savesOf,
   usageOf,
@@ -38,6 +40,7 @@ export function ratesOf({ runs, cpu, telemetryRows }: Measured): Rates {
     telemetryMsPerCall: meanMs(pooledCalls(loaded, "TELEMETRY")),
     saveWindowSeconds: saveWindow(loaded),
     telemetryRows,
+    telemetryJournalRows: Math.max(0, ...loaded.map((run) => journalRows(run, telemetryRows))),
     telemetryRowsReadPerWritten: readPerWritten(loaded),
     registry,
     tunnel: tunnelRates(required(runs.find(isTunnel), "a run with the transport tunnel")),
@@ -178,6 +181,12 @@ function readPerWritten(runs: readonly RunRecord[]): number {
       sumOf(records, ({ rows }) => rows.written),
     )
   );
+}
+
+/** Rows that a start of the telemetry read besides what is stored. The journal of a run grows: the longest counts. */
+function journalRows(run: RunRecord, telemetryRows: Measured["telemetryRows"]): number {
+  const { count, rowsRead } = objectOf(run, "TELEMETRY").starts;
+  return count === 0 ? 0 : rowsRead / count - rowsOf(telemetryRows, "stored", allItems(run));
 }
 
 function registryRates(idle: readonly RunRecord[], loaded: readonly RunRecord[]): Rates["registry"] {

@@ -67,6 +67,8 @@ export type Rates = {
    * keep more than the last.
    */
   readonly telemetryRows: readonly TelemetryRows[];
+  /** Rows of its journal that the telemetry reads at a start, besides those that it has stored. */
+  readonly telemetryJournalRows: number;
   /** Rows that the telemetry reads for each row that it writes. */
   readonly telemetryRowsReadPerWritten: number;
   readonly registry: {
@@ -142,7 +144,8 @@ export function usageOf(
       alarms * registry.rowsReadPerAlarm +
       registryStarts * linear(registry.rowsReadPerStart, entries) +
       savedRows * rates.telemetryRowsReadPerWritten +
-      telemetryStarts * rowsOf(rates.telemetryRows, "stored", allItems(scenario)) +
+      telemetryStarts *
+        (rowsOf(rates.telemetryRows, "stored", allItems(scenario)) + rates.telemetryJournalRows) +
       replacements * replacement.rowsRead,
     rowsWritten: alarms * registry.rowsWrittenPerAlarm + savedRows + replacements * replacement.rowsWritten,
     storedGb: linear(rates.storedBytes, entries) / 1e9,
@@ -228,7 +231,8 @@ export function changedItems(scenario: ItemCounts, requests: number): number {
 
 type ItemCounts = Pick<Scenario, "nodes" | "services" | "tasks" | "places">;
 
-function allItems(scenario: ItemCounts): number {
+/** The number of items that the telemetry has of a mesh. */
+export function allItems(scenario: ItemCounts): number {
   return itemKinds(scenario).reduce((sum, total) => sum + total, 0);
 }
 

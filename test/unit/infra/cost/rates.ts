@@ -16,6 +16,7 @@ export const someRates: Rates = {
     { items: 1, written: 2, stored: 2 },
     { items: 100, written: 101, stored: 101 },
   ],
+  telemetryJournalRows: 0,
   telemetryRowsReadPerWritten: 1,
   registry: {
     alarmsPerSecond: { idle: 0.1, busy: 0.1 },
