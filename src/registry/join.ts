@@ -89,17 +89,17 @@ export function hasHadNodes(store: RegistryStore): boolean {
   return store.meta("hadNodes") !== null;
 }
 
-/**
- * The role that a token joins a node with.
- *
- * @see docs/decisions/0094-managers-are-a-placement.md
- */
 /** True if a machine may join with this token. */
 export function mayJoin(store: RegistryStore, token: string): boolean {
   return tokenRole(joinTokens(store), token) !== null;
 }
 
-/** @returns null if it is no join token of the mesh */
+/**
+ * The role that a token joins a node with.
+ *
+ * @returns null if it is no join token of the mesh
+ * @see docs/decisions/0094-managers-are-a-placement.md
+ */
 function tokenRole(tokens: JoinTokens, token: string): MeshNode["role"] | null {
   // Compares both in any case, so that the duration reveals nothing.
   const isWorkerToken = matchesHash(token, secretHash(tokens.worker));
