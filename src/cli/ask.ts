@@ -1,8 +1,8 @@
 // Questions on the terminal, a line each.
 
-import { printable } from "../../domain/model/printable.ts";
-import type { Cli } from "../cli.ts";
-import { CliError, exitCodes, usageError } from "../errors.ts";
+import { printable } from "../domain/model/printable.ts";
+import type { Cli } from "./cli.ts";
+import { CliError, exitCodes, usageError } from "./errors.ts";
 
 export type Question<T> = {
   /** What is asked for: `the name of the mesh`. */

@@ -6,8 +6,8 @@ import { printable } from "../../domain/model/printable.ts";
 import { contentsText, MeshContents, maxReturnMs, RestoreStarted, sealPart } from "../../protocol/backup.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import { readLine } from "../deploy/ask.ts";
-import { CliError, exitCodes, refused, usageError } from "../errors.ts";
+import { confirmName } from "../confirm-name.ts";
+import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, warnings } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { printLines } from "../output.ts";
@@ -80,21 +80,14 @@ async function confirm(
   cli: Cli,
   { target }: MeshClient,
   { mesh, contents }: RestoreStarted,
-  { yes = false, name }: RestoreFlags,
+  flags: RestoreFlags,
 ): Promise<void> {
   const lost = contentsText(contents);
-  if (name !== undefined && name !== mesh.name)
-    throw usageError(`the mesh at ${target.url} is ${mesh.name}, not ${name}`, "nothing was changed");
+  const unchanged = "nothing was changed";
+  if (flags.name !== undefined && flags.name !== mesh.name)
+    throw usageError(`the mesh at ${target.url} is ${mesh.name}, not ${flags.name}`, unchanged);
   if (lost === "") return;
   cli.err.write(printable(`This deletes what the mesh ${mesh.name} at ${target.url} has: ${lost}.`));
   cli.err.write("\n");
-  if (yes) {
-    if (name === undefined)
-      throw usageError("--yes needs the mesh's name as confirmation", `give --name ${mesh.name}`);
-    return;
-  }
-  if (cli.keys === undefined)
-    throw usageError("there is no terminal to confirm on", `give --yes --name ${mesh.name}`);
-  const answer = (await readLine(cli, `Type the mesh's name to replace it (${mesh.name}): `)).trim();
-  if (answer !== mesh.name) throw refused("nothing was changed: that is not the mesh's name");
+  await confirmName(cli, flags, { name: mesh.name, verb: "replace", unchanged, otherwise: "" });
 }

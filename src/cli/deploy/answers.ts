@@ -1,8 +1,8 @@
 // Completes the settings of a deployment: by flags, else by waggle.deploy.json, else by asking.
 
+import { type Asking, ask } from "../ask.ts";
 import { refused, usageError } from "../errors.ts";
 import { type CloudflareAccount, listAccounts, listZones } from "./account.ts";
-import { type Asking, ask } from "./ask.ts";
 import type { CloudflareApi } from "./cloudflare-api.ts";
 import {
   controlHostIn,

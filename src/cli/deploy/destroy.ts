@@ -1,11 +1,11 @@
 // `waggle destroy`: deletes from Cloudflare what `waggle deploy` has made.
 
 import type { Cli } from "../cli.ts";
-import { CliError, exitCodes, refused, usageError } from "../errors.ts";
+import { confirmName } from "../confirm-name.ts";
+import { refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
 import { readFoundParts } from "./account.ts";
 import { applyDestroyStep } from "./apply.ts";
-import { readLine } from "./ask.ts";
 import { createCloudflareApi } from "./cloudflare-api.ts";
 import { loadDeployFile, removeDeployFile } from "./deploy-file.ts";
 import { removeContext } from "./mesh-context.ts";
@@ -40,7 +40,15 @@ export async function destroy(cli: Cli, flags: DestroyFlags): Promise<void> {
     ...left.map((what) => `  leave   ${what}`),
   ]);
   if (flags.dryRun) return;
-  await confirmName(cli, settings.name, flags);
+  const unchanged = "nothing was deleted";
+  if (flags.name !== undefined && flags.name !== settings.name)
+    throw usageError(`${flags.config} is for the mesh ${settings.name}, not ${flags.name}`, unchanged);
+  await confirmName(cli, flags, {
+    name: settings.name,
+    verb: "delete",
+    unchanged,
+    otherwise: ", or --dry-run",
+  });
   for (const step of steps) {
     await applyDestroyStep({ api, settings, found }, step);
     printLines(cli.out, [`done: ${destroyStepText(step)}`]);
@@ -69,19 +77,4 @@ function completeFile({ made: _, ...answers }: DeployFile, path: string): Deploy
   )
     throw refused(`${path} lacks answers: waggle deploy has not written it`, "nothing was deleted");
   return { account, name, zone, domain, controlHost, location, plan };
-}
-
-async function confirmName(cli: Cli, name: string, flags: DestroyFlags): Promise<void> {
-  if (flags.name !== undefined && flags.name !== name)
-    throw usageError(`${flags.config} is for the mesh ${name}, not ${flags.name}`, "nothing was deleted");
-  if (flags.yes) {
-    if (flags.name === undefined)
-      throw usageError("--yes needs the mesh's name as confirmation", `give --name ${name}`);
-    return;
-  }
-  if (cli.keys === undefined)
-    throw usageError("there is no terminal to confirm on", `give --yes --name ${name}, or --dry-run`);
-  const answer = (await readLine(cli, `Type the mesh's name to delete it (${name}): `)).trim();
-  if (answer !== name)
-    throw new CliError(exitCodes.refused, "nothing was deleted: that is not the mesh's name");
 }

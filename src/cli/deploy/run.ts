@@ -3,13 +3,13 @@
 import { randomBytes } from "node:crypto";
 import { printable } from "../../domain/model/printable.ts";
 import { layout, programVersion } from "../../package/program-files.ts";
+import { readLine } from "../ask.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
 import { readFoundParts } from "./account.ts";
 import { type AnswerFlags, completeSettings } from "./answers.ts";
 import { applyNameStep } from "./apply.ts";
-import { readLine } from "./ask.ts";
 import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
 import { createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
