@@ -1,13 +1,17 @@
-// Writes events of the mesh as the Engine API's. A Swarm has events of services and nodes; what happens to a task
-// is an event of its container.
+// Writes events of the mesh as the Engine API's. A Swarm has events of services, nodes, networks, secrets and
+// configs; what happens to a task is an event of its container.
 
-import type { MeshEvent } from "../../domain/model/event.ts";
+import type { EventSubject, MeshEvent } from "../../domain/model/event.ts";
 import { containerId } from "./container-id.ts";
 import { type Container, containerLabels } from "./write-container.ts";
 
+/** What a Swarm has events of, as a whole. */
+const clusterTypes = ["service", "node", "network", "secret", "config"] as const;
+type ClusterType = (typeof clusterTypes)[number];
+
 /** An event as Docker's clients read it. */
 export type EngineEvent = {
-  readonly Type: "service" | "node" | "container";
+  readonly Type: ClusterType | "container";
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly scope: "swarm" | "local";
@@ -35,18 +39,19 @@ const containerActions: ReadonlyMap<string, string> = new Map([
   ["task.orphaned", "die"],
 ]);
 
-/** Docker's actions of services and nodes; every other one is an update. */
-const actions: ReadonlyMap<string, string> = new Map([
-  ["service.create", "create"],
-  ["service.remove", "remove"],
-  ["node.join", "create"],
-  ["node.remove", "remove"],
-]);
+/** Docker's action of anything but a task. */
+function clusterAction(action: string): "create" | "remove" | "update" {
+  if (action.endsWith(".create") || action === "node.join") return "create";
+  return action.endsWith(".remove") ? "remove" : "update";
+}
+
+function isClusterType(type: EventSubject["type"]): type is ClusterType {
+  return (clusterTypes as readonly string[]).includes(type);
+}
 
 /** True if Docker has an event of this kind. */
 export function hasEngineEvent({ action, subject }: MeshEvent): boolean {
-  if (subject.type === "task") return containerActions.has(action);
-  return subject.type === "service" || subject.type === "node";
+  return subject.type === "task" ? containerActions.has(action) : isClusterType(subject.type);
 }
 
 /**
@@ -58,12 +63,17 @@ export function writeEvent(event: MeshEvent, container: Container | undefined): 
   const { action, subject, why, atMs } = event;
   const times = { time: Math.floor(atMs / 1_000), timeNano: atMs * 1e6 };
   const own = { "waggle.action": action, ...(why !== "" && { "waggle.why": why }) };
-  if (subject.type !== "task") {
-    const Type = subject.type === "node" ? "node" : "service";
+  if (isClusterType(subject.type)) {
+    const Type = subject.type;
     const state = Type === "node" ? /^node\.(ready|down)$/.exec(action)?.[1] : undefined;
     const Attributes = { name: subject.name, ...(state !== undefined && { "state.new": state }), ...own };
-    const Action = actions.get(action) ?? "update";
-    return { Type, Action, Actor: { ID: subject.id, Attributes }, scope: "swarm", ...times };
+    return {
+      Type,
+      Action: clusterAction(action),
+      Actor: { ID: subject.id, Attributes },
+      scope: "swarm",
+      ...times,
+    };
   }
   const Action = containerActions.get(action) ?? "update";
   const id = containerId(subject);

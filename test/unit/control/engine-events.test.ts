@@ -55,6 +55,39 @@ test("[A84] events are Docker's: of services and nodes, and those of tasks as ev
   });
 });
 
+test("[A452] networks, secrets and configs have Docker's events, with their names and no data", async () => {
+  const control = new TestControl();
+  const network = await control.ask("POST /networks/create", { body: { Name: "shop" } });
+  const secret = { Name: "key", Labels: {}, Data: "czNjcmV0" };
+  const { json } = await control.ask("POST /secrets/create", { body: secret });
+  await control.ask(`POST /secrets/${json.ID}/update?version=${await versionOf(control, json.ID)}`, {
+    body: { ...secret, Data: undefined, Labels: { a: "b" } },
+  });
+  await control.ask("DELETE /secrets/key");
+  await control.ask("POST /configs/create", { body: { ...secret, Name: "site.conf" } });
+  await control.ask("DELETE /networks/shop");
+  const events = await replay(control, { type: ["network", "secret", "config"] });
+  expect(events.map(({ Type, Action, Actor }) => `${Type} ${Action} ${Actor.Attributes.name}`)).toEqual([
+    "network create shop",
+    "secret create key",
+    "secret update key",
+    "secret remove key",
+    "config create site.conf",
+    "network remove shop",
+  ]);
+  expect(events[0]).toMatchObject({ Actor: { ID: network.json.Id }, scope: "swarm" });
+  expect(JSON.stringify(events)).not.toContain("s3cret");
+  expect((await replay(control, { secret: ["key"] })).map(({ Action }) => Action)).toEqual([
+    "create",
+    "update",
+    "remove",
+  ]);
+});
+
+async function versionOf(control: TestControl, secret: string): Promise<number> {
+  return (await control.ask(`GET /secrets/${secret}`)).json.Version.Index;
+}
+
 test("[A84] events are filtered by type, action, label and what they are about", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
