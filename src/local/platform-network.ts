@@ -56,8 +56,8 @@ export type NetworkCounts = {
 const platformConnectMs = 19_000;
 const platformReadMs = 120_000;
 
-/** Idle connections to a target end before the targets of a mesh end them. */
-const pooledIdleMs = 2_000;
+/** How long the platform keeps an idle connection to a target that does not close it. */
+const pooledIdleMs = 900_000;
 const maxHeadBytes = 128 * 1024;
 
 /** Headers about the connection to the target. */
