@@ -1,6 +1,7 @@
-// Clients of a balancer that is replaced: `handover-load.ts HOST HTTP TCP TLS SECONDS RATE CA`, with three ports. Sends requests at a rate over kept
-// and new connections, with and without TLS, and holds a WebSocket, a download and a TCP connection open meanwhile.
-// Each request is sent once. Prints the counts as JSON.
+// Clients of a machine whose process or certificate is replaced: `handover-load.ts HOST HTTP TCP TLS SECONDS RATE CA
+// NAME`, with three ports and the name of the certificate. Sends requests at a rate over kept and new connections, with
+// and without TLS, and holds a WebSocket, a download and a TCP connection open meanwhile. Each request is sent once.
+// Prints the counts as JSON.
 
 import { readFileSync } from "node:fs";
 import { Agent, get, type RequestOptions } from "node:http";
@@ -21,7 +22,8 @@ export type HandoverCounts = {
 const timeoutMs = 15_000;
 const bytesPerSecond = 500_000;
 
-const [host = "", http = "", byTcp = "", tls = "", seconds = "", rate = "", ca = ""] = process.argv.slice(2);
+const [host = "", http = "", byTcp = "", tls = "", seconds = "", rate = "", ca = "", name = ""] =
+  process.argv.slice(2);
 const loadPorts = { http: Number(http), tcp: Number(byTcp), tls: Number(tls) };
 const durationMs = Number(seconds) * 1_000;
 const failures: Record<string, number> = {};
@@ -70,7 +72,7 @@ function sendTcp(): void {
 }
 
 const kept = { http: new Agent({ keepAlive: true }), tls: new TlsAgent({ keepAlive: true }) };
-const secured = { port: loadPorts.tls, servername: "www.test", ca: ca && readFileSync(ca) };
+const secured = { port: loadPorts.tls, servername: name, ca: ca && readFileSync(ca) };
 const hostHeader = { host: "back.test" };
 const last = { connection: "close" };
 const kinds = [

@@ -97,10 +97,11 @@ export function parsePage(path: string, text: string): Page {
     if (language === "sh" || language === "console") {
       const commands = language === "sh" ? commandsOf(content, marks) : transcriptOf(content, marks);
       const runBy = marks.get("run by") ?? ofPage.get("commands run by") ?? null;
+      const ofBlock = marks.has("run by") ? null : ofPage.get("commands not run");
       blocks.push({
         line: at + 1,
         commands,
-        notRun: marks.get("not run") ?? ofPage.get("commands not run") ?? null,
+        notRun: marks.get("not run") ?? ofBlock ?? null,
         runBy,
       });
     } else {

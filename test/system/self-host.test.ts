@@ -127,7 +127,7 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
   test(`[U497] ${handovers} processes of a balancer follow each other without a failed request`, async () => {
     const seconds = 8 + handovers * 6;
     const numbers = [...Object.values(loadPorts), seconds, ratePerSecond].map(String);
-    const args = [network.address("lb1"), ...numbers, authority.certFile];
+    const args = [network.address("lb1"), ...numbers, authority.certFile, "www.test"];
     const load = network.run("control", process.execPath, loadProgram, ...args);
     for (let number = 0; number < handovers; number++)
       expect(await reload("lb1")).toMatch(/serves the ports/);

@@ -68,6 +68,16 @@ describe("[U520] commands of documents", () => {
     expect(page.blocks.flatMap(({ commands }) => commands)).toHaveLength(count);
   });
 
+  test("[U520] a test runs a block of a page whose other commands are not run", () => {
+    const page =
+      "<!-- commands not run: no network -->\n\n<!-- run by: a.test.ts -->\n```sh\nls\n```\n\n```sh\nls\n```";
+    const reasons = parsePage("page.md", page).blocks.map(({ notRun, runBy }) => [notRun, runBy]);
+    expect(reasons).toEqual([
+      [null, "a.test.ts"],
+      ["no network", null],
+    ]);
+  });
+
   test("[U520] a transcript has commands and what they print", () => {
     const [block] = parsePage("page.md", "```console\n$ echo a\na\n$ true\n```").blocks;
     expect(block?.commands.map(({ text, expected }) => [text, expected])).toEqual([
@@ -107,7 +117,7 @@ test("[U506] the page about your own machines runs ACME clients at a port that o
     Number(port),
   );
   expect(new Set(ports).size).toBe(1);
-  expect(ports).toHaveLength(3);
+  expect(ports).toHaveLength(4);
   expect(ports[0]).toBeLessThan(1024);
   expect(text).toContain(`| control | ${ports[0]}/tcp, if ACME runs there |`);
 });
