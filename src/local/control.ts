@@ -12,6 +12,7 @@ import { advertisedHost } from "./addresses.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { type ControlPlane, type LocalMesh, type MeshOptions, requireStartable, startMesh } from "./mesh.ts";
 import { shellWord } from "./next-steps.ts";
+import { readUsedCertificates } from "./tls/used-certificates.ts";
 import { waitForStopSignal } from "./up.ts";
 
 export type ControlOptions = Pick<
@@ -40,7 +41,8 @@ export async function runControl({
   let stopSignal: ReturnType<typeof waitForStopSignal>;
   let mesh: LocalMesh;
   try {
-    requireStartable(plane, options.variables);
+    const used = handOver.isSuccessor ? readUsedCertificates(options.stateDir) : [];
+    requireStartable(plane, options.variables, used);
     handOver.prepared();
     await hasSockets;
     stopSignal = waitForStopSignal();

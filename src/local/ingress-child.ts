@@ -41,6 +41,7 @@ import { logFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
 import { CertificateStore } from "./tls/certificate-store.ts";
+import { readUsedCertificates, usedCertificatesRecord } from "./tls/used-certificates.ts";
 
 export type IngressInput = {
   /** The control URL of the mesh. */
@@ -66,7 +67,7 @@ export type IngressReport =
   | { readonly listeners: ListenersReport }
   /** Its ports are open, and requests are routed. */
   | { readonly isServing: true }
-  /** The reason why it cannot serve a port that another process serves. */
+  /** The reason why it cannot serve a port, or use a certificate, that another process does. */
   | { readonly refused: string };
 
 /** How long the Worker may take to route by a table, milliseconds; then the next poll tries again. */
@@ -88,6 +89,7 @@ runChild<IngressInput, null>(async (input, notify) => {
   const report = (text: IngressReport): void => void notify({ report: text });
   const listeners = new ListenersState((state) => report({ listeners: state }));
   const certificates = input.tls === null ? null : new CertificateStore(input.tls.paths, log);
+  const usedBefore = input.isSuccessor ? readUsedCertificates(input.stateDir) : [];
   const budget = new DescriptorBudget(maxDescriptors, defaultMaxWaiting, exitLimit);
   const router = new TcpRouter(Date.now, Math.random, randomUUID());
   let gatewayKeys: readonly GatewayKey[] = [];
@@ -110,7 +112,7 @@ runChild<IngressInput, null>(async (input, notify) => {
   let isServing = false;
   const refusesTakeover = (desired: readonly DesiredListener[]): boolean => {
     if (isServing || !input.isSuccessor) return false;
-    const problem = ports.takeoverProblem(desired);
+    const problem = ports.takeoverProblem(desired) ?? certificates?.lossOf(usedBefore) ?? null;
     if (problem !== null) report({ refused: problem });
     return problem !== null;
   };
@@ -139,6 +141,7 @@ runChild<IngressInput, null>(async (input, notify) => {
     if (refusesTakeover(desired)) return -1;
     if (!isServing) {
       sockets.dropUntaken();
+      certificates?.recordIn(usedCertificatesRecord(input.stateDir, log));
       report({ isServing: true });
     }
     isServing = true;
@@ -151,6 +154,7 @@ runChild<IngressInput, null>(async (input, notify) => {
   link.start();
   const stop = async (how?: ChildStop): Promise<void> => {
     watch.stop();
+    certificates?.close();
     if (how?.isReplaced === true) {
       // The process that replaces this one polls.
       await link.stopPolling();
@@ -158,7 +162,6 @@ runChild<IngressInput, null>(async (input, notify) => {
     } else {
       await ports.close(how?.graceMs);
     }
-    certificates?.close();
     await endReports();
     // Until the Worker has sent its last counters.
     if (how?.isReplaced === true) await wait(2 * flushIntervalMs);

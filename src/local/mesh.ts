@@ -50,6 +50,7 @@ import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 import { TableCopy } from "./table-copy.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
 import { CertificateStore } from "./tls/certificate-store.ts";
+import { type UsedCertificate, usedCertificatesRecord } from "./tls/used-certificates.ts";
 import { workerdProgram } from "./workerd.ts";
 
 export type MeshOptions = {
@@ -139,18 +140,21 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
 /**
  * Checks what a control plane needs besides its database, which another process may have open.
  *
- * @throws Error if a variable is invalid, no certificate can be used, or workerd is missing
+ * @param used the certificates that the process before this one has in use
+ * @throws Error if a variable is invalid, no certificate or not each that is in use can be used, or workerd is missing
  */
 export function requireStartable(
   { secured }: Pick<ControlPlane, "secured">,
   variables: MeshOptions["variables"],
+  used: readonly UsedCertificate[],
 ): void {
   readLimits(variables);
   workerdProgram();
   if (secured === null) return;
   const certificates = new CertificateStore(secured.paths, () => undefined);
   certificates.close();
-  if (certificates.problem !== null) throw new Error(certificates.problem);
+  const problem = certificates.problem ?? certificates.lossOf(used);
+  if (problem !== null) throw new Error(problem);
 }
 
 async function requireFreePort(address: string, port: number, purpose: string, flag: string): Promise<void> {
@@ -332,6 +336,7 @@ type ControlPlace = {
  * @throws Error if there is no certificate for other machines
  */
 function controlPlaces({
+  stateDir,
   listen,
   controlPort,
   controlPlane,
@@ -344,6 +349,7 @@ function controlPlaces({
   const name = `the control API: ${hostPort(address, port)}`;
   const certificates = new CertificateStore(paths, (line) => log(`${name}: ${line}`));
   if (certificates.problem !== null) throw new Error(certificates.problem);
+  certificates.recordIn(usedCertificatesRecord(stateDir, log));
   return [own, { address, port, certificates }];
 }
 

@@ -1,6 +1,6 @@
 // A mesh on your own machines: a control plane, two balancers and a server, each machine a network namespace.
 
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -220,6 +220,35 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
       url,
     ] as const;
     expect([await network.run("control", ...status), await servingPid("lb2")]).toEqual(["200", before]);
+  }, 90_000);
+
+  test("[U551] with one bad certificate among usable ones no process is replaced, and its name stays", async () => {
+    const { certFile, keyFile } = authority.sign("shop", "DNS:shop.test");
+    const pem = join(certificates, "shop.pem");
+    writeFileSync(pem, readFileSync(certFile, "utf8") + readFileSync(keyFile, "utf8"), { mode: 0o600 });
+    const place = `shop.test:443:${network.address("lb2")}`;
+    const options = [
+      "--cacert",
+      authority.certFile,
+      "--resolve",
+      place,
+      "-w",
+      "%{http_code}",
+      "-o",
+      "/dev/null",
+    ];
+    const status = () =>
+      network.run("control", "curl", "-s", ...options, "-H", "Host: back.test", "https://shop.test/");
+    const isServed = () => status().catch(() => "");
+    await until("the certificate", async () => (await isServed()) === "200");
+    const before = await servingPid("lb2");
+    chmodSync(pem, 0o644);
+    await expect(reload("lb2")).rejects.toThrow(
+      /not replaced: the new process cannot use \S+shop\.pem, the certificate in use for shop\.test: .*can read its key/,
+    );
+    expect([await status(), await servingPid("lb2")]).toEqual(["200", before]);
+    rmSync(pem);
+    expect(await reload("lb2")).toMatch(/serves the ports/);
   }, 90_000);
 
   test("[U508] a control plane without a usable certificate is not replaced", async () => {

@@ -31,6 +31,8 @@ export type PemProblem = { readonly path: string; readonly why: string };
 export type ReadPairs = {
   /** In the order of their paths. */
   readonly pairs: readonly CertificatePair[];
+  /** The paths of certificates that another file has as well, with the chain behind it. */
+  readonly repeated: ReadonlySet<string>;
   readonly problems: readonly PemProblem[];
 };
 
@@ -58,7 +60,8 @@ export function readPairs(files: readonly PemFile[], nowMs: number): ReadPairs {
   }
   const pairs: CertificatePair[] = [];
   const used = new Set<FoundKey>();
-  for (const certificate of longestChains(certificates)) {
+  const longest = longestChains(certificates);
+  for (const certificate of longest) {
     const key = keys.find(({ object }) => certificate.leaf.checkPrivateKey(object));
     if (key !== undefined) used.add(key);
     // A file with the chain alone, or a test certificate without its key.
@@ -69,7 +72,8 @@ export function readPairs(files: readonly PemFile[], nowMs: number): ReadPairs {
   }
   for (const key of keys)
     if (!used.has(key)) problems.push({ path: key.path, why: "no certificate here belongs to this key" });
-  return { pairs, problems };
+  const repeated = new Set(certificates.filter((one) => !longest.includes(one)).map(({ path }) => path));
+  return { pairs, repeated, problems };
 }
 
 type FoundKey = { readonly path: string; readonly text: string; readonly object: KeyObject };
@@ -161,20 +165,28 @@ function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/**
- * The pairs to use after files have changed: those that were read, and those used before whose file is still there
- * but cannot be used any more.
- *
- * @param paths of all files that are there now
- */
+/** What the files at the paths of certificates have now. */
+export type FoundPairs = Pick<ReadPairs, "pairs" | "repeated"> & {
+  /** True if a file is still there. */
+  readonly isThere: (path: string) => boolean;
+};
+
+/** Of the certificates in use those whose file is still there, but cannot be used any more. */
+export function unusable<Used extends Pick<CertificatePair, "source">>(
+  used: readonly Used[],
+  { pairs, repeated, isThere }: FoundPairs,
+): readonly Used[] {
+  const sources = new Set(pairs.map(({ source }) => source));
+  return used.filter(({ source }) => !sources.has(source) && !repeated.has(source) && isThere(source));
+}
+
+/** The pairs to use after files have changed: those that were read, and those in use that cannot be read any more. */
 export function withKeptPairs(
-  read: readonly CertificatePair[],
+  found: FoundPairs,
   previous: readonly CertificatePair[],
-  paths: ReadonlySet<string>,
 ): readonly CertificatePair[] {
-  const sources = new Set(read.map(({ source }) => source));
-  const kept = previous.filter(({ source }) => !sources.has(source) && paths.has(source));
-  return [...read, ...kept].sort((one, other) => (one.source < other.source ? -1 : 1));
+  const all = [...found.pairs, ...unusable(previous, found)];
+  return all.sort((one, other) => (one.source < other.source ? -1 : 1));
 }
 
 /** Certificates by the name that a client asks for. */

@@ -1,25 +1,24 @@
 // The certificates of a machine's listeners: read from files, read again when those change, and given to each TLS
 // handshake by the name that the client asks for.
 
-import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { createSecureContext, type SecureContext, type Server } from "node:tls";
+import type { StateFile } from "../state-file.ts";
 import {
   CertificateNames,
   type CertificatePair,
-  type PemFile,
+  type FoundPairs,
   type PemProblem,
   readPairs,
+  unusable,
   withKeptPairs,
 } from "./certificate-pairs.ts";
+import { isListed, listPemFiles, readPemFiles } from "./pem-files.ts";
 import type { ServerTls } from "./server-tls.ts";
+import type { UsedCertificate } from "./used-certificates.ts";
 
 /** How often the files are looked at, milliseconds. Watching them does not show a link that leads elsewhere. */
 const filesPollMs = 1_000;
-
-/** A folder of a mistake, such as `/`, must not be read whole. */
-const maxFiles = 10_000;
-const maxPemBytes = 1_048_576;
 
 const dayMs = 86_400_000;
 /** From here on the log warns once a day. Authorities renew 30 days before the end. */
@@ -36,6 +35,8 @@ export class CertificateStore implements ServerTls {
   readonly #servers = new Set<Server>();
   readonly #watch: NodeJS.Timeout;
   #print = "";
+  #found: FoundPairs = { pairs: [], repeated: new Set(), isThere: () => false };
+  #record: StateFile | null = null;
   #pairs: readonly UsedPair[] = [];
   #names = new CertificateNames<UsedPair>([]);
   #problems: readonly PemProblem[] = [];
@@ -74,8 +75,35 @@ export class CertificateStore implements ServerTls {
     this.#setDefault(server);
   }
 
+  /** Records the certificates in use, now and each time they change. */
+  recordIn(record: StateFile): void {
+    this.#record = record;
+    this.#writeRecord();
+  }
+
+  /**
+   * Why a certificate cannot be used that another process has in use, and what to do; null if each can, or its file is
+   * gone.
+   *
+   * @see docs/decisions/0131-no-certificate-is-lost-at-a-reload.md
+   */
+  lossOf(used: readonly UsedCertificate[]): string | null {
+    const [first, ...others] = unusable(used, this.#found);
+    if (first === undefined) return null;
+    const { source, names } = first;
+    // Its key may be in another file.
+    const near = this.#problems.filter(({ path }) => dirname(path) === dirname(source) && path !== source);
+    const reasons = [whyUnusable(source, this.#problems), ...near.map(({ path, why }) => `${path}: ${why}`)];
+    const more = others.length === 0 ? "" : `, and ${others.length} more in use`;
+    const what = `${source}, the certificate in use for ${listText(names)}${more}`;
+    return `cannot use ${what}: ${reasons.slice(0, 2).join("; ")}; repair the file, or remove it to give up its names`;
+  }
+
+  /** Ends following the files and recording the certificates. */
   close(): void {
     clearInterval(this.#watch);
+    this.#record?.close();
+    this.#record = null;
   }
 
   #contextFor(name: string): SecureContext | undefined {
@@ -89,20 +117,21 @@ export class CertificateStore implements ServerTls {
   }
 
   #read(): void {
-    const listed = listFiles(this.#paths);
+    const listed = listPemFiles(this.#paths);
     const print = listed.map(({ path, print: text }) => `${path} ${text}`).join("\n");
     this.#warnOfExpiry();
     if (print === this.#print) return;
     this.#print = print;
-    const { files, problems } = readFiles(listed);
+    const { files, problems } = readPemFiles(listed);
     const read = readPairs(files, Date.now());
     const usable = this.#withContexts(read.pairs);
-    const paths = new Set(listed.map(({ path }) => path));
-    const pairs = withKeptPairs(usable.pairs, this.#pairs, paths) as readonly UsedPair[];
+    this.#found = { ...read, pairs: usable.pairs, isThere: (path) => isListed(path, listed) };
+    const pairs = withKeptPairs(this.#found, this.#pairs) as readonly UsedPair[];
     this.#report(pairs, [...problems, ...read.problems, ...usable.problems]);
     this.#pairs = pairs;
     this.#names = new CertificateNames(pairs);
     this.#unknownNames.clear();
+    this.#writeRecord();
     for (const server of this.#servers) this.#setDefault(server);
   }
 
@@ -123,7 +152,14 @@ export class CertificateStore implements ServerTls {
     return { pairs: used, problems };
   }
 
-  #report(pairs: readonly UsedPair[], problems: readonly PemProblem[]): void {
+  #writeRecord(): void {
+    this.#record?.write(this.#pairs.map(({ source, names }) => ({ source, names })));
+  }
+
+  #report(pairs: readonly UsedPair[], found: readonly PemProblem[]): void {
+    const kept = unusable(this.#pairs, this.#found).map(({ source }) => source);
+    const silent = kept.filter((source) => !found.some(({ path }) => path === source));
+    const problems = [...found, ...silent.map((path) => ({ path, why: whyUnusable(path, found) }))];
     const known = new Set(this.#problems.map(({ path, why }) => `${path} ${why}`));
     for (const { path, why } of problems) {
       if (known.has(`${path} ${why}`)) continue;
@@ -154,74 +190,14 @@ export class CertificateStore implements ServerTls {
   }
 }
 
-/** A file that is there. */
-type ListedFile = {
-  readonly path: string;
-  /** Changes with the file. */
-  readonly print: string;
-  readonly mode: number;
-  readonly bytes: number;
-  /** Why it is not read; null: nothing is known against it. */
-  readonly problem: string | null;
-};
-
-/** The files at paths, two folders deep; without those that do not exist. Names that begin with a dot are left out. */
-function listFiles(paths: readonly string[]): readonly ListedFile[] {
-  const listed: ListedFile[] = [];
-  const visit = (path: string, depth: number): void => {
-    if (listed.length >= maxFiles) return;
-    const stat = statOf(path);
-    if (stat === undefined) return;
-    if (stat instanceof Error) {
-      const { message } = stat;
-      listed.push({ path, mode: 0, bytes: 0, print: message, problem: message });
-      return;
-    }
-    if (stat.isDirectory()) {
-      if (depth > 0)
-        for (const name of namesIn(path)) if (!name.startsWith(".")) visit(join(path, name), depth - 1);
-      return;
-    }
-    const { mode, size, ino, mtimeMs, ctimeMs } = stat;
-    // Reading a pipe would wait for its writer.
-    const problem = stat.isFile() ? null : "it is no regular file";
-    listed.push({ path, mode, bytes: size, print: [ino, size, mtimeMs, ctimeMs, mode].join(), problem });
-  };
-  for (const path of paths) visit(path, 2);
-  return listed.sort((one, other) => (one.path < other.path ? -1 : 1));
+function whyUnusable(source: string, problems: readonly PemProblem[]): string {
+  return problems.find(({ path }) => path === source)?.why ?? "it has no certificate any more";
 }
 
-/** Undefined: there is nothing. An error, such as of links in a circle, is a problem of this path alone. */
-function statOf(path: string): Stats | Error | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    return error as Error;
-  }
-}
+/** A certificate may have a hundred names. */
+const maxListedNames = 5;
 
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function readFiles(listed: readonly ListedFile[]) {
-  const files: PemFile[] = [];
-  const problems: PemProblem[] = [];
-  for (const { path, mode, bytes, problem } of listed) {
-    if (problem !== null) {
-      problems.push({ path, why: problem });
-      continue;
-    }
-    if (bytes > maxPemBytes) continue;
-    try {
-      files.push({ path, mode, text: readFileSync(path, "utf8") });
-    } catch (error) {
-      problems.push({ path, why: (error as Error).message });
-    }
-  }
-  return { files, problems };
+function listText(names: readonly string[]): string {
+  const more = names.length - maxListedNames;
+  return names.slice(0, maxListedNames).join(", ") + (more > 0 ? ` and ${more} more names` : "");
 }

@@ -7,6 +7,7 @@ import {
   type CertificatePair,
   type PemFile,
   readPairs,
+  unusable,
   withKeptPairs,
 } from "../../../../src/local/tls/certificate-pairs.ts";
 import { TestAuthority } from "../../../support/certificate.ts";
@@ -126,9 +127,21 @@ test("[U493] of two certificates for a name the later one counts, also as the de
 
 test("[U494] a pair stays in use while its file is there and cannot be used, and goes with its file", () => {
   const before = [pair("a", ["a.test"], 1), pair("b", ["b.test"], 1), pair("c", ["c.test"], 1)];
-  const kept = withKeptPairs([pair("b", ["b.test"], 2)], before, new Set(["a", "b"]));
+  const isThere = (path: string): boolean => path !== "c";
+  const found = { pairs: [pair("b", ["b.test"], 2)], repeated: new Set<string>(), isThere };
+  const kept = withKeptPairs(found, before);
   expect(kept.map(({ source, fromMs }) => [source, fromMs])).toEqual([
     ["a", 1],
     ["b", 2],
+  ]);
+});
+
+test("[U494] a certificate that another file has with its chain is no certificate that cannot be used", () => {
+  const leafAlone = [file("cert.pem", read(www.certFile)), file("www.key", read(www.keyFile))];
+  const before = readPairs(leafAlone, nowMs).pairs;
+  const withChain = readPairs([...leafAlone, file("full.pem", read(www.certFile) + chain)], nowMs);
+  expect(unusable(before, { ...withChain, isThere: () => true })).toEqual([]);
+  expect(withKeptPairs({ ...withChain, isThere: () => true }, before).map(({ source }) => source)).toEqual([
+    "full.pem",
   ]);
 });

@@ -1,7 +1,17 @@
 // A listener with TLS: real handshakes against certificates in a folder that changes.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { get, Agent as HttpsAgent } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
@@ -15,6 +25,7 @@ import { Listener, type ListenerOptions } from "../../../../src/local/listener.t
 import { listenerProfile } from "../../../../src/local/listener-profile.ts";
 import { RuntimeAgent } from "../../../../src/local/runtime-agent.ts";
 import { CertificateStore } from "../../../../src/local/tls/certificate-store.ts";
+import { readUsedCertificates, usedCertificatesRecord } from "../../../../src/local/tls/used-certificates.ts";
 import { type CertificateFiles, TestAuthority } from "../../../support/certificate.ts";
 import { until } from "../../../support/until.ts";
 
@@ -229,4 +240,62 @@ test("[U494] without a certificate that can be used the store says why", () => {
   const store = new CertificateStore([path], () => undefined);
   closing.push(() => store.close());
   expect(store.problem).toMatch(/^no certificate of \S+ can be used: \S+site\.crt: no key here belongs to/);
+});
+
+test("[U494] certificates in a folder that cannot be read any more stay in use", async () => {
+  const path = newFolder();
+  const inside = join(path, "site");
+  mkdirSync(inside);
+  put(first, inside);
+  const { listener, log } = await serve(path);
+  const { serial } = await ask(listener.port, "a.test");
+  rmSync(inside, { recursive: true });
+  symlinkSync("site", inside);
+  await until("the refusal", () => log.some((line) => /\/site is not used: ELOOP/.test(line)));
+  expect((await ask(listener.port, "a.test")).serial).toBe(serial);
+});
+
+test("[U494] an emptied file is refused with a reason", async () => {
+  const path = newFolder();
+  put(first, path);
+  const { listener, log } = await serve(path);
+  const { serial } = await ask(listener.port, "a.test");
+  writeFileSync(join(path, "site.crt"), "");
+  await until("the refusal", () =>
+    log.some((line) =>
+      /site\.crt is not used: it has no certificate any more; the certificate read/.test(line),
+    ),
+  );
+  expect((await ask(listener.port, "a.test")).serial).toBe(serial);
+});
+
+test("[U551] what another process has recorded, and this one cannot use, has names, a reason and a way out", async () => {
+  const path = newFolder();
+  put(first, path);
+  const state = newFolder();
+  const before = new CertificateStore([path], () => undefined);
+  closing.push(() => before.close());
+  before.recordIn(usedCertificatesRecord(state, () => undefined));
+  const record = join(state, "certificates.json");
+  expect(statSync(record).mode & 0o777).toBe(0o600);
+  expect(readFileSync(record, "utf8")).not.toContain("PRIVATE KEY");
+  const lossNow = (): string | null => {
+    const store = new CertificateStore([path], () => undefined);
+    store.close();
+    return store.lossOf(readUsedCertificates(state));
+  };
+  expect(lossNow()).toBeNull();
+  chmodSync(join(path, "site.key"), 0o644);
+  expect(lossNow()).toMatch(
+    /^cannot use \S+site\.crt, the certificate in use for a\.test, \*\.apps\.test: no key here belongs to this certificate; \S+site\.key: every user .* can read its key: .*; repair the file, or remove it/,
+  );
+  rmSync(join(path, "site.crt"));
+  expect(lossNow()).toBeNull();
+});
+
+test("[U551] a record that cannot be read has no certificates", () => {
+  const state = newFolder();
+  writeFileSync(join(state, "certificates.json"), '[{"source":1}]');
+  expect(readUsedCertificates(state)).toEqual([]);
+  expect(readUsedCertificates(join(state, "missing"))).toEqual([]);
 });
