@@ -25,9 +25,14 @@ type GatewayState = z.infer<typeof GatewayState>;
  */
 export function acquireStateDir(stateDir: string): () => void {
   mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
-  const lock = acquireLock(join(stateDir, "agent.lock"));
+  const lock = acquireLock(agentLockFile(stateDir));
   if (!lock.isAcquired) throw stateDirInUse(stateDir, lock.holderPid);
   return lock.release;
+}
+
+/** The lock of the agent, or of the outer process of one that is replaced without a gap. */
+export function agentLockFile(stateDir: string): string {
+  return join(stateDir, "agent.lock");
 }
 
 /** The node that this folder belongs to; null if it has not joined, or the file cannot be read. */

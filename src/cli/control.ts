@@ -7,6 +7,7 @@ import type { InheritedSockets } from "../local/kept-sockets.ts";
 import type { Cli } from "./cli.ts";
 import { CliError, usageError } from "./errors.ts";
 import { listFlag, readTargetFlags, valueFlag } from "./flags.ts";
+import { holdCommand } from "./hold-sockets.ts";
 import { defaultStateDir } from "./mesh-target.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { addVariableFlags, variablesOf } from "./up-variables.ts";
@@ -93,27 +94,16 @@ async function control(cli: Cli, flags: Flags, stateDir: string): Promise<void> 
     throw usageError("--port and --tls-port are one port", "change one of them");
   const { heldProcess, isHeld } = await import("../local/held-process.ts");
   const { InheritedSockets } = await import("../local/kept-sockets.ts");
-  if (!isHeld()) return endWith(await hold(cli, stateDir));
+  if (!isHeld()) {
+    const { controlHolderLockFile } = await import("../local/reload-file.ts");
+    const lockFile = controlHolderLockFile(stateDir);
+    return holdCommand(cli, { stateDir, lockFile, next: "after", drainMs: 0, stopMs });
+  }
   // In one turn: messages that have come already are delivered once.
   const sockets = new InheritedSockets();
   const held = heldProcess(0);
-  endWith(await serve(flags, stateDir, { ...held, sockets }, cli).finally(held.release));
-}
-
-function endWith(code: number): void {
+  const code = await serve(flags, stateDir, { ...held, sockets }, cli).finally(held.release);
   if (code !== 0) throw new CliError(code, "");
-}
-
-/** Runs this command again as a child of this process, which keeps the sockets. */
-async function hold(cli: Cli, stateDir: string): Promise<number> {
-  const { holdSockets } = await import("../local/socket-holder.ts");
-  const log = (line: string): void => void cli.err.write(`${line}\n`);
-  try {
-    return await holdSockets({ stateDir, next: "after", drainMs: 0, stopMs, log });
-  } catch (error) {
-    log((error as Error).message);
-    return 1;
-  }
 }
 
 async function serve(

@@ -5,8 +5,8 @@ import type { Command } from "commander";
 import { runMachine } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { parseDurationMs } from "./duration.ts";
-import { CliError } from "./errors.ts";
 import { valueFlag } from "./flags.ts";
+import { holdCommand } from "./hold-sockets.ts";
 import { addTlsFlags, type TlsFlags, tlsOf } from "./tls-flags.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { readListenPort } from "./values.ts";
@@ -77,7 +77,12 @@ async function runEdge(cli: Cli, url: string, flags: Flags): Promise<void> {
   const { listen, port = null, insecure = false, drainTimeout: drainMs, reloadTimeout } = flags;
   const tls = tlsOf(flags, port);
   const { heldProcess, isHeld } = await import("../local/held-process.ts");
-  if (!isHeld()) return holdBalancer(cli, flags);
+  if (!isHeld()) {
+    const { agentLockFile } = await import("../agent/state-dir.ts");
+    const { state: stateDir } = flags;
+    const lockFile = agentLockFile(stateDir);
+    return holdCommand(cli, { stateDir, lockFile, next: "beside", drainMs: reloadTimeout, stopMs: drainMs });
+  }
   const { relayedSockets } = await import("../local/kept-sockets.ts");
   const sockets = relayedSockets();
   const { hasSockets, handOver, release } = heldProcess(reloadTimeout);
@@ -93,29 +98,4 @@ async function runEdge(cli: Cli, url: string, flags: Flags): Promise<void> {
     ingress: { listen, defaultPort: port, tls, sockets, drainMs, insecure },
   };
   await runMachine(cli, url, machine).finally(release);
-}
-
-/** Runs this command again as a child of this process, which keeps the sockets. */
-async function holdBalancer(cli: Cli, { state: stateDir, ...flags }: Flags): Promise<void> {
-  const { acquireStateDir } = await import("../agent/state-dir.ts");
-  const { holdSockets } = await import("../local/socket-holder.ts");
-  const log = (line: string): void => void cli.err.write(`${new Date().toISOString()} ${line}\n`);
-  let release: (() => void) | null = null;
-  try {
-    release = acquireStateDir(stateDir);
-    const code = await holdSockets({
-      stateDir,
-      next: "beside",
-      drainMs: flags.reloadTimeout,
-      stopMs: flags.drainTimeout,
-      log,
-    });
-    if (code !== 0) throw new CliError(code, "");
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    log((error as Error).message);
-    throw new CliError(1, "");
-  } finally {
-    release?.();
-  }
 }

@@ -24,9 +24,9 @@ serve. Changed options need a restart.`;
 export function registerReload(program: Command, cli: Cli): void {
   program
     .command("reload")
-    .summary("replace the process of a balancer or a control plane without losing connections")
+    .summary("replace the process of a balancer or a control plane by one of the installed release")
     .description(
-      "Replace the process of `waggle edge` or `waggle control` on this machine, without losing connections.",
+      "Replace the process of `waggle edge` or `waggle control` on this machine. A balancer loses no connection; clients of a control plane wait.",
     )
     .option("--state <dir>", "state folder of the process", ".waggle-edge")
     .addHelpText("after", reloadHelp)

@@ -3,8 +3,9 @@
 
 import { join } from "node:path";
 import { z } from "zod";
+import { agentLockFile } from "../agent/state-dir.ts";
 import { readJsonFile } from "../os/files.ts";
-import { lockHolder } from "../os/lock-file.ts";
+import { isRunning, ProcessIdentity } from "../os/process-identity.ts";
 
 export const reloadFile = "reload.json";
 
@@ -18,14 +19,20 @@ const ReloadOutcome = z.object({
 });
 export type ReloadOutcome = z.infer<typeof ReloadOutcome>;
 
-/** The lock of the outer process. */
-export function holderLockFile(stateDir: string): string {
+/** What the lock of an outer process says besides its identity: it replaces its child at SIGUSR2. */
+export const holderNote = { replacesAtSignal: true } as const;
+const Holder = ProcessIdentity.extend({ replacesAtSignal: z.literal(true) });
+
+/** The lock of the outer process of a control plane; the process below it has the mesh's. */
+export function controlHolderLockFile(stateDir: string): string {
   return join(stateDir, "holder.lock");
 }
 
 /** The process id of the outer process; null if none runs. */
 export function holderOf(stateDir: string): number | null {
-  return lockHolder(holderLockFile(stateDir))?.pid ?? null;
+  const locks = [agentLockFile(stateDir), controlHolderLockFile(stateDir)];
+  const holders = locks.map((lock) => readJsonFile(lock, Holder));
+  return holders.find((holder) => holder !== null && isRunning(holder))?.pid ?? null;
 }
 
 /** The outcome of the last reload; null before the first. */

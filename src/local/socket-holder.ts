@@ -17,11 +17,14 @@ import { acquireLock } from "../os/lock-file.ts";
 import { signalGroup } from "../os/process-identity.ts";
 import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
 import { KeptSockets } from "./kept-sockets.ts";
-import { holderLockFile, type ReloadOutcome, reloadFile } from "./reload-file.ts";
+import { shellWord } from "./next-steps.ts";
+import { holderNote, holderOf, type ReloadOutcome, reloadFile } from "./reload-file.ts";
 import { restartDelayMs } from "./supervised-child.ts";
 
 export type HolderOptions = {
   readonly stateDir: string;
+  /** The lock of the folder, which this process has until it ends. */
+  readonly lockFile: string;
   /** `beside`: the next child serves before the last one ends. `after`: it loads only, as with a database. */
   readonly next: "beside" | "after";
   /** How long open requests and connections of a replaced child may go on, milliseconds. */
@@ -40,21 +43,32 @@ const endedTimeoutMs = 5_000;
 /** For the end of a child after its connections have ended. */
 const heldExitMs = 20_000;
 
+/** Another process has the state folder. */
+export class FolderInUse extends Error {
+  override readonly name = "FolderInUse";
+  /** What would work. */
+  readonly hint: string;
+
+  constructor(stateDir: string, pid: number | null) {
+    super(`the state folder ${stateDir} is in use by ${pid === null ? "another process" : `process ${pid}`}`);
+    // Only an outer process is replaced.
+    const isHolder = pid !== null && holderOf(stateDir) === pid;
+    const reload = isHolder ? `replace it with \`waggle reload --state ${shellWord(stateDir)}\`, ` : "";
+    this.hint = `${reload}stop it, or choose another --state DIR`;
+  }
+}
+
 /**
  * Runs this process's own command in children until one ends by itself or a signal stops them.
  *
  * @returns the exit code
- * @throws Error if another process holds the state folder
+ * @throws FolderInUse, or the system's error if the folder cannot be written to
  */
 export async function holdSockets(options: HolderOptions): Promise<number> {
-  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
-  const lock = acquireLock(holderLockFile(options.stateDir));
-  if (!lock.isAcquired) {
-    const holder = lock.holderPid === null ? "another process" : `process ${lock.holderPid}`;
-    throw new Error(
-      `the state folder ${options.stateDir} is in use by ${holder}: stop it, replace it with \`waggle reload\`, or choose another --state DIR`,
-    );
-  }
+  const { stateDir, lockFile } = options;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const lock = acquireLock(lockFile, holderNote);
+  if (!lock.isAcquired) throw new FolderInUse(stateDir, lock.holderPid);
   try {
     return await new Holder(options).run();
   } finally {
@@ -124,23 +138,25 @@ class Holder {
   #current: HeldChild;
   #reloads = 0;
   #reload: Promise<void> | null = null;
+  readonly #signals: readonly (readonly [NodeJS.Signals, () => void])[];
 
   constructor(options: HolderOptions) {
     this.#options = options;
+    const stops = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+    this.#signals = [
+      ...stops.map((name) => [name, () => this.#stop(name)] as const),
+      ["SIGUSR2", () => this.#startReload()],
+    ];
+    // Others read from the lock where to send them.
+    for (const [name, listener] of this.#signals) process.on(name, listener);
     this.#current = this.#start(false);
   }
 
   async run(): Promise<number> {
-    const signals = (["SIGTERM", "SIGINT", "SIGHUP"] as const).map((name) => [
-      name,
-      () => this.#stop(name),
-    ]) as [NodeJS.Signals, () => void][];
-    signals.push(["SIGUSR2", () => this.#startReload()]);
-    for (const [name, listener] of signals) process.on(name, listener);
     try {
       return await this.#supervise();
     } finally {
-      for (const [name, listener] of signals) process.off(name, listener);
+      for (const [name, listener] of this.#signals) process.off(name, listener);
     }
   }
 

@@ -21,13 +21,14 @@ export type HeldLock = {
 /**
  * Acquires the lock file `path` for this process.
  *
+ * @param note JSON data about the process, for readers of the file
  * @throws the system's error if the file cannot be written
  */
-export function acquireLock(path: string): LockResult {
+export function acquireLock(path: string, note: object = {}): LockResult {
   const self = identify(process.pid);
   if (self === null) throw new Error(`cannot identify this process (${process.pid}) to lock ${path}`);
   for (let attempt = 0; attempt < maxLockAttempts; attempt++) {
-    if (createLockFile(path, self)) return heldLock(path);
+    if (createLockFile(path, { ...note, ...self })) return heldLock(path);
     const holder = lockHolder(path);
     if (holder !== null) return { isAcquired: false, holderPid: holder.pid };
     removeStaleLock(path);

@@ -2,6 +2,7 @@
 // child that should replace another one refuses, and ends at once.
 
 import { heldProcess, isHeld } from "../../src/local/held-process.ts";
+import { controlHolderLockFile } from "../../src/local/reload-file.ts";
 import { holdSockets } from "../../src/local/socket-holder.ts";
 
 const [, , stateDir = "", next = "after"] = process.argv;
@@ -19,6 +20,7 @@ if (isHeld()) {
   const log = (line: string): void => console.log(line);
   process.exitCode = await holdSockets({
     stateDir,
+    lockFile: controlHolderLockFile(stateDir),
     next: next === "beside" ? next : "after",
     drainMs: 0,
     stopMs: 1_000,

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { holderOf } from "../../src/local/reload-file.ts";
 import { TestAuthority } from "../support/certificate.ts";
 import type { HandoverCounts } from "../support/handover-load.ts";
 import { newStateDir } from "../support/mesh-process.ts";
@@ -75,7 +76,7 @@ describe.skipIf(problem !== null)(`certificates by ACME${reason}`, () => {
 
   /** The processes of a balancer: the one that holds the sockets, and the one below it. */
   function processesOf(name: string): string {
-    const { pid } = JSON.parse(readFileSync(path(name, "state", "holder.lock"), "utf8")) as { pid: number };
+    const pid = holderOf(path(name, "state"));
     return `${pid} ${readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim()}`;
   }
 

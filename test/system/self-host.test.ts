@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { holderOf } from "../../src/local/reload-file.ts";
 import type { MeshTrafficReport } from "../../src/protocol/telemetry.ts";
 import { TestAuthority } from "../support/certificate.ts";
 import type { HandoverCounts } from "../support/handover-load.ts";
@@ -65,7 +66,7 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
 
   /** The process that serves the ports of a balancer, below the one that holds its sockets. */
   async function servingPid(name: string): Promise<number> {
-    const { pid } = JSON.parse(readFileSync(join(state(name), "holder.lock"), "utf8")) as { pid: number };
+    const pid = holderOf(state(name));
     return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").at(-1));
   }
 

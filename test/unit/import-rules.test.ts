@@ -73,6 +73,7 @@ const commandImports = new Set([
   "src/cli/down.ts -> local",
   "src/cli/edge.ts -> agent",
   "src/cli/edge.ts -> local",
+  "src/cli/hold-sockets.ts -> local",
   "src/cli/reload.ts -> local",
   "src/cli/tls-flags.ts -> local",
   "src/cli/up.ts -> local",

@@ -5,8 +5,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { agentLockFile } from "../../../src/agent/state-dir.ts";
 import { wait } from "../../../src/agent/wait.ts";
-import { holderLockFile, type ReloadOutcome, reloadFile } from "../../../src/local/reload-file.ts";
+import {
+  controlHolderLockFile,
+  holderNote,
+  type ReloadOutcome,
+  reloadFile,
+} from "../../../src/local/reload-file.ts";
 import { identify } from "../../../src/os/process-identity.ts";
 import { type RunResult, runCli } from "./support.ts";
 
@@ -21,13 +27,17 @@ afterEach(() => {
 });
 
 /** Starts the process, which writes an outcome at SIGUSR2. */
-async function startHolder(outcome: Pick<ReloadOutcome, "isDone" | "text">): Promise<void> {
+async function startHolder(outcome: Pick<ReloadOutcome, "isDone" | "text">): Promise<number> {
   const write = `require("fs").writeFileSync(${JSON.stringify(join(folder, reloadFile))}, JSON.stringify({ ...${JSON.stringify(outcome)}, holder: process.pid, number: 1 }))`;
   const program = `process.on("SIGUSR2", () => ${write}); setInterval(() => {}, 1000); console.log("ready")`;
   const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   holder = child;
   await new Promise((resolve) => child.stdout.once("data", resolve));
-  writeFileSync(holderLockFile(folder), JSON.stringify(identify(child.pid ?? 0)));
+  return child.pid ?? 0;
+}
+
+function lockBy(pid: number, file: string, note: object): void {
+  writeFileSync(file, JSON.stringify({ ...identify(pid), ...note }));
 }
 
 const reload = (): Promise<RunResult> => runCli(["reload", "--state", folder], { sleep: (ms) => wait(ms) });
@@ -36,10 +46,21 @@ test.each([
   [{ isDone: true, text: "process 2 serves the ports" }, 0, { out: "process 2 serves the ports\n" }],
   [{ isDone: false, text: "not replaced" }, 1, { err: expect.stringContaining("waggle: not replaced\n") }],
 ])("[L181] reload prints the outcome %j and ends with %i", async (outcome, code, output) => {
-  await startHolder(outcome);
+  lockBy(await startHolder(outcome), controlHolderLockFile(folder), holderNote);
   expect(await reload()).toMatchObject({ code, ...output });
 });
 
 test("[L181] without a process to reload it says which state folder it looked in", async () => {
   expect(await reload()).toMatchObject({ code: 1, err: expect.stringContaining(`state folder ${folder}`) });
+});
+
+test("[L181] an agent that is not replaced at a signal gets none, which would end it", async () => {
+  const pid = await startHolder({ isDone: true, text: "replaced" });
+  lockBy(pid, agentLockFile(folder), {});
+  expect(await reload()).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("no balancer and no control"),
+  });
+  lockBy(pid, agentLockFile(folder), holderNote);
+  expect(await reload()).toMatchObject({ code: 0, out: "replaced\n" });
 });

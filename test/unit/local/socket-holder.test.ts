@@ -5,7 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { readOutcome } from "../../../src/local/reload-file.ts";
+import { acquireStateDir, agentLockFile } from "../../../src/agent/state-dir.ts";
+import { controlHolderLockFile, readOutcome } from "../../../src/local/reload-file.ts";
+import { holdSockets } from "../../../src/local/socket-holder.ts";
 import { until } from "../../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waggle-holder-"));
@@ -64,3 +66,38 @@ test.each([
     process.kill(first, 0);
   },
 );
+
+test("[U552] a second process says which one has the state folder, and how to replace it", async () => {
+  const { holder, children } = hold("second", "beside");
+  await until("the first child", () => children().length === 1);
+  const stateDir = join(folder, "second");
+  const lockFile = controlHolderLockFile(stateDir);
+  const second = holdSockets({
+    stateDir,
+    lockFile,
+    next: "beside",
+    drainMs: 0,
+    stopMs: 0,
+    log: () => undefined,
+  });
+  await expect(second).rejects.toMatchObject({
+    message: `the state folder ${stateDir} is in use by process ${holder.pid}`,
+    hint: `replace it with \`waggle reload --state ${stateDir}\`, stop it, or choose another --state DIR`,
+  });
+});
+
+test("[U552] a folder of an agent without such a process has no replacement", async () => {
+  const stateDir = join(folder, "agent");
+  const release = acquireStateDir(stateDir);
+  const lockFile = agentLockFile(stateDir);
+  const second = holdSockets({
+    stateDir,
+    lockFile,
+    next: "beside",
+    drainMs: 0,
+    stopMs: 0,
+    log: () => undefined,
+  });
+  await expect(second).rejects.toMatchObject({ hint: "stop it, or choose another --state DIR" });
+  release();
+});
