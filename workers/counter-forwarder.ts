@@ -22,7 +22,7 @@ type CounterForwarderOptions = {
   readonly nowMs: () => number;
   /** The telemetry begins to be watched: routers that wait should report now. */
   readonly onWatched: () => void;
-  /** True if calls cost nothing, as on one's own machine: deltas are always collected as if watched. */
+  /** True if calls cost nothing, as on a machine of yours: deltas are always collected as if watched. */
   readonly areCallsFree?: boolean;
 };
 

@@ -74,7 +74,7 @@ function amountOfDay(usage: Usage, item: BilledItem): number {
   return usage[item] * daySeconds;
 }
 
-/** HAProxy on machines of one's own, US dollars a month. */
+/** HAProxy on your own machines, US dollars a month. */
 export function haproxyDollars(
   { requestsPerSecond }: Pick<Scenario, "requestsPerSecond">,
   { haproxy, responseKb }: Pick<Prices, "haproxy" | "responseKb">,
