@@ -6,7 +6,8 @@ import type { DestroyFlags } from "./deploy/destroy.ts";
 import { deployFileName } from "./deploy/settings.ts";
 
 const destroyHelp = `
-Only what deploy has made is deleted: DNS records with its mark, routes that did not exist before, and the Worker.
+Only what deploy has made is deleted: DNS records with its mark, routes that did not exist before, and its
+Workers, the one with the registry last.
 Records and routes that others made or have changed stay, and are listed. Agents stop finding their mesh; their tasks
 run until the agents stop.
 

@@ -1,23 +1,32 @@
-// `waggle deploy` with wrangler itself, which uploads the Worker to the stand-in for Cloudflare's API. The mesh that
-// is checked after that is the uploaded Worker, in workerd.
+// `waggle deploy` with wrangler itself, which uploads the Workers to the stand-in for Cloudflare's API. The mesh that
+// is checked after that is made of the uploaded Workers, in workerd.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Cli } from "../../src/cli/cli.ts";
-import { deploy } from "../../src/cli/deploy/run.ts";
-import { uploadWorker } from "../../src/cli/deploy/wrangler.ts";
+import { type DeployTools, deploy } from "../../src/cli/deploy/run.ts";
+import { uploadWorker, withBuiltWorkers } from "../../src/cli/deploy/wrangler.ts";
 import type { CliError } from "../../src/cli/errors.ts";
-import { apiToken, emptyWorld, startCloudflareApi } from "../support/cloudflare-api/server.ts";
-import { type RunningWorker, runUploadedWorker } from "../support/cloudflare-api/uploaded-worker.ts";
+import {
+  apiToken,
+  type CloudflareApiServer,
+  emptyWorld,
+  startCloudflareApi,
+} from "../support/cloudflare-api/server.ts";
+import { type RunningWorkers, runUploadedWorkers } from "../support/cloudflare-api/uploaded-worker.ts";
 
-/** Wrangler bundles the Worker each time. */
+/** Wrangler bundles the Workers each time. */
 const uploadTimeoutMs = 240_000;
 
-test("[L155] wrangler uploads the Worker with its secrets, the mesh answers, and an upgrade keeps them, also one after an upgrade that failed", {
-  timeout: uploadTimeoutMs,
-}, async () => {
+type DeployRun = {
+  readonly api: CloudflareApiServer;
+  readonly deploy: (flags: Partial<Parameters<typeof deploy>[1]>) => Promise<string>;
+};
+
+/** Runs deployments whose mesh is made of the Workers that the first one uploaded. */
+async function withDeployments(use: (run: DeployRun) => Promise<void>): Promise<void> {
   await using api = await startCloudflareApi({ ...emptyWorld(), plan: "free" });
   const folder = mkdtempSync(join(tmpdir(), "waggle-deploy-test-"));
   let out = "";
@@ -35,14 +44,13 @@ test("[L155] wrangler uploads the Worker with its secrets, the mesh answers, and
     sleep: async () => {},
     onInterrupt: () => new AbortController().signal,
   };
-  let running: RunningWorker | null = null;
-  const tools = {
-    upload: (request: Parameters<typeof uploadWorker>[1]) => uploadWorker(cli, request),
-    callMesh: async (url: string, headers: Readonly<Record<string, string>>) => {
-      const worker = api.world.workers.get("waggle");
-      if (worker === undefined) throw new Error("there is no Worker");
-      running ??= await runUploadedWorker(worker);
-      return running.fetch(url, headers);
+  let running: RunningWorkers | null = null;
+  const tools: DeployTools = {
+    withBuilt: (settings, work) => withBuiltWorkers(cli, settings, work),
+    upload: (request) => uploadWorker(cli, request),
+    callMesh: async (url, headers) => {
+      running ??= await runUploadedWorkers(api.world.workers);
+      return running.fetch(workerAt(api, url), url, headers);
     },
   };
   const flags = {
@@ -53,27 +61,82 @@ test("[L155] wrangler uploads the Worker with its secrets, the mesh answers, and
     wait: 0,
   } as const;
   try {
-    const refusal = await deploy(cli, { ...flags, plan: "paid" }, tools).catch(
-      (error: CliError) => error.message,
-    );
+    await use({
+      api,
+      deploy: async (more) => {
+        out = "";
+        await deploy(cli, { ...flags, ...more }, tools);
+        return out;
+      },
+    });
+  } finally {
+    await (running as RunningWorkers | null)?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The Worker of the most specific route for a URL. */
+function workerAt({ world }: CloudflareApiServer, url: string): string {
+  const { hostname } = new URL(url);
+  const [route] = (world.zones[0]?.routes ?? [])
+    .filter(({ pattern }) => {
+      const host = pattern.replace("/*", "");
+      return host.startsWith("*") ? hostname.endsWith(host.slice(1)) : hostname === host;
+    })
+    .toSorted((a, b) => b.pattern.length - a.pattern.length);
+  if (route?.script === undefined) throw new Error(`no route leads from ${hostname} to a Worker`);
+  return route.script;
+}
+
+test("[L155] wrangler uploads the Worker with its secrets, the mesh answers, and an upgrade keeps them, also one after an upgrade that failed", {
+  timeout: uploadTimeoutMs,
+}, async () => {
+  await withDeployments(async ({ api, deploy: run }) => {
+    const single = { form: "single" } as const;
+    const refusal = await run({ ...single, plan: "paid" }).catch((error: CliError) => error.message);
     expect(refusal).toContain("the account is on Workers Free");
-    await deploy(cli, { ...flags, plan: "free" }, tools);
+    const out = await run({ ...single, plan: "free" });
     const worker = api.world.workers.get("waggle");
     expect(worker?.isOnWorkersDev).toBe(false);
     expect(out).toContain(worker?.secrets.OPERATOR_TOKEN);
     expect(out).toMatch(/waggle agent --join SWMTKN-1-\S+ https:\/\/waggle\.example\.com\n/);
     expect(out).toContain("checked: the certificate, the control API, the registry and the edge");
     const old = worker?.secrets;
+    // Of another release.
+    if (worker !== undefined) worker.tags = { v1: "another" };
     api.fault = (_, { method, path }) => (method === "POST" && path.endsWith("/deployments") ? "lose" : null);
-    const lost = await deploy(cli, flags, tools).catch((error: CliError) => error);
+    const lost = await run({}).catch((error: CliError) => error);
     expect(lost).toMatchObject({ message: "wrangler deploy ended with 1" });
     api.fault = () => null;
-    out = "";
-    await deploy(cli, flags, tools);
-    expect(api.world.workers.get("waggle")).toMatchObject({ uploads: 3, secrets: old, migrationTag: "v4" });
-    expect(out).toContain("update the agents");
-  } finally {
-    await (running as RunningWorker | null)?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+    // Done without an answer: the next run finds the Worker as it should be.
+    expect(await run({})).toContain("keep    Worker waggle: unchanged");
+    expect(api.world.workers.get("waggle")).toMatchObject({ uploads: 2, secrets: old, migrationTag: "v4" });
+  });
+});
+
+test("[L188] wrangler uploads the four Workers of the split form, which are one mesh, and again only one that was changed", {
+  timeout: uploadTimeoutMs,
+}, async () => {
+  await withDeployments(async ({ api, deploy: run }) => {
+    const out = await run({ plan: "free" });
+    expect(out).toContain("checked: the certificate, the control API, the registry and the edge");
+    const { workers } = api.world;
+    const uploads = () => [...workers].map(([name, worker]) => `${name} ${worker.uploads}`);
+    expect(uploads()).toEqual(["waggle-objects 1", "waggle-control 1", "waggle-edge 1", "waggle-ingress 1"]);
+    for (const { isOnWorkersDev, secrets } of workers.values()) {
+      expect(isOnWorkersDev).toBe(false);
+      expect(secrets).toEqual(workers.get("waggle-objects")?.secrets);
+    }
+    // A change of the dashboard does not change the objects.
+    const codeOf = (name: string) => Object.values(workers.get(name)?.modules ?? {}).join("");
+    expect(codeOf("waggle-control")).toContain("src/dashboard/");
+    for (const role of ["objects", "edge", "ingress"])
+      expect(codeOf(`waggle-${role}`)).not.toContain("src/dashboard/");
+    const control = workers.get("waggle-control");
+    if (control !== undefined) control.tags = { v1: "another" };
+    const again = await run({});
+    expect(again).toContain("deploy  Worker waggle-control, this release\n");
+    expect(again).toContain("note: the registry keeps running: agents stay connected\n");
+    expect(uploads()).toEqual(["waggle-objects 1", "waggle-control 2", "waggle-edge 1", "waggle-ingress 1"]);
+  });
 });

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type CloudflareApi, isNotFound } from "./cloudflare-api.ts";
+import { deployForms, meshWorkers, workerName } from "./mesh-workers.ts";
 import type { DeploySettings } from "./settings.ts";
 
 const Account = z.object({ id: z.string(), name: z.string() });
@@ -38,21 +39,36 @@ const WorkerSettings = z.object({
       name: z.string(),
       text: z.string().optional(),
       class_name: z.string().optional(),
+      script_name: z.string().nullish(),
     }),
   ),
 });
 
-/** The Worker with the name of the mesh. */
+/** The first one is served; its requests may be divided among two versions. */
+const Deployments = z.object({
+  deployments: z.array(z.object({ versions: z.array(z.object({ version_id: z.string() })) })),
+});
+
+const WorkerVersion = z.object({
+  annotations: z.object({ "workers/tag": z.string().optional() }).nullish(),
+});
+
+/** A Worker with one of the names that those of the mesh have. */
 export type FoundWorker = {
-  /** True if it has the registry's objects. */
+  /** True if it is bound to a registry, its own or one of another Worker. */
   readonly isWaggle: boolean;
+  /** True if the registry's objects are its own. */
+  readonly hasRegistry: boolean;
   /** Its variables. */
   readonly variables: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
+  /** The fingerprint that deploy gave the version that is served; null if that version was made otherwise. */
+  readonly fingerprint: string | null;
 };
 
 export type FoundParts = {
-  readonly worker: FoundWorker | null;
+  /** By name: the Workers of the mesh that exist, and the one that would have its registry in the other form. */
+  readonly workers: ReadonlyMap<string, FoundWorker>;
   /** The account's subdomain of workers.dev; null if it has none, or if the mesh has a zone. */
   readonly workersDev: string | null;
   readonly zone: CloudflareZone | null;
@@ -71,17 +87,20 @@ export function listZones(api: CloudflareApi, name?: string): Promise<readonly C
 }
 
 /** Reads all that a plan depends on. It changes nothing. */
-export async function readFoundParts(
-  api: CloudflareApi,
-  { account, name, zone }: DeploySettings,
-): Promise<FoundParts> {
-  const worker = await readWorker(api, account, name);
+export async function readFoundParts(api: CloudflareApi, settings: DeploySettings): Promise<FoundParts> {
+  const { account, name, zone } = settings;
+  const registries = deployForms.map((form) => workerName({ form, name }, "objects"));
+  const workers = new Map<string, FoundWorker>();
+  for (const worker of new Set([...meshWorkers(settings).map((one) => one.name), ...registries])) {
+    const found = await readWorker(api, account, worker);
+    if (found !== null) workers.set(worker, found);
+  }
   if (zone === null)
-    return { worker, workersDev: await readWorkersDev(api, account), zone: null, records: [], routes: [] };
+    return { workers, workersDev: await readWorkersDev(api, account), zone: null, records: [], routes: [] };
   const [found = null] = await listZones(api, zone);
   const isOwn = found?.account.id === account;
   return {
-    worker,
+    workers,
     workersDev: null,
     zone: found,
     records: isOwn ? await listRecords(api, found.id) : [],
@@ -105,25 +124,54 @@ export function listRoutes(api: CloudflareApi, zoneId: string): Promise<readonly
   });
 }
 
-async function readWorker(api: CloudflareApi, account: string, name: string): Promise<FoundWorker | null> {
+/** Null if the account has no such Worker. */
+export async function readWorker(
+  api: CloudflareApi,
+  account: string,
+  name: string,
+): Promise<FoundWorker | null> {
+  const path = `/accounts/${account}/workers/scripts/${name}`;
   try {
     const { bindings } = await api.get({
-      path: `/accounts/${account}/workers/scripts/${name}/settings`,
+      path: `${path}/settings`,
       result: WorkerSettings,
       permission: "workers",
     });
     const texts = bindings.flatMap(({ type, name: key, text }) =>
       type === "plain_text" && text !== undefined ? [[key, text] as const] : [],
     );
+    const registry = bindings.find(({ class_name }) => class_name === "MeshRegistry");
     return {
-      isWaggle: bindings.some(({ class_name }) => class_name === "MeshRegistry"),
+      isWaggle: registry !== undefined,
+      hasRegistry: registry !== undefined && (registry.script_name ?? name) === name,
       variables: Object.fromEntries(texts),
       secrets: bindings.filter(({ type }) => type === "secret_text").map(({ name: key }) => key),
+      fingerprint: await readFingerprint(api, path),
     };
   } catch (error) {
     if (isNotFound(error)) return null;
     throw error;
   }
+}
+
+/**
+ * The tag of the version that is served. A version that is made otherwise, such as by an edit in Cloudflare's
+ * dashboard, has none, and after a rollback the earlier version has its own.
+ */
+async function readFingerprint(api: CloudflareApi, path: string): Promise<string | null> {
+  const { deployments } = await api.get({
+    path: `${path}/deployments`,
+    result: Deployments,
+    permission: "workers",
+  });
+  const [version, ...others] = deployments[0]?.versions ?? [];
+  if (version === undefined || others.length > 0) return null;
+  const { annotations } = await api.get({
+    path: `${path}/versions/${version.version_id}`,
+    result: WorkerVersion,
+    permission: "workers",
+  });
+  return annotations?.["workers/tag"] ?? null;
 }
 
 async function readWorkersDev(api: CloudflareApi, account: string): Promise<string | null> {

@@ -2,8 +2,9 @@
 
 import { type Asking, ask } from "../ask.ts";
 import { refused, usageError } from "../errors.ts";
-import { type CloudflareAccount, listAccounts, listZones } from "./account.ts";
+import { type CloudflareAccount, listAccounts, listZones, readWorker } from "./account.ts";
 import type { CloudflareApi } from "./cloudflare-api.ts";
+import { type DeployForm, deployForms, workerName } from "./mesh-workers.ts";
 import {
   controlHostIn,
   type DeployFile,
@@ -20,6 +21,7 @@ import {
 export type AnswerFlags = {
   readonly account?: string;
   readonly name?: string;
+  readonly form?: DeployForm;
   readonly zone?: string;
   readonly domain?: string;
   readonly controlHost?: string;
@@ -38,18 +40,19 @@ export async function completeSettings(
   checkAgainstFile(flags, file, path);
   const account = flags.account ?? file.account ?? (await chooseAccount(asking, api));
   const name = flags.name ?? file.name ?? (await askName(asking));
+  const form = flags.form ?? file.form ?? (await deployedForm(api, account, name)) ?? (await askForm(asking));
   const zone = await zoneOf(asking, api, flags, file, account);
   const site = zone === null ? noSite(flags) : await siteIn(asking, zone, name, flags, file);
   const location = flags.location ?? file.location ?? (await askLocation(asking));
   const plan = flags.plan ?? file.plan ?? (await askPlan(asking));
-  return { account, name, zone, ...site, location, plan };
+  return { form, account, name, zone, ...site, location, plan };
 }
 
 /** What a deployment cannot change: the mesh would be another one, or lose its registry. */
 function checkAgainstFile(flags: AnswerFlags, file: DeployFile, path: string): void {
   const { zone } = flags;
   const given = { ...flags, ...(zone !== undefined && { zone: zone === noZone ? null : zone }) };
-  for (const key of ["account", "name", "zone", "domain", "controlHost", "location"] as const) {
+  for (const key of ["account", "name", "form", "zone", "domain", "controlHost", "location"] as const) {
     const [asked, kept] = [given[key], file[key]];
     if (asked === undefined || kept === undefined || asked === kept) continue;
     throw usageError(
@@ -94,6 +97,24 @@ function askName(asking: Asking): Promise<string> {
     flag: "--name NAME",
     fallback: "waggle",
     read: readMeshName,
+  });
+}
+
+/** The form of a mesh that exists, by the Worker of its registry; null if there is no such Worker. */
+async function deployedForm(api: CloudflareApi, account: string, name: string): Promise<DeployForm | null> {
+  for (const form of deployForms) {
+    const worker = await readWorker(api, account, workerName({ form, name }, "objects"));
+    if (worker?.hasRegistry === true && worker.variables.MESH_NAME === name) return form;
+  }
+  return null;
+}
+
+function askForm(asking: Asking): Promise<DeployForm> {
+  return ask(asking, {
+    what: "the form: split (a Worker for each part, and a release restarts what it changes) or single (one Worker)",
+    flag: "--form FORM",
+    fallback: "split",
+    read: (text) => choiceAmong(deployForms, text),
   });
 }
 

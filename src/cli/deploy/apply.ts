@@ -72,8 +72,8 @@ export async function applyDestroyStep(deployment: Deployment, step: DestroyStep
   try {
     if (step.kind === "delete-worker")
       await api.delete({
-        // Its Durable Objects go with it.
-        path: `/accounts/${settings.account}/workers/scripts/${step.name}`,
+        // With Durable Objects of its own, which go with it.
+        path: `/accounts/${settings.account}/workers/scripts/${step.worker.name}`,
         query: { force: "true" },
         result: z.unknown(),
         permission: "workers",

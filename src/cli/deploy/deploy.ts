@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { parseDurationMs } from "../duration.ts";
 import { choiceFlag, valueFlag } from "../flags.ts";
+import { deployForms } from "./mesh-workers.ts";
 import type { DeployFlags } from "./run.ts";
 import {
   deployFileName,
@@ -22,8 +23,10 @@ ${Object.values(tokenPermissions)
   .join("\n")}
 Without a zone the first two are enough.
 
-Answers are kept in ${deployFileName}, which has no secrets. Run again, it deploys the release of this package and
-creates what is missing: also after a deployment that failed halfway.
+Answers are kept in ${deployFileName}, which has no secrets. Run again, it deploys what the release of this package
+changes, and creates what is missing: also after a deployment that failed halfway. In the form split (the default) the
+objects, the control API, the edge and the ingress are Workers of their own: a Worker that is unchanged keeps running,
+so that only a release that changes the objects restarts the registry. A mesh keeps its form.
 
 Examples:
   waggle deploy
@@ -37,12 +40,19 @@ export function registerDeploy(program: Command, cli: Cli): void {
     .command("deploy")
     .summary("deploy the mesh to Cloudflare, or upgrade it")
     .description(
-      "Deploy the mesh to Cloudflare: its Worker, secrets, DNS records and routes. On a mesh that exists it deploys this release, and creates what is missing.",
+      "Deploy the mesh to Cloudflare: its Workers, secrets, DNS records and routes. On a mesh that exists it deploys this release, and creates what is missing.",
     )
     .addOption(
       valueFlag("--account <id>", "id of the account (default: the only one of the token)", readAccountId),
     )
-    .addOption(valueFlag("--name <name>", "name of the mesh and its Worker (default: waggle)", readMeshName))
+    .addOption(
+      valueFlag(
+        "--name <name>",
+        "name of the mesh, with which its Workers' names begin (default: waggle)",
+        readMeshName,
+      ),
+    )
+    .addOption(choiceFlag("--form <form>", "one Worker, or one for each part", deployForms))
     .addOption(
       valueFlag("--zone <zone>", `zone of the mesh's names, or ${noZone} for workers.dev`, (text) =>
         text === noZone ? text : readDomainName(text),

@@ -31,8 +31,8 @@ export async function destroy(cli: Cli, flags: DestroyFlags): Promise<void> {
   const api = createCloudflareApi(cli);
   const found = await readFoundParts(api, settings);
   const { refusals, steps, left } = planDestruction(settings, file.made, found);
-  const [refusal] = refusals;
-  if (refusal !== undefined) throw refused(refusal.message, "nothing was deleted");
+  if (refusals.length > 0)
+    throw refused(refusals.map(({ message }) => message).join("; "), "nothing was deleted");
   printLines(cli.out, [
     `The mesh ${settings.name} in the account ${settings.account}:`,
     ...steps.map((step) => `  ${destroyStepText(step)}`),
@@ -63,9 +63,10 @@ export async function destroy(cli: Cli, flags: DestroyFlags): Promise<void> {
   ]);
 }
 
-/** The settings, all of which deploy has written. */
-function completeFile({ made: _, ...answers }: DeployFile, path: string): DeploySettings {
-  const { account, name, zone, domain, controlHost, location, plan } = answers;
+/** The settings, all of which deploy has written. @throws exit code 1 if one is missing */
+export function completeFile({ made: _, ...answers }: DeployFile, path: string): DeploySettings {
+  // A file from before there were forms.
+  const { form = "single", account, name, zone, domain, controlHost, location, plan } = answers;
   if (
     account === undefined ||
     name === undefined ||
@@ -75,6 +76,9 @@ function completeFile({ made: _, ...answers }: DeployFile, path: string): Deploy
     location === undefined ||
     plan === undefined
   )
-    throw refused(`${path} lacks answers: waggle deploy has not written it`, "nothing was deleted");
-  return { account, name, zone, domain, controlHost, location, plan };
+    throw refused(
+      `${path} lacks answers: waggle deploy has not written it`,
+      "run waggle deploy to the end first",
+    );
+  return { form, account, name, zone, domain, controlHost, location, plan };
 }

@@ -1,17 +1,26 @@
 // Decides what a deployment has to do: from the settings and from what exists to steps, or to reasons against it.
 
-import type { DnsRecord, FoundParts, WorkerRoute } from "./account.ts";
+import type { DnsRecord, FoundParts, FoundWorker, WorkerRoute } from "./account.ts";
+import {
+  deployForms,
+  type MeshWorker,
+  meshWorkers,
+  type SecretName,
+  secretNames,
+  workerName,
+} from "./mesh-workers.ts";
 import { isDowngrade, type Releases } from "./release-order.ts";
 import type { DeploySettings, MadeHere } from "./settings.ts";
 
-/** The secrets that deploy makes. */
-export type SecretName = "OPERATOR_TOKEN" | "VIEWER_TOKEN";
-
-const secretNames: readonly SecretName[] = ["OPERATOR_TOKEN", "VIEWER_TOKEN"];
-
 /** Each is idempotent: done twice, it changes nothing the second time. */
 export type DeployStep =
-  | { readonly kind: "upload"; readonly isNew: boolean; readonly secrets: readonly SecretName[] }
+  | {
+      readonly kind: "upload";
+      readonly worker: MeshWorker;
+      readonly isNew: boolean;
+      /** Secrets to set; others of the Worker stay. */
+      readonly secrets: readonly SecretName[];
+    }
   /** `worker` is null for a route that leaves a name to its own record. */
   | { readonly kind: "route"; readonly pattern: string; readonly worker: string | null }
   /** A proxied record without an origin: the Worker answers. */
@@ -21,12 +30,13 @@ export type DeployStep =
 type DeployRefusal = { readonly message: string; readonly hint: string };
 
 export type DeployPlan = {
-  readonly refusals: readonly DeployRefusal[];
   readonly steps: readonly DeployStep[];
   /** What is as it should be. */
   readonly kept: readonly string[];
   /** What the operator should know before. */
   readonly notes: readonly string[];
+  /** Secrets that get a new value; others of the steps get the one that this machine knows. */
+  readonly newSecrets: readonly SecretName[];
   /** What deploy will have made after the last step. */
   readonly made: MadeHere;
 };
@@ -50,55 +60,200 @@ type DeployOptions = {
   readonly newTokens?: boolean;
   /** True if an earlier release may replace a later one. */
   readonly downgrade?: boolean;
+  /** True if this machine knows the operator token of the mesh. */
+  readonly knowsToken?: boolean;
   /** Absent: no mesh runs. */
   readonly releases?: Releases;
 };
 
+/** The reasons against a deployment; nothing is done if there is one. */
+export function deploymentRefusals(
+  settings: DeploySettings,
+  found: FoundParts,
+  { newTokens = false, downgrade = false, knowsToken = false, releases }: DeployOptions = {},
+): readonly DeployRefusal[] {
+  const ofForm = otherFormRefusals(settings, found);
+  // Names that lead to the mesh of the other form are no reasons of their own.
+  if (ofForm.length > 0) return ofForm;
+  return [
+    ...workerRefusals(settings, found),
+    ...(newTokens || knowsToken ? [] : secretRefusals(settings, found)),
+    ...(downgrade ? [] : releaseRefusals(releases)),
+    ...zoneRefusals(settings, found),
+  ];
+}
+
+/**
+ * The steps of a deployment that nothing is against.
+ *
+ * @param fingerprints of the Workers of this package, by their names
+ */
 export function planDeployment(
   settings: DeploySettings,
   made: MadeHere,
   found: FoundParts,
-  { newTokens = false, downgrade = false, releases }: DeployOptions = {},
+  fingerprints: ReadonlyMap<string, string>,
+  { newTokens = false, knowsToken = false, releases }: DeployOptions = {},
 ): DeployPlan {
-  const { worker } = found;
-  const refusals = [
-    ...workerRefusals(settings, found),
-    ...(downgrade ? [] : releaseRefusals(releases)),
-    ...zoneRefusals(settings, found),
-  ];
-  if (refusals.length > 0) return { refusals, steps: [], kept: [], notes: [], made };
-  const secrets = secretNames.filter((name) => newTokens || worker?.secrets.includes(name) !== true);
-  const upload: DeployStep = { kind: "upload", isNew: worker === null, secrets };
-  const madeWorker = made.worker || worker === null;
+  const workers = meshWorkers(settings);
+  const changes = new Map(
+    secretNames.map((secret) => [secret, secretChange(workers, found, secret, newTokens, knowsToken)]),
+  );
+  const uploads = workers.flatMap((worker): readonly (DeployStep & { kind: "upload" })[] => {
+    const existing = found.workers.get(worker.name);
+    const secrets = secretNames.filter((secret) => changes.get(secret)?.workers.has(worker.name));
+    const isUnchanged =
+      existing?.fingerprint != null && existing.fingerprint === fingerprints.get(worker.name);
+    if (isUnchanged && secrets.length === 0) return [];
+    return [{ kind: "upload", worker, isNew: existing === undefined, secrets }];
+  });
+  const uploaded = new Set(uploads.map(({ worker }) => worker.name));
   const exempt = exemptNames(settings, found);
   const records = wantedNames(settings);
   const routes = [
     ...exempt.map((name) => ({ kind: "route", pattern: `${name}/*`, worker: null }) as const),
-    ...records.map((name) => ({ kind: "route", pattern: `${name}/*`, worker: settings.name }) as const),
+    ...wantedRoutes(settings).map((route) => ({ kind: "route", ...route }) as const),
   ];
   const missingRoutes = routes.filter(
     ({ pattern }) => !found.routes.some((route) => route.pattern === pattern),
   );
   const missingRecords = records.filter((name) => recordsAt(found, name).length === 0);
   return {
-    refusals,
     // A name is published after its route exists, and the wildcard's route after those that leave names out.
-    steps: [upload, ...missingRoutes, ...missingRecords.map((name) => ({ kind: "record", name }) as const)],
+    steps: [
+      ...inReleaseOrder(uploads, releases),
+      ...missingRoutes,
+      ...missingRecords.map((name) => ({ kind: "record", name }) as const),
+    ],
     kept: [
+      ...workers.filter(({ name }) => !uploaded.has(name)).map(({ name }) => `Worker ${name}: unchanged`),
       ...routes.filter((route) => !missingRoutes.includes(route)).map(({ pattern }) => `route ${pattern}`),
       ...records.filter((name) => !missingRecords.includes(name)).map((name) => `DNS record ${name}`),
     ],
-    notes: [...notesOf(settings, exempt), ...releaseNotes(releases)],
+    notes: [
+      ...restartNotes(settings, uploads),
+      ...notesOf(settings, exempt),
+      ...secretNotes(settings, found, changes.get("VIEWER_TOKEN")),
+      ...releaseNotes(releases),
+    ],
+    newSecrets: secretNames.filter((secret) => changes.get(secret)?.isNew),
     made: {
-      worker: madeWorker,
-      routes: [...new Set([...made.routes, ...missingRoutes.map(({ pattern }) => pattern)])],
+      workers: union(
+        made.workers,
+        uploads.filter(({ isNew }) => isNew).map(({ worker }) => worker.name),
+      ),
+      routes: union(
+        made.routes,
+        missingRoutes.map(({ pattern }) => pattern),
+      ),
     },
   };
+}
+
+function union(names: readonly string[], others: readonly string[]): readonly string[] {
+  return [...new Set([...names, ...others])];
+}
+
+/** The objects first; to go back to an earlier release last, which its clients were written for. */
+function inReleaseOrder(
+  uploads: readonly (DeployStep & { kind: "upload" })[],
+  releases: Releases | undefined,
+): readonly DeployStep[] {
+  const isBack = releases !== undefined && isDowngrade(releases) && uploads.every(({ isNew }) => !isNew);
+  return isBack ? uploads.toReversed() : uploads;
+}
+
+type SecretChange = {
+  /** Names of the Workers that get the secret. */
+  readonly workers: ReadonlySet<string>;
+  readonly isNew: boolean;
+};
+
+/**
+ * Which Workers get a secret. Cloudflare does not show its value: where one lacks it and the value is not known here,
+ * all get a new one.
+ */
+function secretChange(
+  workers: readonly MeshWorker[],
+  found: FoundParts,
+  secret: SecretName,
+  newTokens: boolean,
+  knowsToken: boolean,
+): SecretChange {
+  const names = workers.map(({ name }) => name);
+  const lacking = namesWithout(found, names, secret);
+  if (newTokens || lacking.length === names.length) return { workers: new Set(names), isNew: true };
+  if (lacking.length === 0) return { workers: new Set(), isNew: false };
+  const isKnown = secret === "OPERATOR_TOKEN" && knowsToken;
+  return { workers: new Set(isKnown ? lacking : names), isNew: !isKnown };
+}
+
+function namesWithout(
+  { workers }: FoundParts,
+  names: readonly string[],
+  secret: SecretName,
+): readonly string[] {
+  return names.filter((name) => workers.get(name)?.secrets.includes(secret) !== true);
+}
+
+/** A new operator token closes what is sealed under the present one, and is made only if it is asked for. */
+function secretRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {
+  const names = meshWorkers(settings).map(({ name }) => name);
+  const lacking = namesWithout(found, names, "OPERATOR_TOKEN");
+  if (lacking.length === 0 || lacking.length === names.length) return [];
+  return [
+    {
+      message: `${lacking.join(" and ")} of the mesh ${settings.name} ${lacking.length === 1 ? "lacks" : "lack"} the operator token, and this machine does not know it`,
+      hint: "give it with WAGGLE_TOKEN, or make new tokens for all Workers of the mesh: waggle deploy --new-tokens",
+    },
+  ];
+}
+
+function secretNotes(
+  settings: DeploySettings,
+  { workers }: FoundParts,
+  change: SecretChange | undefined,
+): readonly string[] {
+  const has = meshWorkers(settings).some(({ name }) => workers.get(name)?.secrets.includes("VIEWER_TOKEN"));
+  return change?.isNew && has ? ["the viewer's token is replaced: viewers need the new one"] : [];
+}
+
+/** What a deployment does to the registry of a mesh that runs. */
+function restartNotes(
+  { form }: DeploySettings,
+  uploads: readonly (DeployStep & { kind: "upload" })[],
+): readonly string[] {
+  const ofRegistry = uploads.find(({ worker: { role } }) => role === "mesh" || role === "objects");
+  if (ofRegistry?.isNew) return [];
+  if (ofRegistry !== undefined)
+    return [
+      "the registry starts again within 300 s: agents dial again, requests go on, and connections that follow events or logs end",
+    ];
+  return form === "split" && uploads.length > 0 ? ["the registry keeps running: agents stay connected"] : [];
 }
 
 /** The names that lead to the mesh: the control API's, and any below the domain. */
 function wantedNames({ controlHost, domain }: DeploySettings): readonly string[] {
   return [...(controlHost === null ? [] : [controlHost]), ...(domain === null ? [] : [`*.${domain}`])];
+}
+
+type WantedRoute = { readonly pattern: string; readonly worker: string };
+
+/**
+ * The routes of these names. In the split form the entry points of nodes have a Worker of their own, to which
+ * `*-nodes.DOMAIN/*` leads: of two patterns the more specific one wins, and the edge serves these names as well.
+ */
+function wantedRoutes(settings: DeploySettings): readonly WantedRoute[] {
+  const { form, controlHost, domain } = settings;
+  return [
+    ...(controlHost === null
+      ? []
+      : [{ pattern: `${controlHost}/*`, worker: workerName(settings, "control") }]),
+    ...(domain === null || form === "single"
+      ? []
+      : [{ pattern: `*-nodes.${domain}/*`, worker: workerName(settings, "ingress") }]),
+    ...(domain === null ? [] : [{ pattern: `*.${domain}/*`, worker: workerName(settings, "edge") }]),
+  ];
 }
 
 /** True for a record that leads to a Worker's route, and to no other Worker's custom domain. */
@@ -129,20 +284,11 @@ function exemptNames(settings: DeploySettings, { records, routes }: FoundParts):
   return [...new Set(names)].sort();
 }
 
-function workerRefusals(
-  { name, zone, account }: DeploySettings,
-  { worker, workersDev }: FoundParts,
-): DeployRefusal[] {
-  const other = `choose another name with --name, or delete that Worker`;
-  const { MESH_NAME: meshName = "" } = worker?.variables ?? {};
+function workerRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {
+  const { zone, account } = settings;
   return [
-    ...(worker !== null && !worker.isWaggle
-      ? [{ message: `the account has a Worker ${name} that is not a mesh`, hint: other }]
-      : []),
-    ...(worker?.isWaggle === true && meshName !== name
-      ? [{ message: `the Worker ${name} is the mesh "${meshName}"`, hint: other }]
-      : []),
-    ...(zone === null && workersDev === null
+    ...meshWorkers(settings).flatMap(({ name }) => strangerRefusals(settings, name, found.workers.get(name))),
+    ...(zone === null && found.workersDev === null
       ? [
           {
             message: "the account has no subdomain of workers.dev yet",
@@ -151,6 +297,39 @@ function workerRefusals(
         ]
       : []),
   ];
+}
+
+/** A Worker that has a name of the mesh's, and is not the mesh's. */
+function strangerRefusals(
+  { name: meshName }: DeploySettings,
+  name: string,
+  worker: FoundWorker | undefined,
+): DeployRefusal[] {
+  const hint = "choose another name with --name, or delete that Worker";
+  if (worker === undefined) return [];
+  if (!worker.isWaggle) return [{ message: `the account has a Worker ${name} that is not a mesh's`, hint }];
+  const { MESH_NAME: other = "" } = worker.variables;
+  return other === meshName ? [] : [{ message: `the Worker ${name} is of the mesh "${other}"`, hint }];
+}
+
+/**
+ * A registry stays in the Worker that it was created in. Cloudflare can transfer its class to another one, but not
+ * back by a rollback, and the other Worker begins with an empty registry if the transfer is left out.
+ */
+function otherFormRefusals({ form, name }: DeploySettings, { workers }: FoundParts): DeployRefusal[] {
+  return deployForms
+    .filter((other) => other !== form)
+    .flatMap((other) => {
+      const holder = workerName({ form: other, name }, "objects");
+      const found = workers.get(holder);
+      if (found?.hasRegistry !== true || found.variables.MESH_NAME !== name) return [];
+      return [
+        {
+          message: `the mesh ${name} has the form ${other}: its registry is in the Worker ${holder}, and deploy moves no registry`,
+          hint: `deploy with --form ${other}; to change the form, take a backup (waggle backup), deploy a mesh under another name (waggle deploy --name NEW --config NEW.json --form ${form}), and restore into it (waggle restore): docs/deploy.md`,
+        },
+      ];
+    });
 }
 
 function releaseRefusals(releases: Releases | undefined): DeployRefusal[] {
@@ -221,12 +400,12 @@ function recordRefusals(settings: DeploySettings, found: FoundParts): DeployRefu
 }
 
 function routeRefusals(settings: DeploySettings, { routes }: FoundParts): DeployRefusal[] {
-  const patterns = new Set(wantedNames(settings).map((name) => `${name}/*`));
+  const wanted = new Map(wantedRoutes(settings).map(({ pattern, worker }) => [pattern, worker]));
   return routes
-    .filter(({ pattern, script }) => patterns.has(pattern) && script !== settings.name)
+    .filter(({ pattern, script }) => wanted.has(pattern) && script !== wanted.get(pattern))
     .map(({ pattern, script }) => ({
       message: `the route ${pattern} ${script ? `belongs to the Worker ${script}` : "turns Workers off"}`,
-      hint: `delete it if nothing needs it, or choose another name with ${pattern.startsWith("*.") ? "--domain" : "--control-host"}`,
+      hint: `delete it if nothing needs it, or choose another name with ${pattern.startsWith("*") ? "--domain" : "--control-host"}`,
     }));
 }
 
@@ -245,7 +424,7 @@ function notesOf({ zone, domain, plan }: DeploySettings, exempt: readonly string
   return [
     ...(zone === null
       ? [
-          "at workers.dev the mesh has one host name: its requests go to the default service and to services with path rules",
+          "at workers.dev all services have one host name: its requests go to the default service and to services with path rules",
         ]
       : []),
     ...(exempt.length === 0
@@ -271,7 +450,7 @@ function listed(names: readonly string[]): string {
 export type DestroyStep =
   | { readonly kind: "delete-record"; readonly id: string; readonly name: string }
   | { readonly kind: "delete-route"; readonly id: string; readonly pattern: string }
-  | { readonly kind: "delete-worker"; readonly name: string };
+  | { readonly kind: "delete-worker"; readonly worker: MeshWorker };
 
 export type DestroyPlan = {
   readonly refusals: readonly DeployRefusal[];
@@ -282,24 +461,28 @@ export type DestroyPlan = {
 
 /** Decides what to delete: only what deploy has made. */
 export function planDestruction(settings: DeploySettings, made: MadeHere, found: FoundParts): DestroyPlan {
-  const { name } = settings;
-  const { worker, records, routes } = found;
-  if (worker !== null && !worker.isWaggle)
-    return { refusals: workerRefusals(settings, found).slice(0, 1), steps: [], left: [] };
+  const { records, routes } = found;
+  const workers = meshWorkers(settings).filter(({ name }) => found.workers.has(name));
+  const strangers = workers.flatMap(({ name }) => strangerRefusals(settings, name, found.workers.get(name)));
+  if (strangers.length > 0) return { refusals: strangers, steps: [], left: [] };
+  const names = new Set(meshWorkers(settings).map(({ name }) => name));
   const ownRecords = records.filter(
     (record) => record.comment === recordMark(settings) && isRouteRecord(record),
   );
   const ownRoutes = routes.filter((route) => isMadeRoute(route, made, settings));
-  const isMadeWorker = worker !== null && made.worker;
+  const isMade = ({ name }: MeshWorker) => made.workers.includes(name);
   return {
     refusals: [],
-    // The reverse of a deployment. Routes of the mesh go before those that leave names out.
+    // The reverse of a deployment. Routes of the mesh go before those that leave names out, and the registry last.
     steps: [
       ...ownRecords.map((record) => ({ kind: "delete-record", id: record.id, name: record.name }) as const),
       ...ownRoutes
         .toSorted((a, b) => Number(!a.script) - Number(!b.script))
         .map(({ id, pattern }) => ({ kind: "delete-route", id, pattern }) as const),
-      ...(isMadeWorker ? [{ kind: "delete-worker", name } as const] : []),
+      ...workers
+        .filter(isMade)
+        .map((worker) => ({ kind: "delete-worker", worker }) as const)
+        .toReversed(),
     ],
     left: [
       ...wantedNames(settings).flatMap((wanted) =>
@@ -311,22 +494,25 @@ export function planDestruction(settings: DeploySettings, made: MadeHere, found:
           ),
       ),
       ...routes
-        .filter((route) => route.script === name && !ownRoutes.includes(route))
-        .map(({ pattern }) => `route ${pattern} to ${name}: deploy did not make it`),
-      ...(worker !== null && !isMadeWorker
-        ? [`Worker ${name}: it existed before the first deploy; "npx wrangler delete ${name}" deletes it`]
-        : []),
+        .filter((route) => names.has(route.script ?? "") && !ownRoutes.includes(route))
+        .map(({ pattern, script }) => `route ${pattern} to ${script}: deploy did not make it`),
+      ...workers
+        .filter((worker) => !isMade(worker))
+        .map(
+          ({ name }) =>
+            `Worker ${name}: it existed before the first deploy; "npx wrangler delete ${name}" deletes it`,
+        ),
     ],
   };
 }
 
-/** A route that has been changed since is somebody else's. */
+/** A route that has been changed since is another owner's. */
 function isMadeRoute(
   { pattern, script }: WorkerRoute,
   { routes }: MadeHere,
   settings: DeploySettings,
 ): boolean {
   if (!routes.includes(pattern)) return false;
-  const isWanted = wantedNames(settings).some((name) => pattern === `${name}/*`);
-  return isWanted ? script === settings.name : !script;
+  const wanted = wantedRoutes(settings).find((route) => route.pattern === pattern);
+  return wanted === undefined ? !script : script === wanted.worker;
 }

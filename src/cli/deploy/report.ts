@@ -9,7 +9,7 @@ import type { DeploySettings } from "./settings.ts";
 export function planLines(settings: DeploySettings, plan: DeployPlan, url: string): readonly string[] {
   return [
     `The mesh ${settings.name} at ${url}, in the account ${settings.account}, its registry in ${settings.location}:`,
-    ...plan.steps.map((step) => `  ${stepText(settings, step)}`),
+    ...plan.steps.map((step) => `  ${stepText(step, plan)}`),
     ...plan.kept.map((what) => `  keep    ${what}`),
     "  check   the certificate, the control API, the registry and the edge",
     ...plan.notes.map((note) => `note: ${note}`),
@@ -17,10 +17,14 @@ export function planLines(settings: DeploySettings, plan: DeployPlan, url: strin
 }
 
 /** A step on one line: `create  DNS record *.example.com (…)`. */
-export function stepText({ name }: DeploySettings, step: DeployStep): string {
+export function stepText(step: DeployStep, { newSecrets }: Pick<DeployPlan, "newSecrets">): string {
   if (step.kind === "upload") {
-    const secrets = step.secrets.length === 0 ? "" : `, with new secrets ${step.secrets.join(" and ")}`;
-    return step.isNew ? `create  Worker ${name}${secrets}` : `deploy  Worker ${name}, this release${secrets}`;
+    const { worker, isNew, secrets } = step;
+    const verb = isNew ? `create  Worker ${worker.name}` : `deploy  Worker ${worker.name}, this release`;
+    const [made, known] = [true, false].map((isMade) =>
+      secrets.filter((secret) => newSecrets.includes(secret) === isMade).join(" and "),
+    );
+    return `${verb}${made ? `, with new secrets ${made}` : ""}${known ? `, with the mesh's ${known}` : ""}`;
   }
   if (step.kind === "record") return `create  DNS record ${step.name} (AAAA ${originlessAddress}, proxied)`;
   return `create  route ${step.pattern} ${step.worker === null ? "without a Worker: the name has its own record" : `to ${step.worker}`}`;
@@ -29,19 +33,29 @@ export function stepText({ name }: DeploySettings, step: DeployStep): string {
 export function destroyStepText(step: DestroyStep): string {
   if (step.kind === "delete-record") return `delete  DNS record ${step.name}`;
   if (step.kind === "delete-route") return `delete  route ${step.pattern}`;
-  return `delete  Worker ${step.name}, with its registry: all services, nodes and secrets of the mesh`;
+  const { name, role } = step.worker;
+  const hasRegistry = role === "mesh" || role === "objects";
+  return `delete  Worker ${name}${hasRegistry ? ", with the registry: all services, nodes and secrets of the mesh" : ""}`;
 }
 
 export type NextStepsInput = {
   readonly settings: DeploySettings;
   readonly url: string;
+  /** Of the edge, where services answer in a mesh without a domain. */
+  readonly edge: string;
   readonly joinToken: string | null;
-  /** True if the mesh existed before. */
+  /** True if a Worker that existed before was deployed. */
   readonly isUpgrade: boolean;
 };
 
 /** The lines after a deployment: the dashboard, Docker's context, and the command for each machine. */
-export function deployedLines({ settings, url, joinToken, isUpgrade }: NextStepsInput): readonly string[] {
+export function deployedLines({
+  settings,
+  url,
+  edge,
+  joinToken,
+  isUpgrade,
+}: NextStepsInput): readonly string[] {
   const { host } = new URL(url);
   const { name, domain } = settings;
   return [
@@ -56,12 +70,10 @@ export function deployedLines({ settings, url, joinToken, isUpgrade }: NextSteps
     "",
     "On each machine:",
     `  waggle agent --join ${joinToken ?? '"$(waggle join-token -q)"'} ${url}`,
-    ...(domain === null
-      ? []
-      : [
-          "",
-          `Services answer at https://NAME.${domain}, a node's entry point at https://NODE-nodes.${domain}`,
-        ]),
+    "",
+    domain === null
+      ? `Services answer at ${edge}`
+      : `Services answer at https://NAME.${domain}, a node's entry point at https://NODE-nodes.${domain}`,
     ...(isUpgrade
       ? ["", "The mesh runs this release. Now update the agents, one machine at a time (docs/upgrade.md)."]
       : []),

@@ -7,18 +7,25 @@ import { readLine } from "../ask.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
-import { readFoundParts } from "./account.ts";
+import { type FoundParts, readFoundParts } from "./account.ts";
 import { type AnswerFlags, completeSettings } from "./answers.ts";
 import { applyNameStep } from "./apply.ts";
 import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
-import { createCloudflareApi } from "./cloudflare-api.ts";
+import { type CloudflareApi, createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
-import { type DeployPlan, planDeployment, type SecretName } from "./plan.ts";
-import { type Releases, readRunningRelease } from "./release-order.ts";
+import { meshWorkers, type SecretName, secretNames } from "./mesh-workers.ts";
+import { type DeployPlan, deploymentRefusals, planDeployment } from "./plan.ts";
+import { readRunningRelease } from "./release-order.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
-import { controlUrl, type DeploySettings } from "./settings.ts";
-import { interruptedDeploy, type UploadRequest, uploadWorker } from "./wrangler.ts";
+import { controlUrl, type DeployFile, type DeploySettings, edgeUrl } from "./settings.ts";
+import {
+  type BuiltWorker,
+  interruptedDeploy,
+  type UploadRequest,
+  uploadWorker,
+  withBuiltWorkers,
+} from "./wrangler.ts";
 
 export type DeployFlags = AnswerFlags & {
   readonly config: string;
@@ -31,13 +38,26 @@ export type DeployFlags = AnswerFlags & {
 
 /** The parts of a deployment that are not Cloudflare's API; tests pass their own. */
 export type DeployTools = {
+  /** Builds all Workers, and removes them after `use`. */
+  readonly withBuilt: (
+    settings: DeploySettings,
+    use: (built: readonly BuiltWorker[]) => Promise<void>,
+  ) => Promise<void>;
   readonly upload: (request: UploadRequest) => Promise<void>;
   readonly callMesh: MeshCaller;
 };
 
 /** Those of a deployment to Cloudflare. */
 export function deployTools(cli: Cli): DeployTools {
-  return { upload: (request) => uploadWorker(cli, request), callMesh };
+  return {
+    withBuilt: (settings, use) => {
+      const names = meshWorkers(settings).map(({ name }) => name);
+      cli.err.write(`building ${names.join(", ")} …\n`);
+      return withBuiltWorkers(cli, settings, use);
+    },
+    upload: (request) => uploadWorker(cli, request),
+    callMesh,
+  };
 }
 
 /** @throws CliError; what was done until then stays done, and the next run goes on from there */
@@ -53,56 +73,89 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
   const settings = await completeSettings(asking, api, flags, file, flags.config);
   const found = await readFoundParts(api, settings);
   const url = controlUrl(settings, found.workersDev);
+  const known = await knownToken(cli, settings.name, url);
+  const isRunning = [...found.workers.values()].some(({ isWaggle }) => isWaggle);
+  const releases = isRunning
+    ? { running: await readRunningRelease(tools.callMesh, url, known), own: programVersion() }
+    : undefined;
   const { newTokens = false, downgrade = false } = flags;
-  const releases = found.worker?.isWaggle ? await readReleases(cli, tools, settings, url) : undefined;
-  const plan = planDeployment(settings, file.made, found, {
-    newTokens,
-    downgrade,
-    ...(releases && { releases }),
+  const options = { newTokens, downgrade, knowsToken: known !== null, ...(releases && { releases }) };
+  refuse(deploymentRefusals(settings, found, options));
+  await tools.withBuilt(settings, async (built) => {
+    const fingerprints = new Map(built.map(({ worker, fingerprint }) => [worker.name, fingerprint]));
+    const plan = planDeployment(settings, file.made, found, fingerprints, options);
+    printLines(cli.out, planLines(settings, plan, url));
+    if (flags.dryRun) return;
+    await confirm(cli, flags);
+    await applyPlan({ cli, api, flags, tools, settings, found, url, known }, plan, built);
   });
-  refuse(plan);
-  printLines(cli.out, planLines(settings, plan, url));
-  if (flags.dryRun) return;
-  await confirm(cli, flags);
+}
+
+type Run = {
+  readonly cli: Cli;
+  readonly api: CloudflareApi;
+  readonly flags: DeployFlags;
+  readonly tools: DeployTools;
+  readonly settings: DeploySettings;
+  readonly found: FoundParts;
+  /** Of the control API. */
+  readonly url: string;
+  /** The operator token that this machine knows; null if it knows none. */
+  readonly known: string | null;
+};
+
+async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker[]): Promise<void> {
+  const { cli, api, flags, tools, settings, found, url, known } = run;
   // Before the first change: destroy must know of everything that follows.
-  await saveDeployFile(flags.config, { ...settings, made: plan.made });
-  const secrets = await makeSecrets(cli, settings, plan, url, flags);
+  const file: DeployFile = { ...settings, made: plan.made };
+  await saveDeployFile(flags.config, file);
+  const tokens = await meshTokens(run, plan);
   // From here on Ctrl-C ends the command between two steps.
   const stop = cli.onInterrupt();
   for (const step of plan.steps) {
     if (stop.aborted) throw interruptedDeploy();
-    if (step.kind === "upload") await tools.upload({ settings, secrets, stop });
+    if (step.kind === "upload")
+      await tools.upload({
+        settings,
+        built: builtOf(built, step.worker.name),
+        secrets: tokensOf(tokens, step.secrets),
+        stop,
+      });
     else await applyNameStep({ api, settings, found }, step);
-    printLines(cli.out, [`done: ${stepText(settings, step)}`]);
+    printLines(cli.out, [`done: ${stepText(step, plan)}`]);
   }
-  const token =
-    secrets.OPERATOR_TOKEN ?? (await contextToken(cli, settings.name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
-  const edge = settings.domain === null ? `${url}/` : `https://waggle-check.${settings.domain}/`;
+  const token = tokens.OPERATOR_TOKEN ?? known;
   const { joinToken } = await checkMesh(cli, tools.callMesh, {
     control: url,
-    edge,
+    edge: `${edgeUrl(settings, found.workersDev)}/`,
     token,
     waitMs: flags.wait,
     stop,
     onWait: (reason) => cli.err.write(`waiting: ${printable(reason)}\n`),
   });
-  printLines(cli.out, [
-    checkedText(token),
-    ...deployedLines({ settings, url, joinToken, isUpgrade: found.worker !== null }),
-  ]);
+  const isUpgrade = plan.steps.some((step) => step.kind === "upload" && !step.isNew);
+  const edge = edgeUrl(settings, found.workersDev);
+  printLines(cli.out, [checkedText(token), ...deployedLines({ settings, url, edge, joinToken, isUpgrade })]);
 }
 
-async function readReleases(
-  cli: Cli,
-  { callMesh: call }: DeployTools,
-  { name }: DeploySettings,
-  url: string,
-): Promise<Releases> {
-  const token = (await contextToken(cli, name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
-  return { running: await readRunningRelease(call, url, token), own: programVersion() };
+function builtOf(built: readonly BuiltWorker[], name: string): BuiltWorker {
+  const found = built.find(({ worker }) => worker.name === name);
+  if (found === undefined) throw new Error(`the Worker ${name} was not built`);
+  return found;
 }
 
-function refuse({ refusals }: Pick<DeployPlan, "refusals">): void {
+type SecretValues = Readonly<Partial<Record<SecretName, string>>>;
+
+function tokensOf(tokens: SecretValues, names: readonly SecretName[]): SecretValues {
+  return Object.fromEntries(names.map((name) => [name, tokens[name]]));
+}
+
+/** The operator token of the user's context, else of the environment. */
+async function knownToken(cli: Cli, name: string, url: string): Promise<string | null> {
+  return (await contextToken(cli, name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
+}
+
+function refuse(refusals: ReturnType<typeof deploymentRefusals>): void {
   if (refusals.length === 0) return;
   throw refused(
     refusals.map(({ message }) => message).join("; "),
@@ -112,38 +165,52 @@ function refuse({ refusals }: Pick<DeployPlan, "refusals">): void {
 
 async function confirm(cli: Cli, { yes = false }: DeployFlags): Promise<void> {
   if (yes) return;
-  if (cli.keys === undefined)
+  const { keys } = cli;
+  if (keys === undefined)
     throw usageError("there is no terminal to confirm on", "give --yes, or --dry-run for the plan alone");
-  const answer = (await readLine(cli, "Go on? [Y/n] ")).trim().toLowerCase();
-  if (!["", "y", "yes"].includes(answer)) throw new CliError(exitCodes.refused, "nothing was deployed");
+  const interrupted = Promise.withResolvers<never>();
+  const stop = cli.onInterrupt();
+  const onAbort = () => interrupted.reject(new CliError(exitCodes.interrupted, "nothing was deployed"));
+  stop.addEventListener("abort", onAbort, { once: true });
+  try {
+    const answer = await Promise.race([readLine(cli, "Go on? [Y/n] "), interrupted.promise]);
+    if (!["", "y", "yes"].includes(answer.trim().toLowerCase()))
+      throw new CliError(exitCodes.refused, "nothing was deployed");
+  } finally {
+    stop.removeEventListener("abort", onAbort);
+    keys.pause();
+  }
 }
 
 /**
- * Makes the missing tokens, prints them and stores the operator's: before the upload, so that no failure leaves a
- * mesh whose tokens no user knows.
+ * The tokens of the plan's secrets. New ones are made, printed, and the operator's is stored: before the upload, so
+ * that no failure leaves a mesh whose tokens no user knows.
  */
-async function makeSecrets(
-  cli: Cli,
-  { name }: DeploySettings,
-  { steps }: DeployPlan,
-  url: string,
-  { newTokens = false }: DeployFlags,
-): Promise<Partial<Record<SecretName, string>>> {
-  const names = steps.flatMap((step) => (step.kind === "upload" ? step.secrets : []));
+async function meshTokens(
+  { cli, settings: { name }, url, known, flags: { newTokens = false } }: Run,
+  { steps, newSecrets }: DeployPlan,
+): Promise<SecretValues> {
+  const names = secretNames.filter((secret) =>
+    steps.some((step) => step.kind === "upload" && step.secrets.includes(secret)),
+  );
   if (names.length === 0) return {};
   // Of a run that has failed after it stored the token.
-  const known = newTokens ? null : await contextToken(cli, name, url);
-  const secrets = Object.fromEntries(
-    names.map((secret) => [secret, secret === "OPERATOR_TOKEN" && known !== null ? known : newToken()]),
-  ) as Partial<Record<SecretName, string>>;
+  const stored = newTokens ? null : await contextToken(cli, name, url);
+  const shown = names.filter((secret) => newSecrets.includes(secret));
+  const tokenFor = (secret: SecretName) => {
+    if (secret !== "OPERATOR_TOKEN") return newToken();
+    return (shown.includes(secret) ? stored : known) ?? newToken();
+  };
+  const tokens: SecretValues = Object.fromEntries(names.map((secret) => [secret, tokenFor(secret)]));
+  if (shown.length === 0) return tokens;
   printLines(cli.out, [
     "Tokens, shown this once:",
-    ...names.map((secret) => `  ${secret}  ${secrets[secret]}`),
+    ...shown.map((secret) => `  ${secret}  ${tokens[secret]}`),
   ]);
-  const { OPERATOR_TOKEN: token } = secrets;
+  const token = shown.includes("OPERATOR_TOKEN") ? tokens.OPERATOR_TOKEN : undefined;
   const path = token === undefined ? null : await storeContextToken(cli, name, { url, token });
   if (path !== null) printLines(cli.out, [`The operator's is stored in the context ${name} (${path})`]);
-  return secrets;
+  return tokens;
 }
 
 function newToken(): string {

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { usageError } from "../errors.ts";
+import { deployForms, workerName } from "./mesh-workers.ts";
 
 /** The default path of the file with the settings. */
 export const deployFileName = "waggle.deploy.json";
@@ -29,21 +30,24 @@ export const registryLocations = [
 ] as const;
 
 const MadeHere = z.strictObject({
-  /** True if the Worker did not exist before the first deployment. */
-  worker: z.boolean().default(false),
+  /** Names of the Workers that did not exist before the first deployment. */
+  workers: z.array(z.string()).default([]),
   /** Patterns of the routes that did not exist before. */
   routes: z.array(z.string()).default([]),
+  /** True in a file from before there were forms: the Worker with the name of the mesh is one of `workers`. */
+  worker: z.boolean().optional(),
 });
 
 /** What deploy has created, or was about to create when it failed. DNS records carry their own mark. */
-export type MadeHere = Readonly<z.infer<typeof MadeHere>>;
+export type MadeHere = { readonly workers: readonly string[]; readonly routes: readonly string[] };
 
-export const nothingMade: MadeHere = { worker: false, routes: [] };
+export const nothingMade: MadeHere = { workers: [], routes: [] };
 
 const answers = {
+  form: z.enum(deployForms),
   /** The account's id, 32 hexadecimal digits. */
   account: z.string().regex(/^[0-9a-f]{32}$/),
-  /** Name of the mesh, and of its Worker. */
+  /** Name of the mesh, with which the names of its Workers begin. */
   name: z.string(),
   /** The zone's name; null: the mesh is at workers.dev. */
   zone: z.string().nullable(),
@@ -58,10 +62,12 @@ const answers = {
 const DeploySettings = z.strictObject(answers);
 export type DeploySettings = Readonly<z.infer<typeof DeploySettings>>;
 
-const DeployFile = DeploySettings.partial().extend({ made: MadeHere.default(nothingMade) });
+const DeployFile = DeploySettings.partial().extend({
+  made: MadeHere.default({ workers: [], routes: [] }),
+});
 
 /** The content of waggle.deploy.json. Answers that it lacks are asked for. */
-export type DeployFile = Readonly<z.infer<typeof DeployFile>>;
+export type DeployFile = Readonly<Omit<z.infer<typeof DeployFile>, "made">> & { readonly made: MadeHere };
 
 /** Reads the file's text. @throws a usage error that names the part that cannot be read */
 export function readDeployFile(text: string, path: string): DeployFile {
@@ -80,7 +86,10 @@ export function readDeployFile(text: string, path: string): DeployFile {
   if (name !== undefined) readMeshName(name);
   if (zone && domain) domainIn(zone, domain);
   if (zone && controlHost) controlHostIn(zone, controlHost);
-  return parsed.data;
+  const { made, ...given } = parsed.data;
+  const { worker = false, workers, routes } = made;
+  const isOwnWorker = worker && name !== undefined;
+  return { ...given, made: { workers: isOwnWorker ? [name, ...workers] : workers, routes } };
 }
 
 /** The text of the file, which reads back. It has no secrets. */
@@ -88,7 +97,7 @@ export function printDeployFile(file: DeployFile): string {
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
-/** Reads the name of a mesh, which is its Worker's, and a label of its host name at workers.dev. */
+/** Reads the name of a mesh. With the longest suffix of its Workers it is a label of a host name at workers.dev. */
 export function readMeshName(text: string): string {
   if (/^[a-z][a-z0-9-]{0,53}$/.test(text) && !text.endsWith("-")) return text;
   throw usageError(
@@ -160,8 +169,17 @@ export function locationNear(timeZone: string): DeploySettings["location"] {
 }
 
 /** URL of the control API. @param workersDev the account's subdomain of workers.dev, if the mesh is there */
-export function controlUrl({ name, controlHost }: DeploySettings, workersDev: string | null): string {
-  return controlHost === null ? `https://${name}.${workersDev}.workers.dev` : `https://${controlHost}`;
+export function controlUrl(settings: DeploySettings, workersDev: string | null): string {
+  const { controlHost } = settings;
+  if (controlHost !== null) return `https://${controlHost}`;
+  return `https://${workerName(settings, "control")}.${workersDev}.workers.dev`;
+}
+
+/** URL of the edge: of a name that no service has, or of all services at workers.dev. */
+export function edgeUrl(settings: DeploySettings, workersDev: string | null): string {
+  const { domain } = settings;
+  if (domain !== null) return `https://waggle-check.${domain}`;
+  return `https://${workerName(settings, "edge")}.${workersDev}.workers.dev`;
 }
 
 function unreadable(path: string, problem: string): Error {

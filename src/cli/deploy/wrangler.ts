@@ -1,17 +1,29 @@
-// Uploads the Worker by the project's own wrangler, with a configuration made from wrangler.toml.
+// Builds and uploads the Workers of a mesh by the project's own wrangler, with configurations made from wrangler.toml or
+// infra/split/.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { packageFolder } from "../../package/program-files.ts";
+import { basename, join } from "node:path";
+import { packageFolder, programVersion } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
-import type { SecretName } from "./plan.ts";
+import { type MeshWorker, meshWorkers, type SecretName } from "./mesh-workers.ts";
 import { runWrangler } from "./run-wrangler.ts";
 import type { DeploySettings } from "./settings.ts";
 
+/** A Worker as it would be uploaded. */
+export type BuiltWorker = {
+  readonly worker: MeshWorker;
+  /** Folder with wrangler.toml, which names the code beside it. */
+  readonly folder: string;
+  /** Equal for equal code and configuration, wherever they were built. 32 hexadecimal digits. */
+  readonly fingerprint: string;
+};
+
 export type UploadRequest = {
   readonly settings: DeploySettings;
+  readonly built: BuiltWorker;
   /** Secrets to set; others of the Worker stay. */
   readonly secrets: Readonly<Partial<Record<SecretName, string>>>;
   /** Stops wrangler. */
@@ -24,57 +36,147 @@ const paidCpuMs = 30_000;
 /** Lines of wrangler's output that an error shows. */
 const shownLines = 15;
 
-/** Deploys the Worker. @throws CliError with wrangler's own words */
-export async function uploadWorker(
-  { env }: Pick<Cli, "env">,
-  { settings, secrets, stop }: UploadRequest,
+/** Hexadecimal digits of a fingerprint; the tag of a version has at most 100 bytes. */
+const fingerprintDigits = 32;
+
+/**
+ * Builds all Workers of a mesh, and removes them after `use`.
+ *
+ * @throws CliError with wrangler's own words
+ */
+export async function withBuiltWorkers(
+  { env, onInterrupt }: Pick<Cli, "env" | "onInterrupt">,
+  settings: DeploySettings,
+  use: (built: readonly BuiltWorker[]) => Promise<void>,
 ): Promise<void> {
-  const template = await readFile(join(packageFolder, "wrangler.toml"), "utf8");
   const folder = await mkdtemp(join(tmpdir(), "waggle-deploy-"));
   try {
-    const config = join(folder, "wrangler.toml");
-    await writeFile(config, wranglerConfig(template, settings, packageFolder));
-    const args = ["deploy", "--config", config];
-    if (Object.keys(secrets).length > 0) {
-      const file = join(folder, "secrets.json");
-      await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
-      args.push("--secrets-file", file);
-    }
-    const account = { CLOUDFLARE_ACCOUNT_ID: settings.account };
-    const { code, output } = await runWrangler(args, { ...env, ...account }, { cwd: packageFolder, stop });
-    if (stop.aborted) throw interruptedDeploy();
-    if (code !== 0) throw uploadFailed(code, output, settings);
+    const stop = onInterrupt();
+    const built = await Promise.all(
+      meshWorkers(settings).map((worker) =>
+        buildWorker(env, settings, worker, join(folder, worker.role), stop),
+      ),
+    );
+    await use(built);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+async function buildWorker(
+  env: Cli["env"],
+  settings: DeploySettings,
+  worker: MeshWorker,
+  folder: string,
+  stop: AbortSignal,
+): Promise<BuiltWorker> {
+  const template = await readFile(join(packageFolder, worker.config), "utf8");
+  const sources = join(folder, "sources");
+  await mkdir(sources, { recursive: true });
+  const config = join(sources, "wrangler.toml");
+  await writeFile(
+    config,
+    wranglerConfig(template, worker, settings, { main: join(packageFolder, worker.main), isBuilt: false }),
+  );
+  const args = ["deploy", "--dry-run", "--config", config, "--outdir", folder];
+  const { code, output } = await runWrangler(args, env, { cwd: packageFolder, stop });
+  if (stop.aborted) throw interruptedDeploy();
+  if (code !== 0) throw uploadFailed(code, output, settings);
+  const main = basename(worker.main).replace(/\.ts$/, ".js");
+  const text = wranglerConfig(template, worker, settings, { main, isBuilt: true });
+  await writeFile(join(folder, "wrangler.toml"), text);
+  return { worker, folder, fingerprint: await fingerprintOf(folder, text) };
+}
+
+/** Comments of the bundle are not hashed: they have the paths of sources, which differ from one machine to another. */
+async function fingerprintOf(folder: string, config: string): Promise<string> {
+  const modules = (await readdir(folder)).filter((name) => /\.(?:js|mjs|wasm|txt|bin)$/.test(name)).sort();
+  const hash = createHash("sha256").update(withoutComments(config, /^\s*(?:#.*)?$/));
+  for (const name of modules) {
+    const code = await readFile(join(folder, name), "utf8");
+    hash.update(`\n${name}\n`).update(withoutComments(code, /^\/\/ /));
+  }
+  return hash.digest("hex").slice(0, fingerprintDigits);
+}
+
+function withoutComments(text: string, comment: RegExp): string {
+  return text
+    .split("\n")
+    .filter((line) => !comment.test(line))
+    .join("\n");
+}
+
+/** Deploys a Worker as it was built. @throws CliError with wrangler's own words */
+export async function uploadWorker(
+  { env }: Pick<Cli, "env">,
+  { settings, built: { folder, fingerprint }, secrets, stop }: UploadRequest,
+): Promise<void> {
+  const version = ["--tag", fingerprint, "--message", `waggle ${programVersion()}`];
+  const args = ["deploy", "--no-bundle", "--config", join(folder, "wrangler.toml"), ...version];
+  if (Object.keys(secrets).length > 0) {
+    const file = join(folder, "secrets.json");
+    await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
+    args.push("--secrets-file", file);
+  }
+  const account = { CLOUDFLARE_ACCOUNT_ID: settings.account };
+  const { code, output } = await runWrangler(args, { ...env, ...account }, { cwd: packageFolder, stop });
+  if (stop.aborted) throw interruptedDeploy();
+  if (code !== 0) throw uploadFailed(code, output, settings);
+}
+
+type BuildStage = {
+  readonly main: string;
+  /** True if `main` is a module that nothing has to be built for. */
+  readonly isBuilt: boolean;
+};
+
 /**
- * The configuration of a deployment: wrangler.toml with the settings in place of its defaults. Everything else in
- * the file stays as it is.
- *
- * @param root the folder of `template`, whose paths become absolute
+ * The configuration of a Worker: its template with the settings in place of its defaults. Everything else in the file
+ * stays as it is.
  */
-export function wranglerConfig(template: string, settings: DeploySettings, root: string): string {
-  const { name, zone, domain, controlHost, location, plan } = settings;
+export function wranglerConfig(
+  template: string,
+  { name, isPublic, config }: MeshWorker,
+  settings: DeploySettings,
+  { main, isBuilt }: BuildStage,
+): string {
+  const { zone, domain, controlHost, location, plan } = settings;
   const values: Readonly<Record<string, string | boolean>> = {
     name,
-    main: join(root, "workers/main.ts"),
+    main,
     // Preview URLs would be further ways in.
-    workers_dev: zone === null,
-    MESH_NAME: name,
+    workers_dev: zone === null && isPublic,
+    MESH_NAME: settings.name,
     MESH_DOMAIN: domain ?? "",
     CONTROL_HOST: controlHost ?? "",
     REGISTRY_LOCATION: location,
   };
-  const lines = template.split("\n").filter((line) => !line.startsWith("watch_dir = "));
+  const isDefault = (line: string) => !line.startsWith("watch_dir = ") && !line.startsWith("workers_dev = ");
+  const lines = (isBuilt ? withoutSection(template, "build") : template).split("\n").filter(isDefault);
+  // Without this line a Worker without routes gets a host name at workers.dev.
+  lines.splice(lines.findIndex((line) => line.startsWith("main = ")) + 1, 0, "workers_dev = false");
   for (const [key, value] of Object.entries(values)) {
     const at = lines.findIndex((line) => line.startsWith(`${key} = `));
-    if (at < 0) throw new Error(`wrangler.toml has no line "${key} = …"`);
+    if (at < 0) throw new Error(`${config} has no line "${key} = …"`);
     lines[at] = `${key} = ${JSON.stringify(value)}`;
   }
-  const text = lines.join("\n");
+  const text = lines
+    .map((line) =>
+      line.startsWith("script_name = ")
+        ? `script_name = ${JSON.stringify(`${settings.name}-objects`)}`
+        : line,
+    )
+    .join("\n");
   return plan === "paid" ? `${text}\n[limits]\ncpu_ms = ${paidCpuMs}\n` : text;
+}
+
+/** A text of TOML without one of its tables. */
+function withoutSection(text: string, table: string): string {
+  const lines = text.split("\n");
+  const begin = lines.indexOf(`[${table}]`);
+  if (begin < 0) return text;
+  const length = lines.slice(begin + 1).findIndex((line) => line.startsWith("["));
+  return [...lines.slice(0, begin), ...lines.slice(begin + 1 + length)].join("\n");
 }
 
 /** The end of a deployment by Ctrl-C. */

@@ -31,7 +31,8 @@ export const SubdomainSwitch = z.strictObject({
 
 const Annotations = z.strictObject({
   "workers/message": z.string().optional(),
-  "workers/tag": z.string().optional(),
+  /** At most 100 bytes. */
+  "workers/tag": z.string().max(100).optional(),
 });
 
 const Observability = z.strictObject({
@@ -42,7 +43,12 @@ const Observability = z.strictObject({
 const Binding = z.discriminatedUnion("type", [
   z.strictObject({ name: z.string(), type: z.literal("plain_text"), text: z.string() }),
   z.strictObject({ name: z.string(), type: z.literal("secret_text"), text: z.string().min(1) }),
-  z.strictObject({ name: z.string(), type: z.literal("durable_object_namespace"), class_name: z.string() }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal("durable_object_namespace"),
+    class_name: z.string(),
+    script_name: z.string().optional(),
+  }),
   /** The secret that the Worker has already. */
   z.strictObject({ name: z.string(), type: z.literal("inherit") }),
 ]);

@@ -45,6 +45,10 @@ export type UploadedWorker = {
   migrationTag: string | null;
   isOnWorkersDev: boolean;
   uploads: number;
+  /** Tags of deployed versions by their ids. */
+  tags: Readonly<Record<string, string | undefined>>;
+  /** Id of the version that is served: the newest one, unless it was rolled back. */
+  served: string;
   /** Uploaded, and not deployed yet. */
   version: UploadedVersion | null;
 };
@@ -249,12 +253,21 @@ const endpoints: Readonly<Record<string, readonly Endpoint[]>> = {
     at(
       "/accounts/:account/workers/scripts/:worker/deployments",
       "Workers Scripts / Edit",
-      withWorker(({ uploads }) => good({ deployments: [deploymentOf(uploads)] })),
+      withWorker(({ served }) => good({ deployments: [deploymentOf(served)] })),
     ),
     at(
       "/accounts/:account/workers/scripts/:worker/versions/:version",
       "Workers Scripts / Edit",
-      withWorker(() => good({ id: "v1", resources: { bindings: [] } })),
+      withWorker(({ tags }, _name, { args }) => {
+        const [, , id = ""] = args;
+        if (!Object.hasOwn(tags, id)) return bad(404, 10_007, "This version does not exist.");
+        const tag = tags[id];
+        return good({
+          id,
+          resources: { bindings: [] },
+          annotations: tag === undefined ? {} : { "workers/tag": tag },
+        });
+      }),
     ),
     at(
       "/accounts/:account/workers/scripts/:worker/subdomain",
@@ -325,7 +338,7 @@ const endpoints: Readonly<Record<string, readonly Endpoint[]>> = {
         parsed(NewDeployment, raw, ({ versions: [{ version_id: id }] }) => {
           if (worker.version?.id !== id) return bad(400, 10_021, `there is no version ${id} to deploy`);
           deployVersion(world, name, worker.version);
-          return good(deploymentOf(worker.uploads));
+          return good(deploymentOf(id));
         }),
       ),
     ),
@@ -374,6 +387,8 @@ const endpoints: Readonly<Record<string, readonly Endpoint[]>> = {
       "/accounts/:account/workers/scripts/:worker",
       "Workers Scripts / Edit",
       withWorker((_worker, name, { world }) => {
+        if ([...world.workers].some(([other, worker]) => other !== name && usesWorker(worker, name)))
+          return bad(400, 10_064, "This Worker has Durable Objects that other Workers are bound to.");
         world.workers.delete(name);
         return good(null);
       }),
@@ -456,20 +471,28 @@ async function uploadAndDeploy(request: Parameters<Handler>[0]): Promise<Answer>
   });
 }
 
-/** @param uploads so far, which number the versions */
-function deploymentOf(uploads: number) {
+function deploymentOf(version: string) {
   return {
-    id: `d${uploads}`,
+    id: `d-${version}`,
     created_on: "2026-11-24T12:00:00Z",
     source: "wrangler",
     strategy: "percentage",
-    versions: [{ version_id: `v${uploads}`, percentage: 100 }],
+    versions: [{ version_id: version, percentage: 100 }],
   };
 }
 
 function deployVersion({ workers }: ApiWorld, name: string, { id: _, ...version }: UploadedVersion): void {
-  const { isOnWorkersDev = false, uploads = 0 } = workers.get(name) ?? {};
-  workers.set(name, { ...version, isOnWorkersDev, uploads: uploads + 1, version: null });
+  const { isOnWorkersDev = false, uploads: before = 0, tags = {} } = workers.get(name) ?? {};
+  const uploads = before + 1;
+  const { annotations } = version.metadata;
+  workers.set(name, {
+    ...version,
+    isOnWorkersDev,
+    uploads,
+    tags: { ...tags, [`v${uploads}`]: annotations?.["workers/tag"] },
+    served: `v${uploads}`,
+    version: null,
+  });
 }
 
 /** Reads an upload, which is a form: metadata and modules. */
@@ -482,7 +505,16 @@ async function readUpload({ world, args, raw }: Parameters<Handler>[0]): Promise
   const metadata = result.data;
   if (metadata.limits !== undefined && world.plan === "free")
     return bad(400, 100_328, "CPU limits are not supported for the Free plan.");
-  const old = world.workers.get(args[1] ?? "");
+  const name = args[1] ?? "";
+  const old = world.workers.get(name);
+  const unknown = metadata.bindings.find(
+    (binding) =>
+      binding.type === "durable_object_namespace" &&
+      (binding.script_name ?? name) !== name &&
+      !world.workers.has(binding.script_name ?? ""),
+  );
+  if (unknown !== undefined)
+    return bad(400, 10_061, `Cannot create binding for '${unknown.name}': its Worker does not exist.`);
   const inherited = metadata.bindings.filter(({ type }) => type === "inherit").map(({ name }) => name);
   const missing = inherited.find((secret) => old?.secrets[secret] === undefined);
   if (missing !== undefined) return bad(400, 10_057, `inherit binding '${missing}' is invalid`);
@@ -508,6 +540,13 @@ function settingsOf({ metadata, secrets }: UploadedWorker): unknown {
   const names = Object.keys(secrets).map((name) => ({ name, type: "secret_text" }));
   const bindings = metadata.bindings.filter(({ type }) => type !== "secret_text" && type !== "inherit");
   return { bindings: [...bindings, ...names], compatibility_date: metadata.compatibility_date };
+}
+
+/** True if a Worker is bound to objects of another one. */
+function usesWorker({ metadata: { bindings } }: UploadedWorker, name: string): boolean {
+  return bindings.some(
+    (binding) => binding.type === "durable_object_namespace" && binding.script_name === name,
+  );
 }
 
 function newId(prefix: string, number: number): string {

@@ -197,6 +197,8 @@ test("[L202] with credentials wrangler lists the Worker's secrets, or the accoun
     migrationTag: null,
     isOnWorkersDev: false,
     uploads: 1,
+    tags: { v1: undefined },
+    served: "v1",
     version: null,
   });
   const { code, of } = await findings(["deploy", "--config", config], env);

@@ -5,6 +5,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cli } from "../../../../src/cli/cli.ts";
+import { type MeshWorker, meshWorkers } from "../../../../src/cli/deploy/mesh-workers.ts";
 import { deploy } from "../../../../src/cli/deploy/run.ts";
 import type { UploadRequest } from "../../../../src/cli/deploy/wrangler.ts";
 import { CliError } from "../../../../src/cli/errors.ts";
@@ -21,17 +22,20 @@ export type DeployTest = {
   readonly env: Record<string, string>;
   /** The release that the mesh says it runs. Absent: that of this package. */
   release?: string;
+  /** Counts releases, by role of the Worker: what is built after a change has another fingerprint. */
+  readonly changes: Map<string, number>;
 };
 
 export function deployTest(api: CloudflareApiServer): DeployTest {
   const folder = mkdtempSync(join(tmpdir(), "waggle-deploy-test-"));
   const env = { CLOUDFLARE_API_TOKEN: apiToken, CLOUDFLARE_API_BASE_URL: api.url, HOME: folder };
-  return { api, config: join(folder, "waggle.deploy.json"), env };
+  return { api, config: join(folder, "waggle.deploy.json"), env, changes: new Map() };
 }
 
-/** The answers of a mesh at example.com. */
+/** The answers of a mesh of one Worker at example.com. */
 export const exampleAnswers = {
   name: "waggle",
+  form: "single",
   zone: "example.com",
   location: "weur",
   plan: "paid",
@@ -40,7 +44,7 @@ export const exampleAnswers = {
 
 /** Runs a deployment whose mesh answers as soon as the operator token is its own. */
 export async function runDeploy(
-  { api, config, env, release = programVersion() }: DeployTest,
+  { api, config, env, changes, release = programVersion() }: DeployTest,
   flags: Partial<DeployFlags> = exampleAnswers,
   overrides: Partial<Cli> = {},
 ): Promise<RunResult> {
@@ -64,6 +68,14 @@ export async function runDeploy(
       cli,
       { config, wait: 10_000, ...flags },
       {
+        withBuilt: (settings, use) =>
+          use(
+            meshWorkers(settings).map((worker) => ({
+              worker,
+              folder: "",
+              fingerprint: `${worker.role} ${settings.plan} ${changes.get(worker.role) ?? 0}`,
+            })),
+          ),
         upload: (request) => upload(api, request),
         callMesh: (url, headers) => meshAnswer(api, url, headers, release),
       },
@@ -80,23 +92,29 @@ export function runDestroy({ config, env }: DeployTest, ...args: string[]): Prom
 }
 
 /** Uploads a Worker with the bindings that plans read. */
-async function upload(api: CloudflareApiServer, { settings, secrets }: UploadRequest): Promise<void> {
-  const { account, name, domain, plan } = settings;
+async function upload(
+  api: CloudflareApiServer,
+  { settings, secrets, built: { worker: part, fingerprint } }: UploadRequest,
+): Promise<void> {
+  const { account, domain, plan } = settings;
+  const { name } = part;
   const worker = api.world.workers.get(name);
   const set = Object.entries(secrets).map(([key, text]) => ({ name: key, type: "secret_text", text }));
   const metadata = {
     main_module: "main.js",
     compatibility_date: "2026-11-01",
     bindings: [
-      { name: "MESH_NAME", type: "plain_text", text: name },
+      { name: "MESH_NAME", type: "plain_text", text: settings.name },
       { name: "MESH_DOMAIN", type: "plain_text", text: domain ?? "" },
-      { name: "REGISTRY", type: "durable_object_namespace", class_name: "MeshRegistry" },
+      registryBinding(part, settings.name),
       ...set,
       ...(secrets.OPERATOR_TOKEN === undefined ? [{ name: "OPERATOR_TOKEN", type: "inherit" }] : []),
     ],
-    ...(worker === undefined && {
-      migrations: { new_tag: "v1", steps: [{ new_sqlite_classes: ["MeshRegistry"] }] },
-    }),
+    annotations: { "workers/tag": fingerprint },
+    ...(worker === undefined &&
+      hasRegistry(part) && {
+        migrations: { new_tag: "v1", steps: [{ new_sqlite_classes: ["MeshRegistry"] }] },
+      }),
     ...(plan === "paid" && { limits: { cpu_ms: 30_000 } }),
   };
   const form = new FormData();
@@ -115,16 +133,23 @@ async function upload(api: CloudflareApiServer, { settings, secrets }: UploadReq
   );
 }
 
+function hasRegistry({ role }: MeshWorker): boolean {
+  return role === "mesh" || role === "objects";
+}
+
+function registryBinding(part: MeshWorker, mesh: string) {
+  const binding = { name: "REGISTRY", type: "durable_object_namespace", class_name: "MeshRegistry" };
+  return hasRegistry(part) ? binding : { ...binding, script_name: `${mesh}-objects` };
+}
+
 async function meshAnswer(
   { world }: CloudflareApiServer,
   url: string,
   { authorization = "" }: Readonly<Record<string, string>>,
   release: string,
 ): Promise<Response> {
-  const { hostname, pathname } = new URL(url);
-  const worker = [...world.workers.values()].find(
-    ({ isOnWorkersDev }) => !isOnWorkersDev || hostname.endsWith(".workers.dev"),
-  );
+  const { pathname } = new URL(url);
+  const worker = world.workers.get("waggle") ?? world.workers.get("waggle-control");
   if (worker === undefined)
     throw new TypeError("fetch failed", { cause: { code: "ENOTFOUND", message: "not found" } });
   if (pathname === "/_ping") return new Response("OK");

@@ -13,6 +13,7 @@ import {
   otherAccountId,
   startCloudflareApi,
 } from "../../../support/cloudflare-api/server.ts";
+import { runCli } from "../support.ts";
 import { type DeployTest, deployTest, exampleAnswers, runDeploy, runDestroy } from "./deploy-run.ts";
 
 const wwwRecord = {
@@ -241,7 +242,7 @@ test("[L170] a mesh that runs a newer release is not deployed over without --dow
 
 test("[L150] answers are asked for once, and kept in a file without secrets", async () => {
   await withApi(worldWithSite(), async (run, api) => {
-    const answers = ["", "example.com", "", "", "nowhere", "weur", "paid", "y"];
+    const answers = ["", "single", "example.com", "", "", "nowhere", "weur", "paid", "y"];
     const { code, err, out } = await runDeploy(run, {}, { keys: terminal(answers) });
     expect({ code, err }).toMatchObject({ code: 0 });
     expect(err).toContain("the name of the mesh [waggle]: ");
@@ -249,6 +250,7 @@ test("[L150] answers are asked for once, and kept in a file without secrets", as
     expect(answers).toEqual([]);
     const text = readFileSync(run.config, "utf8");
     expect(JSON.parse(text)).toEqual({
+      form: "single",
       account: accountId,
       name: "waggle",
       zone: "example.com",
@@ -256,7 +258,7 @@ test("[L150] answers are asked for once, and kept in a file without secrets", as
       controlHost: "waggle.example.com",
       location: "weur",
       plan: "paid",
-      made: { worker: true, routes: ["www.example.com/*", "waggle.example.com/*", "*.example.com/*"] },
+      made: { workers: ["waggle"], routes: ["www.example.com/*", "waggle.example.com/*", "*.example.com/*"] },
     });
     const { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" } = api.world.workers.get("waggle")?.secrets ?? {};
     for (const token of [OPERATOR_TOKEN, VIEWER_TOKEN]) {
@@ -264,6 +266,7 @@ test("[L150] answers are asked for once, and kept in a file without secrets", as
       expect(out).toContain(token);
       expect(text).not.toContain(token);
     }
+    run.changes.set("mesh", 1);
     const again = await runDeploy(run, {}, { keys: terminal(["y"]) });
     expect(again).toMatchObject({ code: 0, err: "Go on? [Y/n] " });
     expect(again.out).not.toContain(OPERATOR_TOKEN);
@@ -272,8 +275,8 @@ test("[L150] answers are asked for once, and kept in a file without secrets", as
 });
 
 test.each([
-  ["a question", ["", "example.com"], "the domain of the services"],
-  ["the confirmation", ["", "example.com", "", "", "weur", "paid"], "Go on? [Y/n] "],
+  ["a question", ["", "", "example.com"], "the domain of the services"],
+  ["the confirmation", ["", "", "example.com", "", "", "weur", "paid"], "Go on? [Y/n] "],
 ])("[L204] Ctrl-D at %s ends deploy with 130 before it changes anything", async (_, answers, asked) => {
   await withApi(emptyWorld(), async (run, { world }) => {
     const { code, err } = await runDeploy(run, {}, { keys: terminal(answers) });
@@ -290,8 +293,10 @@ test("[L150] without a terminal a missing answer is named with its flag, and not
     expect((await runDeploy(run)).err).toContain(
       `(Acme: ${accountId}; Other: ${otherAccountId}) is missing\ngive --account ID`,
     );
-    const flags = { account: accountId, name: "waggle", zone: "example.com" };
+    const named = { account: accountId, name: "waggle" };
+    const flags = { ...named, form: "single", zone: "example.com" } as const;
     expect((await runDeploy(run, { account: accountId })).err).toContain("give --name NAME");
+    expect((await runDeploy(run, named)).err).toContain("give --form FORM, or --yes for the default, split");
     expect((await runDeploy(run, flags)).err).toContain(
       "give --domain DOMAIN, or --yes for the default, example.com",
     );
@@ -320,6 +325,9 @@ test("[L151] a file is for one mesh: another name, zone or location is refused, 
     await runDeploy(run);
     expect((await runDeploy(run, { ...exampleAnswers, name: "other" })).err).toContain(
       "is for a mesh with the name waggle, not other",
+    );
+    expect((await runDeploy(run, { ...exampleAnswers, form: "split" })).err).toContain(
+      "is for a mesh with the form single, not split",
     );
     expect((await runDeploy(run, { ...exampleAnswers, zone: "none" })).err).toContain(
       "with the zone example.com, not none",
@@ -392,14 +400,21 @@ test("[L152] a context of another mesh stays, and a token that the mesh refuses 
     expect(wrong).toMatchObject({ code: 4, err: expect.stringContaining("--new-tokens") });
     // Without a token the registry is not called, and the rest is checked.
     expect((await runDeploy(run)).out).toContain("the registry needs the operator token");
-    expect(world.workers.get("waggle")?.uploads).toBe(3);
+    expect(world.workers.get("waggle")?.uploads).toBe(1);
   });
 });
 
 test("[L143] workers.dev needs a subdomain of the account, and nothing else", async () => {
   await withApi(emptyWorld(), async (run, api) => {
     api.world.subdomain = null;
-    const site = { name: "waggle", zone: "none", location: "weur", plan: "paid", yes: true } as const;
+    const site = {
+      name: "waggle",
+      form: "single",
+      zone: "none",
+      location: "weur",
+      plan: "paid",
+      yes: true,
+    } as const;
     expect((await runDeploy(run, site)).err).toContain("no subdomain of workers.dev yet");
     api.world.subdomain = "acme";
     api.world.token.permissions = new Set(["Account Settings / Read", "Workers Scripts / Edit"]);
@@ -424,8 +439,141 @@ test("[L154] destroy asks for the mesh's name, and deletes nothing without it", 
       err: expect.stringContaining("--name waggle"),
     });
     expect(await runDestroy(run, "--yes", "--name", "other")).toMatchObject({ code: 2 });
-    expect((await runDestroy(run, "--dry-run")).out).toContain("delete  Worker waggle, with its registry");
+    expect((await runDestroy(run, "--dry-run")).out).toContain("delete  Worker waggle, with the registry");
     expect(deployed(world)).toEqual(wholeMesh);
+  });
+});
+
+const splitAnswers = { ...exampleAnswers, form: "split" } as const;
+
+const splitMesh = {
+  records: wholeMesh.records,
+  routes: [
+    "*-nodes.example.com/* waggle-ingress",
+    "*.example.com/* waggle-edge",
+    "waggle.example.com/* waggle-control",
+    "www.example.com/* ",
+  ],
+  workers: ["objects", "control", "edge", "ingress"].map(
+    (role) => `waggle-${role} OPERATOR_TOKEN,VIEWER_TOKEN`,
+  ),
+};
+
+function uploadsOf({ workers }: ApiWorld): unknown {
+  return Object.fromEntries(
+    [...workers].map(([name, { uploads }]) => [name.replace("waggle-", ""), uploads]),
+  );
+}
+
+/** True if all Workers have the same secrets. */
+function haveSameSecrets({ workers }: ApiWorld): boolean {
+  return new Set([...workers.values()].map(({ secrets }) => JSON.stringify(secrets))).size === 1;
+}
+
+test("[L183] a release of the dashboard deploys the control Worker alone, and one that changes nothing deploys nothing", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    const first = await runDeploy(run, splitAnswers);
+    expect(first).toMatchObject({ code: 0, err: "" });
+    expect(deployed(world)).toEqual(splitMesh);
+    expect(haveSameSecrets(world)).toBe(true);
+    run.changes.set("control", 1);
+    const dry = await runDeploy(run, { ...splitAnswers, dryRun: true });
+    expect(dry.out).toContain("  deploy  Worker waggle-control, this release\n");
+    expect(dry.out).toContain("  keep    Worker waggle-objects: unchanged\n");
+    expect(dry.out).toContain("note: the registry keeps running: agents stay connected\n");
+    expect(await runDeploy(run)).toMatchObject({ code: 2, err: expect.stringContaining("form split") });
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    expect(uploadsOf(world)).toEqual({ objects: 1, control: 2, edge: 1, ingress: 1 });
+    const same = await runDeploy(run, { yes: true });
+    expect(same.out).not.toContain("update the agents");
+    expect(uploadsOf(world)).toEqual({ objects: 1, control: 2, edge: 1, ingress: 1 });
+    // Rolled back with wrangler, or edited: the served version is not the one of this release.
+    const control = world.workers.get("waggle-control");
+    if (control === undefined) throw new Error("there is no control Worker");
+    control.served = "v1";
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    expect(uploadsOf(world)).toMatchObject({ objects: 1, control: 3 });
+    expect(await runDestroy(run, "--yes", "--name", "waggle")).toMatchObject({ code: 0, err: "" });
+    expect(deployed(world)).toEqual(noMesh);
+  });
+});
+
+test("[L186] a split deployment or destruction that fails at any upload or deletion is completed by the next run, with one operator token", {
+  timeout: manyRunsTimeoutMs,
+}, async () => {
+  const isChange = ({ method }: { method: string }) => method !== "GET";
+  for (let failing = 0; failing < 9; failing += 1) {
+    await withApi(worldWithSite(), async (run, api) => {
+      let changes = 0;
+      api.fault = (_, call) => (isChange(call) && changes++ >= failing ? "lose" : null);
+      expect((await runDeploy(run, splitAnswers)).code, `change ${failing}`).not.toBe(0);
+      api.fault = () => null;
+      expect(await runDeploy(run, { yes: true }), `change ${failing}`).toMatchObject({ code: 0 });
+      expect(deployed(api.world), `change ${failing}`).toEqual(splitMesh);
+      expect(haveSameSecrets(api.world), `change ${failing}`).toBe(true);
+      expect(contextsOf(run).token()).toBe(api.world.workers.get("waggle-objects")?.secrets.OPERATOR_TOKEN);
+      changes = 0;
+      api.fault = (_, call) => (isChange(call) && changes++ >= failing ? "lose" : null);
+      expect((await runDestroy(run, "--yes", "--name", "waggle")).code, `change ${failing}`).toBe(3);
+      api.fault = () => null;
+      expect(await runDestroy(run, "--yes", "--name", "waggle"), `change ${failing}`).toMatchObject({
+        code: 0,
+      });
+      expect(deployed(api.world)).toEqual(noMesh);
+    });
+  }
+});
+
+test("[L185] a mesh that exists keeps its form, also without its file, and is not deployed in the other one", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    await runDeploy(run);
+    rmSync(run.config);
+    const { form: _, ...answers } = exampleAnswers;
+    expect(await runDeploy(run, answers)).toMatchObject({ code: 0 });
+    expect(JSON.parse(readFileSync(run.config, "utf8"))).toMatchObject({
+      form: "single",
+      made: { workers: [] },
+    });
+    rmSync(run.config);
+    const refused = await runDeploy(run, splitAnswers);
+    expect(refused).toMatchObject({ code: 1, out: "" });
+    expect(refused.err).toContain("deploy moves no registry\ndeploy with --form single; to change the form");
+    expect([...world.workers.keys()]).toEqual(["waggle"]);
+    expect(existsSync(run.config)).toBe(false);
+  });
+});
+
+test("[L189] doctor deploy looks at all Workers of the mesh, their secrets, and its routes and records", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    await runDeploy(run, splitAnswers);
+    const doctor = async () => {
+      const { code, out } = await runCli(["doctor", "deploy", "--config", run.config], { env: run.env });
+      return { code, out: out.replaceAll(/ +/g, " ") };
+    };
+    const well = await doctor();
+    expect(well.code).toBe(0);
+    for (const role of ["objects", "control", "edge", "ingress"])
+      expect(well.out).toContain(` ok Worker waggle-${role} deployed`);
+    expect(well.out).toContain(" ok secret VIEWER_TOKEN set in all Workers");
+    expect(well.out).toContain(" ok names all routes and DNS records are there");
+    const [zone] = world.zones;
+    const [edge, control] = ["waggle-edge", "waggle-control"].map((name) => world.workers.get(name));
+    if (zone === undefined || edge === undefined || control === undefined) throw new Error("no mesh");
+    world.workers.delete("waggle-ingress");
+    edge.secrets = { OPERATOR_TOKEN: "a" };
+    control.served = "v0";
+    control.tags = { v0: undefined };
+    zone.routes = zone.routes.filter(({ pattern }) => pattern !== "*.example.com/*");
+    const ill = await doctor();
+    expect(ill.code).toBe(1);
+    expect(ill.out).toContain(" FAIL Worker waggle-ingress the account has no such Worker\n");
+    expect(ill.out).toContain(" WARN Worker waggle-control what is served was not deployed by waggle deploy");
+    expect(ill.out).toContain(" FAIL secret VIEWER_TOKEN not set in waggle-edge, waggle-ingress");
+    expect(ill.out).toContain(" FAIL names missing: route *.example.com/*\n");
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    expect((await doctor()).code).toBe(0);
+    const blind = await runCli(["doctor", "deploy", "--config", run.config], { env: { HOME: run.env.HOME } });
+    expect([blind.code, blind.out]).toEqual([1, expect.stringContaining("CLOUDFLARE_API_TOKEN is not set")]);
   });
 });
 

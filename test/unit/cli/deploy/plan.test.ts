@@ -2,13 +2,20 @@
 
 import { expect, test } from "vitest";
 import type { DnsRecord, FoundParts, FoundWorker, WorkerRoute } from "../../../../src/cli/deploy/account.ts";
-import { type DeployPlan, planDeployment, planDestruction } from "../../../../src/cli/deploy/plan.ts";
-import { stepText } from "../../../../src/cli/deploy/report.ts";
+import { meshWorkers } from "../../../../src/cli/deploy/mesh-workers.ts";
+import {
+  type DeployPlan,
+  deploymentRefusals,
+  planDeployment,
+  planDestruction,
+} from "../../../../src/cli/deploy/plan.ts";
+import { destroyStepText, stepText } from "../../../../src/cli/deploy/report.ts";
 import { type DeploySettings, nothingMade } from "../../../../src/cli/deploy/settings.ts";
 
 const account = "0123456789abcdef0123456789abcdef";
 
 const settings: DeploySettings = {
+  form: "single",
   account,
   name: "waggle",
   zone: "example.com",
@@ -17,14 +24,42 @@ const settings: DeploySettings = {
   location: "weur",
   plan: "paid",
 };
+const split: DeploySettings = { ...settings, form: "split" };
 
 const zone = { id: "z", name: "example.com", status: "active", account: { id: account } };
-const nothing: FoundParts = { worker: null, workersDev: null, zone, records: [], routes: [] };
+const nothing: FoundParts = { workers: new Map(), workersDev: null, zone, records: [], routes: [] };
 const mesh: FoundWorker = {
   isWaggle: true,
+  hasRegistry: true,
   variables: { MESH_NAME: "waggle" },
   secrets: ["OPERATOR_TOKEN", "VIEWER_TOKEN"],
+  fingerprint: "before",
 };
+const client: FoundWorker = { ...mesh, hasRegistry: false };
+
+/** The account's Workers: the mesh as one. */
+function workersOf(worker: FoundWorker): Pick<FoundParts, "workers"> {
+  return { workers: new Map([["waggle", worker]]) };
+}
+
+/** All Workers of the split form, with changes of some. */
+function splitWorkers(changes: Readonly<Record<string, Partial<FoundWorker> | null>> = {}) {
+  const all = meshWorkers(split).map(({ role, name }) => {
+    const { [role]: change = {} } = changes;
+    return [name, change && { ...(role === "objects" ? mesh : client), ...change }] as const;
+  });
+  return { workers: new Map(all.flatMap(([name, worker]) => (worker === null ? [] : [[name, worker]]))) };
+}
+
+/** The fingerprints of this package: all Workers have changed but those of the given roles. */
+function fingerprintsOf({ form }: DeploySettings, unchanged: readonly string[] = []): Map<string, string> {
+  return new Map(
+    meshWorkers({ ...settings, form }).map(({ name, role }) => [
+      name,
+      unchanged.includes(role) ? "before" : "after",
+    ]),
+  );
+}
 
 function recordOf(name: string, fields: Partial<DnsRecord> = {}): DnsRecord {
   return { id: `id-${name}`, name, type: "AAAA", content: "100::", proxied: true, comment: null, ...fields };
@@ -41,18 +76,23 @@ function routeTo(pattern: string, script?: string): WorkerRoute {
 function plan(
   found: Partial<FoundParts>,
   changes: Partial<DeploySettings> = {},
-  made = nothingMade,
+  unchanged: readonly string[] = [],
 ): DeployPlan {
-  return planDeployment({ ...settings, ...changes }, made, { ...nothing, ...found });
+  const all = { ...settings, ...changes };
+  return planDeployment(all, nothingMade, { ...nothing, ...found }, fingerprintsOf(all, unchanged));
 }
 
-function stepsOf({ steps }: DeployPlan): string[] {
-  return steps.map((step) => stepText(settings, step).replace(/\s+/g, " "));
+function refusals(found: Partial<FoundParts>, changes: Partial<DeploySettings> = {}) {
+  return deploymentRefusals({ ...settings, ...changes }, { ...nothing, ...found });
+}
+
+function stepsOf(planned: DeployPlan): string[] {
+  return planned.steps.map((step) => stepText(step, planned).replace(/\s+/g, " "));
 }
 
 test("[L141] a first deployment creates Worker and secrets, then routes, then the names that lead to them", () => {
   const first = plan({});
-  expect(first.refusals).toEqual([]);
+  expect(refusals({})).toEqual([]);
   expect(stepsOf(first)).toEqual([
     "create Worker waggle, with new secrets OPERATOR_TOKEN and VIEWER_TOKEN",
     "create route waggle.example.com/* to waggle",
@@ -60,22 +100,144 @@ test("[L141] a first deployment creates Worker and secrets, then routes, then th
     "create DNS record waggle.example.com (AAAA 100::, proxied)",
     "create DNS record *.example.com (AAAA 100::, proxied)",
   ]);
-  expect(first.made).toEqual({ worker: true, routes: ["waggle.example.com/*", "*.example.com/*"] });
+  expect(first.made).toEqual({ workers: ["waggle"], routes: ["waggle.example.com/*", "*.example.com/*"] });
 });
 
+const completeNames = {
+  records: [madeRecord("waggle.example.com"), madeRecord("*.example.com")],
+  routes: [routeTo("waggle.example.com/*", "waggle"), routeTo("*.example.com/*", "waggle")],
+};
+
 test("[L141] a deployment that is complete is an upload alone", () => {
-  const complete = {
-    worker: mesh,
-    records: [madeRecord("waggle.example.com"), madeRecord("*.example.com")],
-    routes: [routeTo("waggle.example.com/*", "waggle"), routeTo("*.example.com/*", "waggle")],
-  };
+  const complete = { ...workersOf(mesh), ...completeNames };
   expect(stepsOf(plan(complete))).toEqual(["deploy Worker waggle, this release"]);
   expect(plan(complete).made).toEqual(nothingMade);
-  expect(stepsOf(plan({ ...complete, worker: { ...mesh, secrets: ["OPERATOR_TOKEN"] } }))).toEqual([
+  expect(stepsOf(plan({ ...complete, ...workersOf({ ...mesh, secrets: ["OPERATOR_TOKEN"] }) }))).toEqual([
     "deploy Worker waggle, this release, with new secrets VIEWER_TOKEN",
   ]);
-  const { steps } = planDeployment(settings, nothingMade, { ...nothing, ...complete }, { newTokens: true });
-  expect(steps).toEqual([{ kind: "upload", isNew: false, secrets: ["OPERATOR_TOKEN", "VIEWER_TOKEN"] }]);
+  const { steps, newSecrets } = planDeployment(
+    settings,
+    nothingMade,
+    { ...nothing, ...complete },
+    fingerprintsOf(settings),
+    { newTokens: true },
+  );
+  const [worker] = meshWorkers(settings);
+  expect(steps).toEqual([{ kind: "upload", worker, isNew: false, secrets: newSecrets }]);
+  expect(newSecrets).toEqual(["OPERATOR_TOKEN", "VIEWER_TOKEN"]);
+});
+
+const splitNames = {
+  records: completeNames.records,
+  routes: [
+    routeTo("waggle.example.com/*", "waggle-control"),
+    routeTo("*-nodes.example.com/*", "waggle-ingress"),
+    routeTo("*.example.com/*", "waggle-edge"),
+  ],
+};
+
+test("[L182] in the split form the objects come first, then control, edge and ingress, each with its route", () => {
+  expect(stepsOf(plan({}, split))).toEqual([
+    "create Worker waggle-objects, with new secrets OPERATOR_TOKEN and VIEWER_TOKEN",
+    "create Worker waggle-control, with new secrets OPERATOR_TOKEN and VIEWER_TOKEN",
+    "create Worker waggle-edge, with new secrets OPERATOR_TOKEN and VIEWER_TOKEN",
+    "create Worker waggle-ingress, with new secrets OPERATOR_TOKEN and VIEWER_TOKEN",
+    "create route waggle.example.com/* to waggle-control",
+    "create route *-nodes.example.com/* to waggle-ingress",
+    "create route *.example.com/* to waggle-edge",
+    "create DNS record waggle.example.com (AAAA 100::, proxied)",
+    "create DNS record *.example.com (AAAA 100::, proxied)",
+  ]);
+  // No host name leads to a node at workers.dev.
+  const site = { ...split, zone: null, domain: null, controlHost: null };
+  expect(plan({ zone: null, workersDev: "acme" }, site).made.workers).toEqual([
+    "waggle-objects",
+    "waggle-control",
+    "waggle-edge",
+  ]);
+});
+
+test("[L183] a Worker whose code and configuration are those of its last deployment is left alone, in both forms", () => {
+  const found = { ...splitWorkers(), ...splitNames };
+  const all = ["objects", "control", "edge", "ingress"];
+  const dashboard = plan(found, split, ["objects", "edge", "ingress"]);
+  expect(stepsOf(dashboard)).toEqual(["deploy Worker waggle-control, this release"]);
+  expect(dashboard.kept).toContain("Worker waggle-objects: unchanged");
+  expect(dashboard.notes).toContain("the registry keeps running: agents stay connected");
+  const schema = plan(found, split, ["control", "edge", "ingress"]);
+  expect(stepsOf(schema)).toEqual(["deploy Worker waggle-objects, this release"]);
+  expect(schema.notes.join()).toContain("the registry starts again within 300 s");
+  expect(plan(found, split, all).steps).toEqual([]);
+  expect(plan({ ...workersOf(mesh), ...completeNames }, {}, ["mesh"]).steps).toEqual([]);
+  // A version that deploy has not made: a rollback by hand, an edit in the dashboard, two versions at once.
+  const edited = { ...splitWorkers({ edge: { fingerprint: null } }), ...splitNames };
+  expect(stepsOf(plan(edited, split, all))).toEqual(["deploy Worker waggle-edge, this release"]);
+});
+
+test("[L184] a Worker that lacks the operator token gets the one that this machine knows; without it nothing is done", () => {
+  const found = { ...nothing, ...splitWorkers({ edge: null }), ...splitNames };
+  const fingerprints = fingerprintsOf(split, ["objects", "control", "ingress"]);
+  const known = planDeployment(split, nothingMade, found, fingerprints, { knowsToken: true });
+  expect(known.newSecrets).toEqual(["VIEWER_TOKEN"]);
+  expect(stepsOf(known)).toContain(
+    "create Worker waggle-edge, with new secrets VIEWER_TOKEN, with the mesh's OPERATOR_TOKEN",
+  );
+  expect(known.notes.join()).toContain("the viewer's token is replaced");
+  expect(deploymentRefusals(split, found, { knowsToken: true })).toEqual([]);
+  const [refusal] = deploymentRefusals(split, found);
+  expect(refusal?.message).toBe(
+    "waggle-edge of the mesh waggle lacks the operator token, and this machine does not know it",
+  );
+  expect(deploymentRefusals(split, found, { newTokens: true })).toEqual([]);
+  const { steps, newSecrets } = planDeployment(split, nothingMade, found, fingerprints, { newTokens: true });
+  expect([steps.length, newSecrets]).toEqual([4, ["OPERATOR_TOKEN", "VIEWER_TOKEN"]]);
+});
+
+test("[L185] a registry is not moved between the forms: the refusal says how to get to the other one", () => {
+  const [one] = refusals(workersOf(mesh), split);
+  expect(one?.message).toBe(
+    "the mesh waggle has the form single: its registry is in the Worker waggle, and deploy moves no registry",
+  );
+  expect(one?.hint).toContain("waggle backup");
+  const [four] = refusals(splitWorkers());
+  expect(four?.message).toContain("has the form split: its registry is in the Worker waggle-objects");
+  // Another Worker with the name of the mesh is not in the way.
+  expect(refusals(workersOf({ ...mesh, isWaggle: false, hasRegistry: false }), split)).toEqual([]);
+  expect(refusals(splitWorkers(), split)).toEqual([]);
+});
+
+test("[L182] to go back to an earlier release the objects are deployed last", () => {
+  const found = { ...nothing, ...splitWorkers(), ...splitNames };
+  const releases = { running: "0.3.0", own: "0.2.0" };
+  const back = planDeployment(split, nothingMade, found, fingerprintsOf(split), { releases });
+  expect(stepsOf(back).map((text) => text.replace(", this release", ""))).toEqual([
+    "deploy Worker waggle-ingress",
+    "deploy Worker waggle-edge",
+    "deploy Worker waggle-control",
+    "deploy Worker waggle-objects",
+  ]);
+});
+
+test("[L187] destroy deletes the Worker with the registry last, and only Workers that deploy has made", () => {
+  const made = { workers: meshWorkers(split).map(({ name }) => name), routes: ["*-nodes.example.com/*"] };
+  const all = planDestruction(split, made, { ...nothing, ...splitWorkers(), ...splitNames });
+  expect(all.steps.map((step) => destroyStepText(step).replace(/\s+/g, " "))).toEqual([
+    "delete DNS record waggle.example.com",
+    "delete DNS record *.example.com",
+    "delete route *-nodes.example.com/*",
+    "delete Worker waggle-ingress",
+    "delete Worker waggle-edge",
+    "delete Worker waggle-control",
+    "delete Worker waggle-objects, with the registry: all services, nodes and secrets of the mesh",
+  ]);
+  expect(all.left).toEqual([
+    "route waggle.example.com/* to waggle-control: deploy did not make it",
+    "route *.example.com/* to waggle-edge: deploy did not make it",
+  ]);
+  const kept = planDestruction(split, nothingMade, { ...nothing, ...splitWorkers() });
+  expect([kept.steps, kept.left.length]).toEqual([[], 4]);
+  const stranger = { ...nothing, ...splitWorkers({ edge: { isWaggle: false } }) };
+  expect(planDestruction(split, made, stranger).refusals[0]?.message).toContain("waggle-edge that is not");
 });
 
 test("[L142] names with a proxied record of their own keep it: nodes, www, other wildcards", () => {
@@ -107,27 +269,27 @@ test("[L142] names with a proxied record of their own keep it: nodes, www, other
 
 test("[L142] names that are left out stay so in a later deployment, and too many are refused", () => {
   const records = [recordOf("www.example.com", { type: "A", content: "192.0.2.1" })];
-  const again = plan({ worker: mesh, records, routes: [routeTo("www.example.com/*")] });
+  const again = plan({ ...workersOf(mesh), records, routes: [routeTo("www.example.com/*")] });
   expect(again.kept).toContain("route www.example.com/*");
   const many = Array.from({ length: 101 }, (_, n) =>
     recordOf(`site${n}.example.com`, { type: "A", content: "192.0.2.1" }),
   );
-  expect(plan({ records: many }).refusals[0]?.hint).toContain("--domain apps.example.com");
-  expect(plan({ records: many }, { domain: "apps.example.com" }).refusals).toEqual([]);
+  expect(refusals({ records: many })[0]?.hint).toContain("--domain apps.example.com");
+  expect(refusals({ records: many }, { domain: "apps.example.com" })).toEqual([]);
 });
 
 test.each<[string, Partial<FoundParts>, Partial<DeploySettings>, string]>([
   [
     "a Worker that is no mesh",
-    { worker: { ...mesh, isWaggle: false } },
+    workersOf({ ...mesh, isWaggle: false }),
     {},
-    "a Worker waggle that is not a mesh",
+    "a Worker waggle that is not a mesh's",
   ],
   [
     "another mesh",
-    { worker: { ...mesh, variables: { MESH_NAME: "other" } } },
+    workersOf({ ...mesh, variables: { MESH_NAME: "other" } }),
     {},
-    'the Worker waggle is the mesh "other"',
+    'the Worker waggle is of the mesh "other"',
   ],
   ["no zone", { zone: null }, {}, "the token sees no zone example.com"],
   [
@@ -185,10 +347,9 @@ test.each<[string, Partial<FoundParts>, Partial<DeploySettings>, string]>([
     "the route waggle.example.com/* turns Workers off",
   ],
 ])("[L143] %s is refused before anything is done, with what would work", (_, found, changes, message) => {
-  const { refusals, steps } = plan(found, changes);
-  expect(steps).toEqual([]);
-  expect(refusals.map((refusal) => refusal.message).join("\n")).toContain(message);
-  expect(refusals.every(({ hint }) => hint !== "")).toBe(true);
+  const reasons = refusals(found, changes);
+  expect(reasons.map((refusal) => refusal.message).join("\n")).toContain(message);
+  expect(reasons.every(({ hint }) => hint !== "")).toBe(true);
 });
 
 test.each<[string | null, string, boolean]>([
@@ -206,26 +367,21 @@ test.each<[string | null, string, boolean]>([
   [null, "0.1.0", false],
 ])("[L170] over waggle %s, %s is a downgrade: %s", (running, own, isRefused) => {
   const releases = { running, own };
-  const { refusals, steps, notes } = planDeployment(
-    settings,
-    nothingMade,
-    { ...nothing, worker: mesh },
-    { releases },
+  const found = { ...nothing, ...workersOf(mesh) };
+  const reasons = deploymentRefusals(settings, found, { releases });
+  expect(reasons).toEqual(
+    isRefused
+      ? [
+          {
+            message: `the mesh runs waggle ${running}, which is newer than this package, ${own}`,
+            hint: "get that release or a later one; to go back to this one, read docs/rollback.md and give --downgrade",
+          },
+        ]
+      : [],
   );
-  expect([refusals.length, steps.length > 0]).toEqual(isRefused ? [1, false] : [0, true]);
-  if (isRefused)
-    expect(refusals[0]).toEqual({
-      message: `the mesh runs waggle ${running}, which is newer than this package, ${own}`,
-      hint: "get that release or a later one; to go back to this one, read docs/rollback.md and give --downgrade",
-    });
+  const { notes } = planDeployment(settings, nothingMade, found, fingerprintsOf(settings), { releases });
   if (running === null) expect(notes.join()).toContain("the release that runs is unknown");
-  const forced = planDeployment(
-    settings,
-    nothingMade,
-    { ...nothing, worker: mesh },
-    { releases, downgrade: true },
-  );
-  expect(forced.refusals).toEqual([]);
+  expect(deploymentRefusals(settings, found, { releases, downgrade: true })).toEqual([]);
 });
 
 test("[L144] a domain that Universal SSL does not cover, the Free plan and workers.dev are pointed out", () => {
@@ -239,10 +395,13 @@ test("[L144] a domain that Universal SSL does not cover, the Free plan and worke
 });
 
 test("[L145] destroy deletes what deploy has made, in reverse order, and lists what it leaves", () => {
-  const made = { worker: true, routes: ["www.example.com/*", "waggle.example.com/*", "*.example.com/*"] };
+  const made = {
+    workers: ["waggle"],
+    routes: ["www.example.com/*", "waggle.example.com/*", "*.example.com/*"],
+  };
   const found: FoundParts = {
     ...nothing,
-    worker: mesh,
+    ...workersOf(mesh),
     records: [
       madeRecord("waggle.example.com"),
       madeRecord("*.example.com"),
@@ -258,13 +417,13 @@ test("[L145] destroy deletes what deploy has made, in reverse order, and lists w
     ],
   };
   const { steps, left } = planDestruction(settings, made, found);
-  expect(steps.map((step) => `${step.kind} ${"name" in step ? step.name : step.pattern}`)).toEqual([
-    "delete-record waggle.example.com",
-    "delete-record *.example.com",
-    "delete-route *.example.com/*",
-    "delete-route waggle.example.com/*",
-    "delete-route www.example.com/*",
-    "delete-worker waggle",
+  expect(steps.map((step) => destroyStepText(step).replace(/\s+/g, " "))).toEqual([
+    "delete DNS record waggle.example.com",
+    "delete DNS record *.example.com",
+    "delete route *.example.com/*",
+    "delete route waggle.example.com/*",
+    "delete route www.example.com/*",
+    "delete Worker waggle, with the registry: all services, nodes and secrets of the mesh",
   ]);
   expect(left).toEqual(["route extra.example.com/* to waggle: deploy did not make it"]);
 });
@@ -272,11 +431,11 @@ test("[L145] destroy deletes what deploy has made, in reverse order, and lists w
 test("[L145] what others made or changed stays: a record without the mark, a route that existed, an older Worker", () => {
   const found: FoundParts = {
     ...nothing,
-    worker: mesh,
+    ...workersOf(mesh),
     records: [recordOf("waggle.example.com"), madeRecord("*.example.com", { content: "2001:db8::1" })],
     routes: [routeTo("waggle.example.com/*", "waggle"), routeTo("*.example.com/*", "other")],
   };
-  const { steps, left } = planDestruction(settings, { worker: false, routes: ["*.example.com/*"] }, found);
+  const { steps, left } = planDestruction(settings, { workers: [], routes: ["*.example.com/*"] }, found);
   expect(steps).toEqual([]);
   expect(left.join("\n")).toContain("DNS record waggle.example.com (AAAA 100::)");
   expect(left.join("\n")).toContain("DNS record *.example.com (AAAA 2001:db8::1)");
@@ -284,8 +443,8 @@ test("[L145] what others made or changed stays: a record without the mark, a rou
   expect(left.join("\n")).toContain("Worker waggle: it existed before the first deploy");
   const other = planDestruction(
     settings,
-    { worker: true, routes: [] },
-    { ...nothing, worker: { ...mesh, isWaggle: false } },
+    { workers: ["waggle"], routes: [] },
+    { ...nothing, ...workersOf({ ...mesh, isWaggle: false }) },
   );
   expect(other.refusals[0]?.message).toContain("not a mesh");
 });

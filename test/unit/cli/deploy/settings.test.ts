@@ -2,10 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { meshWorkers } from "../../../../src/cli/deploy/mesh-workers.ts";
 import {
   controlHostIn,
+  controlUrl,
   type DeploySettings,
   domainIn,
+  edgeUrl,
   locationNear,
   nothingMade,
   printDeployFile,
@@ -16,9 +19,12 @@ import {
 } from "../../../../src/cli/deploy/settings.ts";
 import { uploadFailed, wranglerConfig } from "../../../../src/cli/deploy/wrangler.ts";
 
-const template = readFileSync(new URL("../../../../wrangler.toml", import.meta.url), "utf8");
+function templateOf(config: string): string {
+  return readFileSync(new URL(`../../../../${config}`, import.meta.url), "utf8");
+}
 
 const settings: DeploySettings = {
+  form: "single",
   account: "0123456789abcdef0123456789abcdef",
   name: "prod",
   zone: "example.com",
@@ -29,8 +35,12 @@ const settings: DeploySettings = {
 };
 
 test("[L151] the file reads back, and may have some answers only", () => {
-  const file = { ...settings, made: { worker: true, routes: ["prod.example.com/*"] } };
+  const file = { ...settings, made: { workers: ["prod"], routes: ["prod.example.com/*"] } };
   expect(readDeployFile(printDeployFile(file), "f")).toEqual(file);
+  // From before there were forms.
+  expect(readDeployFile('{"name":"prod","made":{"worker":true,"routes":[]}}', "f").made.workers).toEqual([
+    "prod",
+  ]);
   expect(readDeployFile('{"name":"prod"}', "f")).toEqual({ name: "prod", made: nothingMade });
 });
 
@@ -61,25 +71,69 @@ test("[L150] the default location is near the time zone", () => {
   for (const zone of Intl.supportedValuesOf("timeZone")) expect(registryLocations).toContain(near(zone));
 });
 
+/** The configuration of each Worker, by role, with the lines that its template does not have. */
+function configsOf(changes: Partial<DeploySettings> = {}, isBuilt = false) {
+  const all = { ...settings, ...changes };
+  return new Map(
+    meshWorkers(all).map((worker) => {
+      const template = templateOf(worker.config);
+      const text = wranglerConfig(template, worker, all, { main: `/srv/${worker.main}`, isBuilt });
+      const changed = text.split("\n").filter((line) => !template.split("\n").includes(line));
+      return [worker.role, { text, changed }];
+    }),
+  );
+}
+
+const site = { zone: null, domain: null, controlHost: null };
+
 test("[L155] wrangler gets wrangler.toml with the settings in place of the defaults, and all else as it is", () => {
-  const config = wranglerConfig(template, settings, "/srv/waggle");
-  const changed = config.split("\n").filter((line) => !template.split("\n").includes(line));
-  expect(changed).toEqual([
+  expect(configsOf().get("mesh")?.changed).toEqual([
     'name = "prod"',
-    'main = "/srv/waggle/workers/main.ts"',
+    'main = "/srv/workers/main.ts"',
     "workers_dev = false",
     'MESH_NAME = "prod"',
     'MESH_DOMAIN = "apps.example.com"',
     'CONTROL_HOST = "prod.example.com"',
     'REGISTRY_LOCATION = "weur"',
   ]);
-  expect(
-    wranglerConfig(template, { ...settings, zone: null, domain: null, controlHost: null }, "/"),
-  ).toContain("workers_dev = true");
-  expect(wranglerConfig(template, { ...settings, plan: "paid" }, "/")).toMatch(
-    /\n\[limits\]\ncpu_ms = 30000\n$/,
+  expect(configsOf(site).get("mesh")?.text).toContain("workers_dev = true");
+  expect(configsOf({ plan: "paid" }).get("mesh")?.text).toMatch(/\n\[limits\]\ncpu_ms = 30000\n$/);
+  const [worker] = meshWorkers(settings);
+  if (worker === undefined) throw new Error("a mesh has a Worker");
+  expect(() => wranglerConfig("name = 1\n", worker, settings, { main: "main.js", isBuilt: true })).toThrow(
+    'wrangler.toml has no line "main = …"',
   );
-  expect(() => wranglerConfig("name = 1\n", settings, "/")).toThrow('wrangler.toml has no line "main = …"');
+});
+
+test("[L188] the Workers of the split form are bound to the objects of their mesh, and only public ones are at workers.dev", () => {
+  const split = { form: "split" as const };
+  const control = configsOf(split).get("control");
+  expect(control?.changed).toEqual([
+    'name = "prod-control"',
+    'main = "/srv/workers/control.ts"',
+    "workers_dev = false",
+    'MESH_NAME = "prod"',
+    'MESH_DOMAIN = "apps.example.com"',
+    'CONTROL_HOST = "prod.example.com"',
+    'REGISTRY_LOCATION = "weur"',
+    ...Array(3).fill('script_name = "prod-objects"'),
+  ]);
+  const built = configsOf(split, true);
+  expect([...built.keys()]).toEqual(["objects", "control", "edge", "ingress"]);
+  expect([...built.values()].some(({ text }) => text.includes('waggle-objects"'))).toBe(false);
+  // What is built already is not built again.
+  expect(built.get("control")?.text).not.toMatch(/\[build\]|dashboard-assets/);
+  expect(built.get("control")?.text).toContain('\n[vars]\nMESH_NAME = "prod"');
+  const dev = configsOf({ ...split, ...site });
+  const isPublic = [...dev].map(([role, { text }]) => [role, text.includes("workers_dev = true")]);
+  expect(isPublic).toEqual([
+    ["objects", false],
+    ["control", true],
+    ["edge", true],
+  ]);
+  const mesh = { ...settings, ...split, ...site };
+  expect(controlUrl(mesh, "acme")).toBe("https://prod-control.acme.workers.dev");
+  expect(edgeUrl(mesh, "acme")).toBe("https://prod-edge.acme.workers.dev");
 });
 
 test.each([

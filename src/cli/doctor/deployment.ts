@@ -1,0 +1,85 @@
+// The checks of a mesh that `waggle deploy` has put on Cloudflare: all its Workers, their secrets, routes and records.
+
+import type { Cli } from "../cli.ts";
+import { type FoundParts, readFoundParts } from "../deploy/account.ts";
+import { createCloudflareApi } from "../deploy/cloudflare-api.ts";
+import { loadDeployFile } from "../deploy/deploy-file.ts";
+import { completeFile } from "../deploy/destroy.ts";
+import { meshWorkers, secretNames } from "../deploy/mesh-workers.ts";
+import { deploymentRefusals, planDeployment } from "../deploy/plan.ts";
+import { type DeploySettings, nothingMade } from "../deploy/settings.ts";
+import { CliError } from "../errors.ts";
+import { type Finding, findingsOf } from "./finding.ts";
+
+const { ok, warn, fail } = findingsOf("deploy");
+
+/** @param path of waggle.deploy.json, which exists */
+export async function checkDeployment(cli: Cli, path: string): Promise<readonly Finding[]> {
+  let check = "configuration";
+  try {
+    const file = await loadDeployFile(path);
+    if (file === null)
+      return [fail(check, `there is no ${path}`, "Run this in its folder, or give --config FILE.")];
+    const settings = completeFile(file, path);
+    const { name, form, account, location } = settings;
+    check = "account";
+    const found = await readFoundParts(createCloudflareApi(cli), settings);
+    return [
+      ok("configuration", `${path}, the mesh ${name} in the form ${form}`),
+      ok("account", account),
+      ok("location", location),
+      ...deploymentFindings(settings, found),
+    ];
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return [fail(check, error.message, error.hint)];
+  }
+}
+
+/** What a deployment of the running release would do is what is wrong. */
+export function deploymentFindings(settings: DeploySettings, found: FoundParts): readonly Finding[] {
+  const refusals = deploymentRefusals(settings, found, { knowsToken: true });
+  if (refusals.length > 0) return refusals.map(({ message, hint }) => fail("deployment", message, hint));
+  const fingerprints = new Map(
+    [...found.workers].flatMap(([name, { fingerprint }]) =>
+      fingerprint === null ? [] : [[name, fingerprint]],
+    ),
+  );
+  const { steps } = planDeployment(settings, nothingMade, found, fingerprints, { knowsToken: true });
+  const names = steps.flatMap((step) => {
+    if (step.kind === "route") return [`route ${step.pattern}`];
+    return step.kind === "record" ? [`DNS record ${step.name}`] : [];
+  });
+  return [
+    ...meshWorkers(settings).map(({ name }) => workerFinding(name, found)),
+    ...secretNames.map((secret) => secretFinding(secret, settings, found)),
+    ...(settings.zone === null ? [] : [nameFinding(names)]),
+  ];
+}
+
+function workerFinding(name: string, { workers }: FoundParts): Finding {
+  const check = `Worker ${name}`;
+  const worker = workers.get(name);
+  if (worker === undefined) return fail(check, "the account has no such Worker", runDeploy);
+  return worker.fingerprint === null
+    ? warn(check, "what is served was not deployed by waggle deploy", "The next waggle deploy replaces it.")
+    : ok(check, "deployed");
+}
+
+function secretFinding(secret: string, settings: DeploySettings, { workers }: FoundParts): Finding {
+  const check = `secret ${secret}`;
+  const lacking = meshWorkers(settings)
+    .map(({ name }) => name)
+    .filter((name) => workers.get(name)?.secrets.includes(secret) !== true);
+  return lacking.length === 0
+    ? ok(check, "set in all Workers")
+    : fail(check, `not set in ${lacking.join(", ")}`, runDeploy);
+}
+
+function nameFinding(missing: readonly string[]): Finding {
+  return missing.length === 0
+    ? ok("names", "all routes and DNS records are there")
+    : fail("names", `missing: ${missing.join(", ")}`, runDeploy);
+}
+
+const runDeploy = "Run waggle deploy, which creates what is missing.";
