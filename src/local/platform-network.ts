@@ -56,7 +56,7 @@ export type NetworkCounts = {
 const platformConnectMs = 19_000;
 const platformReadMs = 120_000;
 
-/** How long the platform keeps an idle connection to a target that does not close it. */
+/** Idle connections to a target, as "Proxy Idle Timeout" on the page above. */
 const pooledIdleMs = 900_000;
 const maxHeadBytes = 128 * 1024;
 

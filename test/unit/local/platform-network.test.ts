@@ -10,6 +10,7 @@ import { originHeader, secretHeader, uncachedHeader } from "../../../src/local/p
 import { PlatformNetwork } from "../../../src/local/platform-network.ts";
 import { makeTestCertificate, type TestCertificate } from "../../../src/local/test-authority.ts";
 import { startedParts } from "../../support/started-parts.ts";
+import { until } from "../../support/until.ts";
 
 const use = startedParts();
 const folder = mkdtempSync(join(tmpdir(), "waggle-network-"));
@@ -37,10 +38,15 @@ type Answer = {
 };
 
 /** Sends a request as a Worker does. */
-function dial(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-  const own = { [originHeader]: url, [secretHeader]: network.access.secret, ...headers };
+function dial(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  method = "GET",
+  { access } = network,
+): Promise<Answer> {
+  const own = { [originHeader]: url, [secretHeader]: access.secret, ...headers };
   return new Promise((resolve, reject) => {
-    const sent = request(network.access.url, { headers: own }, async (response) => {
+    const sent = request(access.url, { method, headers: own }, async (response) => {
       let body = "";
       for await (const part of response) body += part;
       resolve({ status: response.statusCode ?? 0, body, headers: response.headers });
@@ -142,6 +148,77 @@ test("[U432] a WebSocket passes, and its failure is the platform's response", as
   });
   const error = await new Promise<Error>((resolve) => failing.once("error", resolve));
   expect(error.message).toContain("521");
+});
+
+/** A target that ends connections by its own rule, and the requests that it got, by connection. */
+async function target(answer: (socket: Socket, requests: number) => void) {
+  const connections: string[][] = [];
+  const server = createTcpServer((socket) => {
+    const requests: string[] = [];
+    connections.push(requests);
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes) => {
+      requests.push(bytes.toString("latin1").split(" ")[0] ?? "");
+      answer(socket, requests.length);
+    });
+  });
+  return { url: `http://127-0-0-1.edge.test:${await listening(server)}/`, connections };
+}
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+test("[X199] a kept connection that its target ends is not used again, by GET and by POST", async () => {
+  let ends = 0;
+  const { url, connections } = await target((socket) => {
+    socket.write(ok);
+    socket.once("close", () => {
+      ends += 1;
+    });
+    // By its time for idle connections, without a header that announces it.
+    socket.setTimeout(20, () => socket.end());
+  });
+  for (const method of ["GET", "POST", "GET", "POST"]) {
+    expect(await dial(url, {}, method)).toMatchObject({ status: 200, body: "ok" });
+    expect(await dial(url, {}, method)).toMatchObject({ status: 200, body: "ok" });
+    const before = ends;
+    await until("the end of the connection on both sides", () => ends > before);
+  }
+  expect(connections.flat()).toHaveLength(8);
+});
+
+test("[X199] a target that ends connections after 20 ms loses no GET, however the two cross", async () => {
+  const { url } = await target((socket) => {
+    socket.write(ok);
+    socket.setTimeout(20, () => socket.destroy());
+  });
+  for (let count = 0; count < 60; count += 1) {
+    expect(await dial(url)).toMatchObject({ status: 200 });
+    await new Promise((resolve) => setTimeout(resolve, 15 + (count % 10)));
+  }
+});
+
+test("[X199] a kept connection that ends under a request is replaced for a GET, and 520 for a POST", async () => {
+  const breaking = () =>
+    target((socket, requests) => {
+      if (requests > 1) socket.destroy();
+      else socket.write(ok);
+    });
+  const forGet = await breaking();
+  for (const _ of [1, 2]) expect(await dial(forGet.url)).toMatchObject({ status: 200 });
+  expect(forGet.connections).toEqual([["GET", "GET"], ["GET"]]);
+  const forPost = await breaking();
+  expect(await dial(forPost.url, {}, "POST")).toMatchObject({ status: 200 });
+  expect(await dial(forPost.url, {}, "POST")).toMatchObject({ status: 520, body: "error code: 520" });
+  expect(forPost.connections).toEqual([["POST", "POST"]]);
+});
+
+test("[X199] kept connections do not delay the end of the network", async () => {
+  const own = await PlatformNetwork.open({ authority: "" });
+  const port = await listening(echoHost());
+  const url = `http://127-0-0-1.edge.test:${port}/`;
+  expect(await dial(url, {}, "GET", own)).toMatchObject({ status: 200 });
+  const ended = own.close().then(() => "ended");
+  expect(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1_000))])).toBe("ended");
 });
 
 test("[U439] a request that Cloudflare's cache may answer is counted", async () => {
