@@ -262,11 +262,13 @@ const errorHeaders = { "content-type": "text/plain; charset=UTF-8", server: "clo
 /** "Web server returns an unknown error". */
 const unreadable: PlatformError = { status: 520, code: 520 };
 
-/** Passes a response to the Worker. @returns false if it has a head that cannot be sent */
+/** Passes a response to the Worker. @returns false if its head or coding cannot be passed on */
 function relay(response: IncomingMessage, outgoing: ServerResponse): boolean {
   outgoing.sendDate = false;
-  const { statusCode = 520, statusMessage = "", rawHeaders } = response;
+  const { statusCode = 520, statusMessage = "", rawHeaders, headers } = response;
   try {
+    // Node.js reads chunks only, and would pass the rest of the coding on as the body.
+    if (!/^chunked$/i.test(headers["transfer-encoding"] ?? "chunked")) throw new Error("unknown coding");
     outgoing.writeHead(statusCode, statusMessage, responseHeaders(rawHeaders));
   } catch {
     response.destroy();

@@ -3,6 +3,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { expect, test } from "vitest";
@@ -13,13 +14,15 @@ import { until } from "../support/until.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const use = startedParts();
 
-/** A Worker whose requests name what it does: fetches URLs at once, or connects to an address. */
+/** A Worker whose requests name what it does: fetches URLs at once, reads a body, or connects to an address. */
 const program = `
   import { env } from "cloudflare:workers";
   import { restrictFetch, runInvocation } from "./workers/platform/outbound-fetch.ts";
   import { connect } from "./workers/platform/restricted-sockets.ts";
   restrictFetch(env);
   const fetchAll = async (urls) => (await Promise.all(urls.map((url) => fetch(url)))).map(({ status }) => status);
+  const read = async (url, encodeResponseBody) =>
+    [...new Uint8Array(await (await fetch(url, { encodeResponseBody })).arrayBuffer())];
   const open = async (address) => {
     const socket = connect(address, {});
     await socket.opened;
@@ -28,8 +31,8 @@ const program = `
   };
   export default {
     fetch: (request) => runInvocation(async () => {
-      const { urls, address } = await request.json();
-      const done = urls === undefined ? open(address) : fetchAll(urls);
+      const { urls, address, url, encodeResponseBody } = await request.json();
+      const done = urls ? fetchAll(urls) : url ? read(url, encodeResponseBody) : open(address);
       return Response.json(await done.catch((error) => error.message));
     }),
   };`;
@@ -99,6 +102,17 @@ test("[U433] a Worker's seventh request leaves when one of the first six has its
   await until("the eighth request", () => received === 8);
   waiting[0]?.end();
   expect(await statuses).toEqual(urls.map(() => 200));
+});
+
+test("[X200] a Worker that asks for the body of a response as it is encoded gets its bytes", async () => {
+  const run = await startWorker();
+  const zipped = gzipSync("hello hello hello");
+  const port = await listening(
+    createServer((_, response) => response.setHeader("content-encoding", "gzip").end(zipped)),
+  );
+  const url = `http://127-0-0-1.edge.test:${port}/`;
+  expect(await run({ url, encodeResponseBody: "manual" })).toEqual([...zipped]);
+  expect(await run({ url, encodeResponseBody: "automatic" })).toEqual([...Buffer.from("hello hello hello")]);
 });
 
 test("[U444] a Worker connects to names of the test zone, and to no private address and no mail port", async () => {

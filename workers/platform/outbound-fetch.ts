@@ -11,6 +11,9 @@ export type NetworkEnv = { readonly NETWORK_URL: string; readonly NETWORK_SECRET
 const invocations = new AsyncLocalStorage<ConnectionSlots>();
 const runtimeFetch = globalThis.fetch;
 
+/** `fetch` of the runtime takes it, and no type of the language has it. */
+type EncodedInit = RequestInit & { readonly encodeResponseBody?: "automatic" | "manual" };
+
 /** Runs one invocation, with connections of its own. */
 export function runInvocation<T>(work: () => T): T {
   return invocations.run(new ConnectionSlots(), work);
@@ -24,9 +27,12 @@ export function restrictFetch({ NETWORK_URL, NETWORK_SECRET }: NetworkEnv): void
     sent.headers.set(originHeader, request.url);
     sent.headers.set(secretHeader, NETWORK_SECRET);
     if (isUncached(init)) sent.headers.set(uncachedHeader, "1");
-    // A copy of a request may lose its signal.
+    // A copy of a request loses its signal, and whether the body of its response is decoded. The latter cannot be read
+    // from a Request.
     const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
-    const send = () => runtimeFetch(sent, { signal });
+    const { encodeResponseBody } = (init ?? {}) as EncodedInit;
+    const own: EncodedInit = { signal, ...(encodeResponseBody !== undefined && { encodeResponseBody }) };
+    const send = () => runtimeFetch(sent, own);
     return invocations.getStore()?.run(send) ?? send();
   };
 }

@@ -113,6 +113,13 @@ test("[U432] a closed port is 521, a reset connection or garbage 520, and silenc
   expect(network.counts.errors).toMatchObject({ 520: 2, 521: 1, 524: 1 });
 });
 
+test("[X200] a response with another transfer coding than chunked is 520", async () => {
+  const { url } = await target((socket) => {
+    socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  });
+  expect(await dial(url)).toMatchObject({ status: 520, body: "error code: 520" });
+});
+
 test("[U436] a certificate of the test authority is accepted", async () => {
   const port = await listening(
     createSecureServer(tls(certificate), (_, response) => void response.end("ok")),
