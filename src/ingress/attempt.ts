@@ -9,7 +9,9 @@ import { type AttemptReason, countEjection, countOutcome, countSent } from "./co
 import { dialExit, type ServerTarget } from "./exit-attempt.ts";
 import type { Forwarding } from "./forwarding.ts";
 import { dialGateway, type GatewayTarget, type Undelivered } from "./gateway-attempt.ts";
+import { wasNotConnected } from "./platform-failure.ts";
 import { type ProxyRequest, sentTarget } from "./proxy-request.ts";
+import type { UpstreamRequest } from "./upstream-request.ts";
 
 /**
  * A response whose body is unread; `failed` when the connection failed before a response began; why the
@@ -57,7 +59,7 @@ export function startAttempt(
   const sentPath = incoming.target === path ? path : sentTarget(incoming);
   const isExact = sentPath === path && upstream.isRepeatable && options?.hostHeader === undefined;
   const exit = isExact || target.gateway !== null ? null : plane.exit;
-  if (upstream.isRepeatable || target.gateway !== null || exit !== null) {
+  if (upstream.isRepeatable || target.gateway !== null || exit !== null || plane.platformStatuses) {
     state.tried ??= new Set();
     state.tried.add(target.taskId);
   }
@@ -70,7 +72,7 @@ export function startAttempt(
     ? dialGateway(incoming, upstream, target as GatewayTarget, sentPath, options?.hostHeader)
     : exit !== null
       ? dialThroughExit(forwarding, target as ServerTarget, exit)
-      : dial(plane, target.origin + path, upstream.init, options?.marker);
+      : dial(plane, target.origin + path, upstream, options?.marker);
   const outcome = state.clientBody === null ? sent : withClientBody(incoming, sent, state.clientBody);
   trace?.follow(target, outcome);
   if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.openRequests.open(target.taskId, sentMs));
@@ -80,6 +82,7 @@ export function startAttempt(
 /**
  * Sends a request to one URL. Never rejects.
  *
+ * @returns `refused` if the platform says that it did not connect, and the body is left for another attempt
  * @param marker a header that the target sets on every response. A 502, 503 or 504 without it came from
  *   something on the path, such as a tunnel whose agent is disconnected. Without a marker every response
  *   counts as the target's.
@@ -87,13 +90,14 @@ export function startAttempt(
 async function dial(
   policy: DialPolicy,
   url: string,
-  init: RequestInit,
+  { init, streams }: UpstreamRequest,
   marker: string | undefined,
-): Promise<Response | "failed"> {
+): Promise<Response | "failed" | "refused"> {
   try {
     const response = await policy.dial(url, init);
     if (response.status < 502 || !isFromIntermediary(response, policy, marker)) return response;
-    await response.body?.cancel();
+    if (!streams && (await wasNotConnected(response))) return "refused";
+    if (!response.bodyUsed) await response.body?.cancel();
     return "failed";
   } catch {
     // The runtime's errors do not distinguish a refused connection, a reset one and an unknown host name.

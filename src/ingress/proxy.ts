@@ -192,7 +192,7 @@ function sendWithBody(
   const { options = {} } = choice.route.service;
   const watch = bodyWatch(plane, options);
   const source = methodsWithoutBody.has(method) ? null : request.body;
-  if (shouldBufferBody(incoming, options.replayBytes ?? plane.replayBytes, plane)) {
+  if (shouldBufferBody(incoming, options.replayBytes ?? plane.replayBytes, plane, choice.pool)) {
     return withBufferedBody(incoming, watch, (body) =>
       forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
     );

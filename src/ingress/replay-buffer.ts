@@ -4,6 +4,7 @@ import type { Failure } from "../proxy/http/failure.ts";
 import { methodsWithoutBody } from "../proxy/http/methods.ts";
 import type { BodyWatch } from "../proxy/limits.ts";
 import type { DataPlane } from "../proxy/plane.ts";
+import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import { readBody } from "./client-body.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 import { bodyFailure } from "./refusals.ts";
@@ -12,16 +13,20 @@ import { bodyFailure } from "./refusals.ts";
 export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
 /**
- * True if a request's body is buffered: it is small enough, and the buffer has room for it.
+ * True if a request's body is buffered: another target may get it, it is small enough, and the buffer has room for it.
+ * A request that may not be repeated goes on to another static server if the platform says that it did not connect;
+ * gateways and the exit connect before they take a body.
  *
  * @param replayBytes largest body of its service that is buffered
  */
 export function shouldBufferBody(
   { bodyBytes, method, isIdempotent }: ProxyRequest,
   replayBytes: number,
-  { replayBuffer }: Pick<DataPlane, "replayBuffer">,
+  { replayBuffer, platformStatuses }: Pick<DataPlane, "replayBuffer" | "platformStatuses">,
+  { hasOrigins, ids }: Pick<TargetPool, "hasOrigins" | "ids">,
 ): boolean {
-  if (bodyBytes === 0 || bodyBytes === null || methodsWithoutBody.has(method) || !isIdempotent) return false;
+  if (bodyBytes === 0 || bodyBytes === null || methodsWithoutBody.has(method)) return false;
+  if (!isIdempotent && !(platformStatuses && hasOrigins && ids.length > 1)) return false;
   return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
 }
 

@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import type { TableOptions } from "../../src/domain/table/table.ts";
 import { type Backend, http } from "../support/backends.ts";
 import { operatorToken, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
+import { isUnderPlatformRules } from "../support/mesh-process.ts";
 import { startedParts } from "../support/started-parts.ts";
 import { until } from "../support/until.ts";
 
@@ -74,6 +75,10 @@ const framings = [
 ] as const;
 const methods = ["POST", "PUT", "DELETE", "PATCH"];
 
+/** True for a body that is whole before a task gets it: under the platform's rules of any method, see X197. */
+const isBuffered = (method: string, framing: string): boolean =>
+  framing === "Content-Length: 1000" && (isUnderPlatformRules || method === "PUT" || method === "DELETE");
+
 test.each(framings)(
   "[Y39] a client that breaks off %s is not held against a task",
   async (_, framing, body) => {
@@ -93,13 +98,12 @@ test.each(framings)(
       ),
     );
     const plane = await planeOf(tasks);
-    const isBuffered = framing === "Content-Length: 1000";
     for (const method of methods) {
       for (const end of ["destroy", "resetAndDestroy"] as const) {
         const before = broken;
         const client = new RawClient(plane, method, framing, body);
         // A buffered body reaches no task before it is whole.
-        const hasTask = !(isBuffered && (method === "PUT" || method === "DELETE"));
+        const hasTask = !isBuffered(method, framing);
         await client.sent;
         if (hasTask) await until("the request at a task", () => begun > broken);
         client.socket[end]();
@@ -205,7 +209,7 @@ test("[Y39] a task that breaks off an upload is ejected, and the client gets 502
       request.once("data", () => request.socket.destroy());
     }),
   );
-  for (const [, framing, body] of framings) {
+  for (const [, framing, body] of framings.filter(([, framing]) => !isBuffered("POST", framing))) {
     const plane = await planeOf([breaking, breaking]);
     const client = new RawClient(plane, "POST", framing, body);
     // The client goes on sending: the task alone breaks off.

@@ -175,6 +175,59 @@ test("[X51] without platform statuses a 521 is the task's own response", async (
   expect(origins()).toEqual(["http://a"]);
 });
 
+/** A response in the place of task `a`, and the statuses and tasks of a POST on a platform with such responses. */
+async function postBeside(answer: Task, body?: string | ReadableStream<Uint8Array>) {
+  const { send, received, origins } = inProcessPlane(
+    tableOf(1, service(3)),
+    { [originOf("a")]: answer },
+    { platformStatuses: true },
+  );
+  const headers = typeof body === "string" ? lengthOf(body) : { "transfer-encoding": "chunked" };
+  const sent = body === undefined ? {} : { headers, body, duplex: "half" as const };
+  const { status } = await send({ method: "POST", ...sent });
+  return { status, origins: origins().join(" "), last: (await received.at(-1)?.text()) ?? "" };
+}
+
+const platformError =
+  (status: number, code = status): Task =>
+  () =>
+    new Response(`error code: ${code}`, { status });
+
+test.each([
+  [521, 521],
+  [523, 523],
+  [525, 525],
+  [526, 526],
+  [530, 1016],
+  [530, 1033],
+])("[X197] after %i with code %i of the platform a POST goes on to another server", async (status, code) => {
+  for (const body of [undefined, "x=1"]) {
+    const result = await postBeside(platformError(status, code), body);
+    expect(result).toEqual({ status: 200, origins: "http://a http://b", last: body ?? "" });
+  }
+});
+
+test.each<[string, Task]>([
+  ["520", platformError(520)],
+  ["522", platformError(522)],
+  ["524", platformError(524)],
+  ["527", platformError(527)],
+  ["530 with another code", platformError(530, 1020)],
+  ["521 with the body of an application", () => new Response("my 521", { status: 521 })],
+  ["521 without a body", () => new Response(null, { status: 521 })],
+  ["521 and a long body", () => new Response(`error code: 521${"!".repeat(100)}`, { status: 521 })],
+  ["a broken connection", refused],
+])("[X197] after %s a POST goes to no other server, which may be the second to execute it", async (_, task) => {
+  expect(await postBeside(task, "x=1")).toMatchObject({ status: 502, origins: "http://a" });
+});
+
+test("[X197] a POST whose body is too long to keep, or of unknown length, is sent once", async () => {
+  const long = "x".repeat(100_000);
+  expect(await postBeside(platformError(521), long)).toMatchObject({ status: 502, origins: "http://a" });
+  const stream = new Blob(["x=1"]).stream();
+  expect(await postBeside(platformError(521), stream)).toMatchObject({ status: 502, origins: "http://a" });
+});
+
 test("[Y26] REPLAY_BYTES sets the largest body that is buffered", async () => {
   const table = tableOf(1, service(2));
   const put = (replayBytes: number) => {

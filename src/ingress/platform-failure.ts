@@ -1,0 +1,43 @@
+// Cloudflare's responses in the place of a target that it could not reach: which of them prove that nothing was sent.
+
+/**
+ * By status, the codes of failures before a connection: it was refused (521), there is no way to the address (523), no
+ * TLS (525, 526), no address (1016), no connected tunnel (1033). 520, 522, 524 and 527 may come after the request was
+ * sent.
+ *
+ * @see https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+ */
+const unconnectedCodes: Readonly<Record<number, readonly number[]>> = {
+  521: [521],
+  523: [523],
+  525: [525],
+  526: [526],
+  530: [1016, 1033],
+};
+
+/** Longer than the platform's body, such as `error code: 521`. */
+const maxCodeBytes = 64;
+
+/**
+ * True if a response is the platform's, by its body, and says that no connection to the target came about. An
+ * application that responds with such a status has another body. Uses the body up if the status is one of these.
+ */
+export async function wasNotConnected({ status, body }: Response): Promise<boolean> {
+  const codes = unconnectedCodes[status];
+  if (codes === undefined || body === null) return false;
+  const text = await beginningOf(body);
+  return codes.some((code) => text.trim() === `error code: ${code}`);
+}
+
+async function beginningOf(body: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length < maxCodeBytes) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+  }
+  await reader.cancel();
+  return text;
+}
