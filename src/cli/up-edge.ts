@@ -68,7 +68,7 @@ export function addEdgeFlags(command: Command): void {
 
 /** The rules that the options set; undefined without `--edge`. @throws CliError for an option that needs another */
 export function platformSettingsOf(
-  flags: EdgeFlags & { readonly split?: boolean },
+  flags: EdgeFlags & { readonly split?: boolean; readonly ca?: string },
 ): PlatformSettings | undefined {
   if (flags.edge !== true) {
     const given = edgeOptions.find((option) => option.attributeName() in flags);
@@ -76,6 +76,11 @@ export function platformSettingsOf(
     return undefined;
   }
   if (flags.split === true) throw usageError("--edge runs isolates of its own: leave --split out");
+  if (flags.ca !== undefined) {
+    throw usageError(
+      "a Worker trusts the certificates of public authorities only: leave --ca out, or --edge",
+    );
+  }
   return {
     rttMs: flags.rtt ?? defaults.rtt,
     isolates: flags.isolates ?? defaults.isolates,

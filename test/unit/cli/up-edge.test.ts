@@ -5,7 +5,7 @@ import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "../../../src/c
 
 /** The rules of a command line. */
 function settings(...args: readonly string[]) {
-  const command = new Command("up").exitOverride().option("--split");
+  const command = new Command("up").exitOverride().option("--split").option("--ca <file>");
   addEdgeFlags(command);
   command.parse([...args], { from: "user" });
   return platformSettingsOf(command.opts<EdgeFlags>());
@@ -44,6 +44,12 @@ test.each([
   [["--edge", "--object-rate", "0"], "must be a whole number, 1 or more"],
 ])("[U442] %j is refused with what would work", (args, message) => {
   expect(() => settings(...args)).toThrow(message);
+});
+
+test("[X196] --edge with --ca is refused, because no Worker would trust that authority", () => {
+  expect(() => settings("--edge", "--ca", "authority.pem")).toThrow(
+    "public authorities only: leave --ca out, or --edge",
+  );
 });
 
 test("[U443] CI runs the suites about the behavior of a mesh under the rules, and rows of the chaos run", () => {
