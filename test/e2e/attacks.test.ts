@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { MeshEvent } from "../../src/domain/model/event.ts";
-import { freePort, MeshProcess, run } from "../support/mesh-process.ts";
+import { freePort, loopbackHost, MeshProcess, run } from "../support/mesh-process.ts";
 import { exchange } from "../support/raw-exchange.ts";
 import { until } from "../support/until.ts";
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => task.listen(0, "127.0.0.1", resolve));
   mesh = await MeshProcess.start(["--nodes", "1", "--empty"]);
   published = await freePort();
-  const address = `127.0.0.1:${(task.address() as AddressInfo).port}`;
+  const address = `${loopbackHost}:${(task.address() as AddressInfo).port}`;
   await waggle("server", "add", "sockets", "a", address, "-p", `${published}:80`);
   await until("the published port to be open", async () => {
     const response = await fetch(`http://127.0.0.1:${published}/`);

@@ -15,7 +15,7 @@ import {
   type TestPlane,
   tableOf,
 } from "../support/dataplane.ts";
-import { freePort } from "../support/mesh-process.ts";
+import { freePort, isUnderPlatformRules, loopbackHost } from "../support/mesh-process.ts";
 import { missingPrograms, startProgram } from "../support/program.ts";
 import { lines, type RawTask, rawSend, rawTask, requestLine } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
@@ -192,17 +192,30 @@ test.each(["GET", "HEAD"])(
 );
 
 test.each([
-  ["600", "600 Odd", "Content-Length: 3", "status 600"],
-  ["999", "999 Odd", "Content-Length: 3", "status 999"],
-  ["101 without an upgrade", "101 Switching Protocols", "Upgrade: h2c", "status 101"],
-  ["gzip, chunked", "200 OK", "Transfer-Encoding: gzip, chunked", 'Transfer-Encoding "gzip, chunked"'],
+  ["600", "600 Odd", "Content-Length: 3", "a task of app responded with status 600"],
+  ["999", "999 Odd", "Content-Length: 3", "a task of app responded with status 999"],
+  [
+    "101 without an upgrade",
+    "101 Switching Protocols",
+    "Upgrade: h2c",
+    "a task of app responded with status 101",
+  ],
+  // Framing is between Cloudflare's proxy and the task: a Worker learns of no Transfer-Encoding of a response.
+  [
+    "gzip, chunked",
+    "200 OK",
+    "Transfer-Encoding: gzip, chunked",
+    isUnderPlatformRules
+      ? "could not be reached"
+      : 'a task of app responded with Transfer-Encoding "gzip, chunked"',
+  ],
 ])(
   "[X127] a response with %s is 502 with what the task sent, and no other task gets the request",
   async (_name, line, header, what) => {
     const task = await use(() => `HTTP/1.1 ${line}\r\n${header}\r\n\r\n3\r\nabc\r\n0\r\n\r\n`);
     const { status, body } = await send(await publishTask(task), "/");
     expect(status).toBe(502);
-    expect(JSON.parse(body).message).toContain(`a task of app responded with ${what}`);
+    expect(JSON.parse(body).message).toContain(what);
     expect(task.requests).toHaveLength(1);
   },
 );
@@ -266,7 +279,12 @@ test.each(["a\x01b", "a\0b", "a\x7fb", "\x1b[31m", "a\rb"])(
 );
 
 test.each([
-  ["two equal lengths", "200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200],
+  // RFC 9112 §6.3 lets a proxy refuse them. Whether Cloudflare's does is not documented; the one here does.
+  [
+    "two equal lengths",
+    "200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    isUnderPlatformRules ? 502 : 200,
+  ],
   ["two lengths", "200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde", 502],
   ["a length that is no number", "200 OK\r\nContent-Length: 0x3\r\n\r\nabc", 502],
   ["204 with a body", "204 No Content\r\nContent-Length: 3\r\n\r\nabc", 204],
@@ -360,7 +378,7 @@ test.skipIf(noNginx)(
 test("[X129] [X130] [X131] a response names what the client asked for, also beside bytes that are not UTF-8", async () => {
   const task = await use((request) => {
     const host = lines(request, "host")[0];
-    const cookies = `Set-Cookie: a=1; Domain=127.0.0.1\r\nSet-Cookie: b=2\r\nSet-Cookie: c=3; domain=127.0.0.1; Path=/\r\n`;
+    const cookies = `Set-Cookie: a=1; Domain=${loopbackHost}\r\nSet-Cookie: b=2\r\nSet-Cookie: c=3; domain=${loopbackHost}; Path=/\r\n`;
     return `HTTP/1.1 302 Found\r\nLocation: http://${host}/dir/\r\nContent-Location: //${host}/x\r\nRefresh: 0; url=http://${host}\r\nX-Odd: \xe9\r\n${cookies}Content-Length: 0\r\n\r\n`;
   });
   const { text } = await send(await publishTask(task), "/dir", {
@@ -380,9 +398,9 @@ test("[X129] [X130] [X131] a response names what the client asked for, also besi
 });
 
 test("[X131] cookies are not rewritten if one has bytes that would be lost", async () => {
-  const task = await use(() => ok("", "Set-Cookie: a=1; Domain=127.0.0.1\r\nSet-Cookie: b=\xe9\r\n"));
+  const task = await use(() => ok("", `Set-Cookie: a=1; Domain=${loopbackHost}\r\nSet-Cookie: b=\xe9\r\n`));
   const { text } = await send(await publishTask(task), "/");
-  expect(lines(text, "set-cookie")).toEqual(["a=1; Domain=127.0.0.1", "b=\xe9"]);
+  expect(lines(text, "set-cookie")).toEqual([`a=1; Domain=${loopbackHost}`, "b=\xe9"]);
 });
 
 test("[W47] a sticky cookie in a line of its own counts and reaches no task, and UTF-8 survives", async () => {

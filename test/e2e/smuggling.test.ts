@@ -7,7 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readRequest } from "../../src/local/read-request.ts";
-import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { freePort, loopbackHost, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 /** A request as a reader sees it. */
@@ -88,7 +88,7 @@ beforeAll(async () => {
     const task = await Reader.start();
     tasks.push(task);
     const port = await freePort();
-    const address = `127.0.0.1:${task.port}`;
+    const address = `${loopbackHost}:${task.port}`;
     const added = await mesh.waggle("server", "add", name, "a", address, "-p", `${port}:80`);
     expect([added.code, added.err]).toEqual([0, ""]);
     published.push({ name, host, port, task });

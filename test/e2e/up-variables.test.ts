@@ -2,7 +2,7 @@
 
 import { afterAll, expect, test } from "vitest";
 import { silent } from "../support/backends.ts";
-import { freePort, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
+import { freePort, loopbackHost, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const stops: (() => Promise<unknown>)[] = [];
@@ -15,7 +15,7 @@ test("[L85] waggle up passes an option on to the data plane", async () => {
   const mesh = await MeshProcess.start(["--nodes", "0", "--head-timeout", "300ms"]);
   stops.push(() => mesh.remove(), task.stop);
   const port = await freePort();
-  const address = new URL(task.origin).host;
+  const address = `${loopbackHost}:${new URL(task.origin).port}`;
   const added = await mesh.waggle("server", "add", "web", "s1", address, "--publish", String(port));
   expect([added.code, added.err]).toEqual([0, ""]);
   const text = await until("the refusal", async () => {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MeshPlatformReport } from "../../src/local/local-platform.ts";
+import { freshMs } from "../../src/proxy/routing/table-cache.ts";
 import { freePort, type MeshProcess } from "./mesh-process.ts";
 import { until } from "./until.ts";
 
@@ -11,13 +12,21 @@ export function platformReport({ stateDir }: MeshProcess): MeshPlatformReport {
   return JSON.parse(readFileSync(join(stateDir, "edge.json"), "utf8")) as MeshPlatformReport;
 }
 
-/** Publishes the service `web` and waits until it responds. @returns its URL */
+/** Publishes the service `web` and waits until it responds at every isolate. @returns its URL */
 export async function publishWeb(mesh: MeshProcess, replicas: number): Promise<string> {
   const port = await freePort();
   const flags = ["--detach", "--name", "web", "-p", `${port}:80`, "--replicas", String(replicas)];
   const { code, err } = await mesh.waggle("service", "create", ...flags, "waggle/whoami");
   if (code !== 0) throw new Error(`waggle service create: ${err}`);
   const url = `http://127.0.0.1:${port}/`;
-  await until("the service to respond", async () => (await fetch(url)).ok, { withinMs: 60_000 });
+  // An isolate that has just got a table without a task refuses for as long as that counts as fresh.
+  let respondsSinceMs: number | null = null;
+  const respondsAnywhere = async () => {
+    const response = await fetch(url);
+    await response.text();
+    respondsSinceMs = response.ok ? (respondsSinceMs ?? performance.now()) : null;
+    return respondsSinceMs !== null && performance.now() - respondsSinceMs > 3 * freshMs;
+  };
+  await until("the service to respond", respondsAnywhere, { withinMs: 60_000, everyMs: 10 });
   return url;
 }

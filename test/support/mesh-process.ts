@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bindError } from "../../src/local/addresses.ts";
+import { testNameOf } from "../../src/local/platform/test-names.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = join(root, "src/cli/main.ts");
@@ -249,6 +250,9 @@ const platformRules = process.env.WAGGLE_EDGE_FLAGS?.split(" ") ?? null;
 
 /** True if meshes run under the platform's rules. */
 export const isUnderPlatformRules = platformRules !== null;
+
+/** The host of static servers on loopback, as a mesh takes it: no Worker of Cloudflare reaches an address. */
+export const loopbackHost = isUnderPlatformRules ? testNameOf("127.0.0.1") : "127.0.0.1";
 
 /**
  * The flags of the platform's rules, by which the test project `edge` starts all meshes. One with two runtimes has no

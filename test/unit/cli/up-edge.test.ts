@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { addEdgeFlags, type EdgeFlags, platformSettingsOf } from "../../../src/cli/up-edge.ts";
+import { edgeSuites } from "../../support/edge-suites.ts";
 
 /** The rules of a command line. */
 function settings(...args: readonly string[]) {
@@ -52,11 +53,21 @@ test("[X196] --edge with --ca is refused, because no Worker would trust that aut
   );
 });
 
-test("[U443] CI runs the suites about the behavior of a mesh under the rules, and rows of the chaos run", () => {
-  const config = readFileSync("vitest.config.ts", "utf8");
-  const suites = /const edgeSuites = \[([^\]]*)\]/.exec(config)?.[1]?.match(/\w[\w-]*/g) ?? [];
-  expect(suites).toEqual(expect.arrayContaining(["mesh", "dataplane", "balancing"]));
+test("[U443] CI runs the suites of whole meshes under the rules, and rows of the chaos run", () => {
   const run = readFileSync(".ci/run", "utf8");
   expect(run).toMatch(/^tests npm run test:edge$/m);
   expect(run).toMatch(/chaos -- --edge --only/);
+});
+
+const suiteText = (name: string) => readFileSync(`test/e2e/${name}.test.ts`, "utf8");
+
+test("[X198] each end-to-end suite runs under the rules, or the table of suites says why it does not", () => {
+  const files = readdirSync("test/e2e").map((file) => file.replace(/\.test\.ts$/, ""));
+  expect(Object.keys(edgeSuites)).toEqual(files.sort());
+  for (const [name, reason] of Object.entries(edgeSuites)) {
+    const startsMesh = /\bMeshProcess\.start|\bstartPlane\(/.test(suiteText(name));
+    if (reason === null)
+      expect(startsMesh, `${name} starts no mesh, so that the rules mean nothing`).toBe(true);
+    else if (reason.startsWith("starts no mesh")) expect(startsMesh, `${name} starts a mesh`).toBe(false);
+  }
 });

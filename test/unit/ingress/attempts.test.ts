@@ -217,9 +217,12 @@ test.each<[string, Task]>([
   ["521 without a body", () => new Response(null, { status: 521 })],
   ["521 and a long body", () => new Response(`error code: 521${"!".repeat(100)}`, { status: 521 })],
   ["a broken connection", refused],
-])("[X197] after %s a POST goes to no other server, which may be the second to execute it", async (_, task) => {
-  expect(await postBeside(task, "x=1")).toMatchObject({ status: 502, origins: "http://a" });
-});
+])(
+  "[X197] after %s a POST goes to no other server, which may be the second to execute it",
+  async (_, task) => {
+    expect(await postBeside(task, "x=1")).toMatchObject({ status: 502, origins: "http://a" });
+  },
+);
 
 test("[X197] a POST whose body is too long to keep, or of unknown length, is sent once", async () => {
   const long = "x".repeat(100_000);
