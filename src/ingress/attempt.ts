@@ -69,7 +69,15 @@ export function startAttempt(
     else if (silence.secondMs === 0) silence.secondMs = sentMs;
   }
   const sent = target.gateway
-    ? dialGateway(incoming, upstream, target as GatewayTarget, sentPath, options?.hostHeader)
+    ? dialGateway(
+        incoming,
+        upstream,
+        target as GatewayTarget,
+        sentPath,
+        options?.hostHeader,
+        // The attempt at this target is in the list already.
+        state.tried !== null && state.tried.size >= pool.ids.length,
+      )
     : exit !== null
       ? dialThroughExit(forwarding, target as ServerTarget, exit)
       : dial(plane, target.origin + path, upstream, options?.marker);

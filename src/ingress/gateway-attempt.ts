@@ -39,6 +39,10 @@ export type Undelivered =
 const reserveTimeoutMs = 1_000;
 /** The same through the mesh's relay, where the first attempt may open two connections and ask the registry. */
 const relayedReserveTimeoutMs = 3_000;
+/**
+ * The same if no other task is left: a connection with TLS takes three round trips, and a lost packet a second more.
+ */
+const lastReserveTimeoutMs = 10_000;
 
 /** Where an attempt goes. */
 export type GatewayTarget = Target & { readonly gateway: TableGateway };
@@ -60,6 +64,7 @@ export type GatewayCall = {
  *
  * @param path the target that the task gets
  * @param hostHeader the Host that the task gets; absent: the client's
+ * @param isLast no other task is left for the request
  * @returns `failed` if the task may have got the request. Never rejects
  * @see docs/decisions/0074-gateway-proofs.md
  */
@@ -69,6 +74,7 @@ export async function dialGateway(
   target: GatewayTarget,
   path: string,
   hostHeader: string | undefined,
+  isLast: boolean,
 ): Promise<Response | "failed" | Undelivered> {
   const keyId = plane.tables.held?.signingKey ?? null;
   if (keyId === null) return "unreached";
@@ -80,7 +86,8 @@ export async function dialGateway(
   const isUnsafe = streams || target.gateway.transport !== "tunnel" || plane.usesRelay;
   if (!isRepeatable && (isUnsafe || plane.tables.isOlderThan(trustedForMs))) {
     const isRelayed = plane.usesRelay && target.gateway.transport !== "direct";
-    const reserved = await reserve(call, isRelayed ? relayedReserveTimeoutMs : reserveTimeoutMs);
+    const withinMs = isRelayed ? relayedReserveTimeoutMs : reserveTimeoutMs;
+    const reserved = await reserve(call, isLast ? lastReserveTimeoutMs : withinMs);
     if (reserved !== "ready") return reserved;
   }
   return send(call, isRepeatable ? "repeat" : "once", method, init);

@@ -12,6 +12,7 @@ import {
   readAttempt,
   targetHeader,
 } from "../../../src/gateway/attempt.ts";
+import type { PlaneOptions } from "../../../src/proxy/plane.ts";
 import { idOf, taskId } from "../../support/dataplane.ts";
 import { until } from "../../support/until.ts";
 import { inProcessPlane, rawEntry, rawRequest } from "./in-process-plane.ts";
@@ -28,10 +29,13 @@ import {
 const [first, second] = [baseOf("node1"), baseOf("node2")];
 
 /** A plane with two tasks, on node1 and node2. @param behaviors by the base of a node */
-function gatewayPlane(behaviors: Readonly<Record<string, Behavior>> = {}) {
+function gatewayPlane(
+  behaviors: Readonly<Record<string, Behavior>> = {},
+  options: Partial<PlaneOptions> = {},
+) {
   const arrivals: Arrival[] = [];
   const dialGateway = testGateway((arrival) => arrivals.push(arrival), behaviors);
-  return { arrivals, ...inProcessPlane(gatewayTable(1), {}, { dialGateway }) };
+  return { arrivals, ...inProcessPlane(gatewayTable(1), {}, { dialGateway, ...options }) };
 }
 
 test("[O70] an attempt has a proof for the task's node, the target as it came and the client's Host", async () => {
@@ -117,6 +121,47 @@ test("[O71] a POST does not wait longer than a second for a gateway that is sile
     await vi.advanceTimersByTimeAsync(1);
     const response = await sent;
     expect([response.status, response.headers.get("base")]).toEqual([200, second]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("[X201] the last gateway that is left may take ten seconds to connect, and any other one a second", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const slow: Behavior = async (attempt, answer, init) => {
+      if (attempt.kind === "reserve") await new Promise((resolve) => setTimeout(resolve, 9_000));
+      return accept(attempt, answer, init);
+    };
+    const { send, arrivals } = gatewayPlane({ [first]: slow, [second]: slow }, { headTimeoutMs: 30_000 });
+    const sent = send({ method: "POST", body: "order" });
+    while (arrivals.length === 0) await setImmediate();
+    await vi.advanceTimersByTimeAsync(1_000);
+    while (arrivals.length === 1) await setImmediate();
+    await vi.advanceTimersByTimeAsync(9_000);
+    const response = await sent;
+    expect([response.status, response.headers.get("base")]).toEqual([200, second]);
+    expect(arrivals.map(({ base, kind }) => [base, kind])).toEqual([
+      [first, "reserve"],
+      [second, "reserve"],
+      [second, "once"],
+    ]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("[X201] a POST that no gateway connects for is refused after ten seconds more", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const silent: Behavior = () => new Promise(() => undefined);
+    const { send, arrivals } = gatewayPlane({ [first]: silent, [second]: silent }, { headTimeoutMs: 30_000 });
+    const sent = send({ method: "POST", body: "order" });
+    while (arrivals.length === 0) await setImmediate();
+    await vi.advanceTimersByTimeAsync(1_000);
+    while (arrivals.length === 1) await setImmediate();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect((await sent).status).toBe(503);
   } finally {
     vi.useRealTimers();
   }
