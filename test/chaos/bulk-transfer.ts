@@ -1,4 +1,4 @@
-// Sends one GiB through a contender and gets one, in a process of its own.
+// Sends many bytes through a contender and gets as many, in a process of its own.
 
 import { fork } from "node:child_process";
 import { Readable } from "node:stream";
@@ -10,18 +10,18 @@ import { type BulkDigest, bulkBytes, readBulk } from "./bulk.ts";
 export type BulkTimes = { readonly down: number; readonly up: number };
 
 /** @param url of the contender @throws if a byte is missing, added or changed */
-export function transferBulk(url: string): Promise<BulkTimes> {
-  const child = fork(fileURLToPath(import.meta.url), [url], {
+export function transferBulk(url: string, mib: number): Promise<BulkTimes> {
+  const child = fork(fileURLToPath(import.meta.url), [url, String(mib)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   return new Promise((resolve, reject) => {
     child.once("message", (times) => resolve(times as BulkTimes));
-    child.once("exit", (code) => reject(new Error(`the transfer of 1 GiB ended with code ${code}`)));
+    child.once("exit", (code) => reject(new Error(`the transfer of ${mib} MiB ended with code ${code}`)));
   });
 }
 
-async function transfer(url: string): Promise<BulkTimes> {
-  const expected = await readBulk(Readable.from(bulkBytes()));
+async function transfer(url: string, mib: number): Promise<BulkTimes> {
+  const expected = await readBulk(Readable.from(bulkBytes(mib)));
   const timed = async (what: string, run: () => Promise<BulkDigest>): Promise<number> => {
     const startedMs = performance.now();
     const got = await run();
@@ -33,21 +33,22 @@ async function transfer(url: string): Promise<BulkTimes> {
     return (performance.now() - startedMs) / 1000;
   };
   const options = { headersTimeout: 0, bodyTimeout: 0 };
-  const down = await timed("1 GiB down", async () => readBulk((await request(`${url}bulk`, options)).body));
-  const up = await timed("1 GiB up", async () => {
+  const downUrl = `${url}bulk?mib=${mib}`;
+  const down = await timed(`${mib} MiB down`, async () => readBulk((await request(downUrl, options)).body));
+  const up = await timed(`${mib} MiB up`, async () => {
     const response = await request(`${url}bulk`, {
       ...options,
       method: "POST",
-      body: Readable.from(bulkBytes()),
+      body: Readable.from(bulkBytes(mib)),
     });
     const text = await response.body.text();
-    if (response.statusCode !== 200) throw new Error(`1 GiB up: ${response.statusCode} ${text}`);
+    if (response.statusCode !== 200) throw new Error(`${mib} MiB up: ${response.statusCode} ${text}`);
     return JSON.parse(text) as BulkDigest;
   });
   return { down, up };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const times = await transfer(process.argv[2] ?? "");
+  const times = await transfer(process.argv[2] ?? "", Number(process.argv[3]));
   process.send?.(times, () => process.disconnect());
 }

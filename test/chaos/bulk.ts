@@ -1,15 +1,15 @@
-// One GiB that both ends can check: the bytes that a task sends, and the digest of those that it gets.
+// Many bytes that both ends can check: those that a task sends, and the digest of those that it gets.
 
 import { createHash } from "node:crypto";
 
 const chunkBytes = 65_536;
-const bulkChunks = 16_384;
+const chunksPerMib = 16;
 
 export type BulkDigest = { readonly bytes: number; readonly sha256: string };
 
-/** The bytes, in chunks of which each differs from all others. */
-export function* bulkBytes(): Generator<Buffer> {
-  for (let number = 0; number < bulkChunks; number += 1) {
+/** So many MiB, in chunks of which each differs from all others. */
+export function* bulkBytes(mib: number): Generator<Buffer> {
+  for (let number = 0; number < mib * chunksPerMib; number += 1) {
     const chunk = Buffer.alloc(chunkBytes, number % 251);
     chunk.writeUInt32BE(number);
     yield chunk;

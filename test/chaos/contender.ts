@@ -1,5 +1,11 @@
 // A contender of the chaos run: Waggle or HAProxy with its tasks, and the failures that a scenario can cause.
 
+/** The number of a POST is its body, and this header. */
+export const postIdHeader = "x-chaos-id";
+
+/** Why a contender cannot do something, for the table. */
+type Unable = string;
+
 /** The tasks behind a contender. */
 export type Setup = {
   readonly tasks: number;
@@ -23,16 +29,12 @@ export type Contender = {
   readonly drain: (node: number) => Promise<void>;
   /** Replaces all tasks, one after the other. */
   readonly roll: () => Promise<void>;
-  /** Kills the agent of a node with SIGKILL; null for a contender without agents. */
-  readonly killAgent: ((node: number) => Promise<void>) | null;
-  /**
-   * Kills the registry and prevents its restart; null for a contender without one.
-   *
-   * @returns a function that allows the restart
-   */
-  readonly killRegistry: (() => Promise<() => void>) | null;
-  /** Replaces the key of the gateways; null for a contender without gateways. */
-  readonly rotateKey: (() => Promise<void>) | null;
+  /** Kills the agent of a node, and so its gateway, with SIGKILL. It is started again after a moment. */
+  readonly killAgent: ((node: number) => Promise<void>) | Unable;
+  /** Kills the registry and prevents its restart. @returns a function that allows the restart */
+  readonly killRegistry: (() => Promise<() => void>) | Unable;
+  /** Replaces the key of the gateways. */
+  readonly rotateKey: (() => Promise<void>) | Unable;
   /** Null if the nodes are no machines of their own. */
   readonly machines: Machines | null;
   readonly stop: () => Promise<void>;

@@ -5,9 +5,9 @@
 //               503: responds to every second request with a 503 that has the header `x-chaos-app`
 //               slow: takes 500 ms longer      crash: exits a second after its start
 //   FAULT_SLOT  the only slot with the fault; all slots if absent
-//   POSTS_DIR   folder for the ids of received POSTs, one a line
+//   POSTS_DIR   folder for the ids of received POSTs, one a line: also of those whose connection it reset
 //
-// GET /bulk responds with the bytes of bulk.ts, POST /bulk with the number and digest of those it received.
+// GET /bulk?mib=64 responds with as many MiB of bulk.ts, POST /bulk with the number and digest of those it received.
 
 import { appendFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -15,6 +15,7 @@ import { createServer as createTcpServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { bulkBytes, readBulk } from "./bulk.ts";
+import { postIdHeader } from "./contender.ts";
 
 /** Duration of each request, so that some are always open when a failure happens. */
 const workMs = 10;
@@ -52,15 +53,25 @@ function acceptOrReset(socket: Socket): void {
     const firstBytes: Buffer | null = socket.read();
     if (firstBytes === null) return socket.destroy();
     connections += 1;
-    if (connections % 2 === 1) return socket.resetAndDestroy();
+    if (connections % 2 === 1) {
+      const lines = String(firstBytes).split("\r\n");
+      const line = lines.find((text) => text.toLowerCase().startsWith(`${postIdHeader}:`));
+      recordPost(line?.slice(line.indexOf(":") + 1).trim());
+      return socket.resetAndDestroy();
+    }
     socket.unshift(firstBytes);
     server.emit("connection", socket);
   });
 }
 
+function recordPost(id: string | undefined): void {
+  if (id === undefined || env.POSTS_DIR === undefined) return;
+  appendFileSync(join(env.POSTS_DIR, String(process.pid)), `${id}\n`);
+}
+
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.url === "/healthz") return void response.end("ok\n");
-  if (request.url === "/bulk") return answerBulk(request, response);
+  if (request.url?.startsWith("/bulk")) return answerBulk(request, response);
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -68,9 +79,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     // The client disconnected before the end of its request.
     return;
   }
-  if (request.method === "POST" && env.POSTS_DIR !== undefined) {
-    appendFileSync(join(env.POSTS_DIR, String(process.pid)), `${Buffer.concat(chunks)}\n`);
-  }
+  if (request.method === "POST") recordPost(String(Buffer.concat(chunks)));
   requests += 1;
   const refuses = fault === "503" && requests % 2 === 1;
   await new Promise((resolve) => setTimeout(resolve, fault === "slow" ? workMs + slowMs : workMs));
@@ -82,7 +91,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 async function answerBulk(request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     if (request.method === "POST") response.end(JSON.stringify(await readBulk(request)));
-    else Readable.from(bulkBytes()).pipe(response);
+    else Readable.from(bulkBytes(Number(request.url?.split("mib=")[1]))).pipe(response);
   } catch {
     // The client disconnected.
     response.destroy();

@@ -49,9 +49,9 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
         await server.run();
       }
     },
-    killAgent: null,
-    killRegistry: null,
-    rotateKey: null,
+    killAgent: "has no agent",
+    killRegistry: "has no registry",
+    rotateKey: "has no gateways",
     machines: null,
     stop: async () => {
       haproxy.kill("SIGKILL");

@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
+import { postIdHeader } from "./contender.ts";
 
 export type LoadOrder = {
   readonly url: string;
@@ -91,7 +92,8 @@ async function send(
 ): Promise<Pick<Sample, "outcome" | "why">> {
   try {
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await request(url, { method, dispatcher, signal, ...(method === "POST" && { body }) });
+    const post = { body, headers: { [postIdHeader]: body } };
+    const response = await request(url, { method, dispatcher, signal, ...(method === "POST" && post) });
     const text = await response.body.text();
     if (response.statusCode === 200 && text.startsWith("slot ")) return { outcome: "ok", why: "" };
     if (response.headers["x-chaos-app"] !== undefined) return { outcome: "app", why: "" };

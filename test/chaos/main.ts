@@ -1,8 +1,8 @@
 // The chaos run: `npm run chaos`, or `npm run chaos -- --only node-frozen --rate 300 --seconds 12 --json`.
 // Runs each scenario with Waggle and then with HAProxy, in front of tasks of the same program. With `--transport
 // direct` or `tunnel`, Waggle only: its nodes are machines of their own, which it reaches by that transport.
-// With `--edge`, Waggle only: under the rules of Cloudflare's platform (docs/edge.md). Exits with 1 if Waggle lost a
-// request that it could have saved.
+// With `--edge`, Waggle only: under the rules of Cloudflare's platform (docs/edge.md). `--shard 1/2` runs every second
+// scenario, beside another run with 2/2. Exits with 1 if Waggle lost a request that it could have saved.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
@@ -26,6 +26,8 @@ const { values: flags } = parseArgs({
     json: { type: "boolean", default: false },
     transport: { type: "string" },
     edge: { type: "boolean", default: false },
+    shard: { type: "string", default: "1/1" },
+    "bulk-mib": { type: "string", default: "1024" },
   },
 });
 const postShare = 0.05;
@@ -66,7 +68,10 @@ async function main(): Promise<boolean> {
   const names = scenarios.map(({ name }) => name);
   const unknown = flags.only?.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`unknown scenario ${unknown}: use one of ${names.join(", ")}`);
-  const selected = scenarios.filter(({ name }) => flags.only === undefined || flags.only.includes(name));
+  const shard = shardOf(flags.shard);
+  const selected = scenarios
+    .filter(({ name }) => flags.only === undefined || flags.only.includes(name))
+    .filter((_, index) => index % shard.count === shard.number - 1);
   if (!flags.json) console.log(`${preamble()}\n\n${heading}`);
   const isAlone = transport !== null || flags.edge;
   const contenders = isAlone ? (["Waggle"] as const) : (["Waggle", "HAProxy"] as const);
@@ -75,13 +80,20 @@ async function main(): Promise<boolean> {
     for (const name of contenders) {
       const row = await runRow(scenario, name);
       console.log(flags.json ? JSON.stringify(row) : formatRow(row));
-      if (name === "Waggle" && !isWithoutLoss(row)) hasLost = true;
+      if (name === "Waggle" && !isWithoutLoss(row, scenario.deaths)) hasLost = true;
       if (flags.json) continue;
       if (row.note !== undefined) console.log(`${" ".repeat(18)}${row.note}`);
       for (const [why, count] of Object.entries(row.why)) console.log(`${" ".repeat(18)}${count} x ${why}`);
     }
   }
   return hasLost;
+}
+
+/** A share of the scenarios, for runs side by side. @throws Error unless it is written as 1/2 */
+function shardOf(text: string): { readonly number: number; readonly count: number } {
+  const [, number = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (number < 1 || number > count) throw new Error(`cannot read --shard ${text}: write 1/2 or 2/2`);
+  return { number, count };
 }
 
 /** @throws Error unless it is a transport, or absent */
@@ -145,7 +157,9 @@ async function measureScenario(contender: Contender, scenario: Scenario): Promis
   const order = { url: contender.url, rate: Number(flags.rate), postShare, timeoutMs };
   await measure({ ...order, seconds: warmUpSeconds, firstId: -1_000_000 }, async () => undefined);
   const seconds = Math.max(Number(flags.seconds), scenario.seconds ?? 0);
-  return measure({ ...order, seconds, firstId: 0 }, (at) => scenario.act(contender, at));
+  return measure({ ...order, seconds, firstId: 0 }, (at) =>
+    scenario.act(contender, at, { bulkMib: Number(flags["bulk-mib"]) }),
+  );
 }
 
 type Measured = { readonly samples: readonly Sample[]; readonly note: string | undefined };

@@ -12,6 +12,8 @@ export type Scenario = {
   readonly setup: Setup;
   /** Minimum duration of the load; absent: as set for the run. */
   readonly seconds?: number;
+  /** Processes that die at once. Each may take one POST with it that it has not read yet. Absent: none. */
+  readonly deaths?: number;
   /** Why the scenario cannot run on this machine, or with this contender; null if it can. */
   readonly skip: (contender: Contender | null) => string | null;
   /**
@@ -19,8 +21,15 @@ export type Scenario = {
    *
    * @returns what else was measured, for people
    */
-  readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<string | undefined>;
+  readonly act: (
+    contender: Contender,
+    at: (ms: number) => Promise<void>,
+    sizes: ScenarioSizes,
+  ) => Promise<string | undefined>;
 };
+
+/** What a run sets besides its load. */
+type ScenarioSizes = { readonly bulkMib: number };
 
 const never = (): null => null;
 const nothing = async (): Promise<undefined> => undefined;
@@ -28,6 +37,8 @@ const nothing = async (): Promise<undefined> => undefined;
 /** Duration of a frozen or unreachable node. */
 const outageMs = 8_000;
 const beginMs = 1_500;
+/** Load until after the outage. */
+const outageSeconds = 12;
 
 export const scenarios: readonly Scenario[] = [
   { name: "steady", what: "nothing", setup: plain(3), skip: never, act: nothing },
@@ -35,6 +46,7 @@ export const scenarios: readonly Scenario[] = [
     name: "task-killed",
     what: "kill -9 of a task, twice",
     setup: plain(3),
+    deaths: 2,
     skip: never,
     act: async (contender, at) => {
       await at(beginMs);
@@ -47,6 +59,7 @@ export const scenarios: readonly Scenario[] = [
     name: "node-frozen",
     what: "SIGSTOP of node 2's task (and agent) for 8 s",
     setup: plain(3),
+    seconds: outageSeconds,
     skip: never,
     act: async (contender, at) => {
       await at(beginMs);
@@ -58,6 +71,7 @@ export const scenarios: readonly Scenario[] = [
     name: "node-blackholed",
     what: "packets to and from node 2 dropped for 8 s",
     setup: plain(3),
+    seconds: outageSeconds,
     skip: () => (isSandboxed ? null : "needs its own network namespace: unshare and ip, as root on Linux"),
     act: async (contender, at) => {
       await at(beginMs);
@@ -84,6 +98,7 @@ export const scenarios: readonly Scenario[] = [
     name: "flapping",
     what: "task 1 exits a second after each start",
     setup: faulty("crash"),
+    deaths: 5,
     skip: never,
     act: nothing,
   },
@@ -123,10 +138,11 @@ export const scenarios: readonly Scenario[] = [
     name: "agent-killed",
     what: "kill -9 of node 2's agent",
     setup: plain(3),
-    skip: (contender) => (contender !== null && contender.killAgent === null ? "has no agent" : null),
-    act: async (contender, at) => {
+    deaths: 1,
+    skip: lacks("killAgent"),
+    act: async ({ killAgent }, at) => {
       await at(beginMs);
-      await contender.killAgent?.(2);
+      if (typeof killAgent === "function") await killAgent(2);
     },
   },
   {
@@ -134,32 +150,36 @@ export const scenarios: readonly Scenario[] = [
     what: "kill -9 of the registry, which restarts after 20 s; kill -9 of a task meanwhile",
     setup: plain(3),
     seconds: 25,
-    skip: (contender) => (contender !== null && contender.killRegistry === null ? "has no registry" : null),
-    act: async (contender, at) => {
+    deaths: 1,
+    skip: lacks("killRegistry"),
+    act: async ({ killRegistry, killTask }, at) => {
       await at(beginMs);
-      const release = await contender.killRegistry?.();
+      const release = typeof killRegistry === "function" ? await killRegistry() : undefined;
       await at(8_000);
-      await contender.killTask(1);
+      await killTask(1);
       await at(beginMs + 20_000).finally(release);
     },
   },
   {
     name: "gateway-killed",
-    what: "kill -9 of node 2's agent and so of its gateway, which starts again 2 s later, and of node 3's",
+    what: "kill -9 of node 2's agent and so of its gateway, which starts again, and of node 3's",
     setup: plain(3),
-    skip: needsMachines,
-    act: async (contender, at) => {
+    deaths: 2,
+    skip: lacks("killAgent"),
+    act: async ({ killAgent }, at) => {
+      if (typeof killAgent !== "function") return undefined;
       await at(beginMs);
-      await contender.killAgent?.(2);
+      await killAgent(2);
       await at(6_000);
-      await contender.killAgent?.(3);
+      await killAgent(3);
+      return undefined;
     },
   },
   {
     name: "tunnel-cut",
     what: "node 2's connections to the mesh reset, and new ones refused, for 5 s",
     setup: plain(3),
-    skip: needsMachines,
+    skip: needsMachines("nodes of one machine connect to the mesh from one address"),
     act: async ({ machines }, at) => {
       await at(beginMs);
       const restore = machines?.resetConnections(2);
@@ -171,7 +191,7 @@ export const scenarios: readonly Scenario[] = [
     what: "node 2 leaves, joins again, and gets a task",
     setup: plain(3),
     seconds: 25,
-    skip: needsMachines,
+    skip: needsMachines("the agents of `waggle up` stay for as long as the mesh"),
     act: async (contender, at) => {
       await at(beginMs);
       await contender.machines?.leave(2);
@@ -186,28 +206,38 @@ export const scenarios: readonly Scenario[] = [
     what: "the key of the gateways is replaced; routers sign with the new one 15 s later",
     setup: plain(3),
     seconds: 25,
-    skip: (contender) => (contender !== null && contender.rotateKey === null ? "has no gateways" : null),
+    skip: lacks("rotateKey"),
     act: async ({ rotateKey }, at) => {
       await at(beginMs);
-      await rotateKey?.();
+      if (typeof rotateKey === "function") await rotateKey();
     },
   },
   {
     name: "bulk",
-    what: "1 GiB down and 1 GiB up, by one client",
+    what: "1 GiB down and 1 GiB up, by one client (--bulk-mib)",
     setup: plain(3),
     seconds: 20,
     skip: never,
-    act: async ({ url }, at) => {
+    act: async ({ url }, at, { bulkMib }) => {
       await at(beginMs);
-      const { down, up } = await transferBulk(url);
-      return `1 GiB down in ${down.toFixed(1)} s, up in ${up.toFixed(1)} s`;
+      const { down, up } = await transferBulk(url, bulkMib);
+      return `${bulkMib} MiB down in ${down.toFixed(1)} s, up in ${up.toFixed(1)} s`;
     },
   },
 ];
 
-function needsMachines(contender: Contender | null): string | null {
-  return contender !== null && contender.machines === null ? "needs --transport direct or tunnel" : null;
+/** Skips the scenario for a contender that cannot do this, with its reason. */
+function lacks(ability: "killAgent" | "killRegistry" | "rotateKey"): Scenario["skip"] {
+  return (contender) => {
+    const able = contender?.[ability];
+    return typeof able === "string" ? able : null;
+  };
+}
+
+/** @param why the nodes must be machines of their own */
+function needsMachines(why: string): Scenario["skip"] {
+  return (contender) =>
+    contender !== null && contender.machines === null ? `needs --transport direct or tunnel: ${why}` : null;
 }
 
 function plain(tasks: number): Setup {

@@ -40,5 +40,5 @@ export const edgeSuites: Readonly<Record<string, string | null>> = {
   tunnel: "starts no mesh: the object of a tunnel, and a client in the place of its router",
   "up-variables": null,
   waiting: null,
-  "wrong-url": "starts no mesh: servers that are none of a mesh",
+  "wrong-url": "starts no mesh: other servers at the URL of a mesh",
 };
