@@ -97,6 +97,8 @@ export const RestoreStarted = z.object({
   mesh: z.object({ id: z.string(), name: z.string() }),
   /** What the mesh has now. */
   contents: MeshContents,
+  /** The number of the newest event that this is after. Absent in responses of an earlier release. */
+  seq: count.optional(),
 });
 export type RestoreStarted = z.infer<typeof RestoreStarted>;
 
@@ -107,6 +109,11 @@ export const RestoreCommit = z.object({
   replace: z.boolean(),
   /** Nodes that have not returned are not down before this has passed, milliseconds. */
   returnMs: count.max(maxReturnMs),
+  /**
+   * `seq` of the response that the operator confirmed: a mesh that has changed since is not replaced. Absent: not
+   * checked, as by an earlier release.
+   */
+  seq: count.optional(),
   source: z.object({ mesh: z.string().max(200), atMs: count, version: z.string().max(100) }),
 });
 export type RestoreCommit = z.infer<typeof RestoreCommit>;

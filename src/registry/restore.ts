@@ -5,6 +5,7 @@
 // table for a newer one, however long that mesh went on after the backup.
 
 import { MeshError } from "../domain/model/error.ts";
+import { isByOperator, maxEventsKept } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
 import { closeCodes } from "../protocol/agent.ts";
 import {
@@ -49,7 +50,7 @@ export function startRestore(draft: Draft, { step, parts, replace }: RestoreRequ
   const id = context.newId();
   beginTransfer(store, { id, kind: "restore", atMs: nowMs, parts, step });
   const { id: meshId, name } = meshSubject(draft);
-  return { id, mesh: { id: meshId, name }, contents };
+  return { id, mesh: { id: meshId, name }, contents, seq: store.lastEventSeq() };
 }
 
 /** Keeps a part until the restore is committed. It may be sent again. @throws MeshError restore/not-found, restore/invalid */
@@ -84,9 +85,10 @@ export function loadBackup(
   store: RegistryStore,
   { id, commit, actor, before, newSecret, sealSecret, nowMs, meshName }: LoadedRestore,
 ): void {
-  const { replace, returnMs, source } = commit;
+  const { replace, returnMs, source, seq: shownSeq } = commit;
   const transfer = findTransfer(store, "restore", id, nowMs);
   if (!replace) requireEmpty(store, contentsOf(before, store));
+  if (shownSeq !== undefined) requireUnchanged(store, shownSeq, meshName);
   const missing = transfer.parts - store.backup.countParts();
   if (missing > 0) throw invalid(`${missing} of ${transfer.parts} parts of the backup have not arrived`);
   // The mesh stays what its state folder and its clients know it as.
@@ -171,6 +173,35 @@ function requireEmpty(store: RegistryStore, contents: MeshContents): void {
   throw new MeshError(
     "restore/conflict",
     `the mesh ${store.meta("meshName") ?? ""} is not empty, it has ${found}: restore into a new mesh, or replace all of this one with --replace`,
+    { blame: "operator", retry: "never" },
+  );
+}
+
+/** Changes by nodes that a restore takes back, besides all by operators. */
+const lostActions: ReadonlySet<string> = new Set(["node.join", "service.discover"]);
+
+/** Changes that a sentence names. */
+const maxNamedChanges = 5;
+
+/**
+ * The operator confirmed what is lost as it was at an event; what came later was not confirmed.
+ *
+ * @throws MeshError restore/conflict with the changes since
+ */
+function requireUnchanged(store: RegistryStore, shownSeq: number, meshName: string): void {
+  const changes = store
+    .events(shownSeq, maxEventsKept)
+    // A damaged registry may have other numbers, and is mended by a restore.
+    .filter(({ seq }) => Number.isInteger(seq) && seq < maxRisingNumber)
+    .filter((event) => isByOperator(event) || lostActions.has(event.action));
+  if (changes.length === 0) return;
+  const named = changes
+    .slice(0, maxNamedChanges)
+    .map(({ actor, action, subject }) => `${action} ${subject.name} by ${actor}`);
+  const others = changes.length - named.length;
+  throw new MeshError(
+    "restore/conflict",
+    `the mesh ${meshName} has changed since it was shown what the restore deletes (${named.join(", ")}${others > 0 ? ` and ${others} more` : ""}): restore again, and confirm what it has now`,
     { blame: "operator", retry: "never" },
   );
 }

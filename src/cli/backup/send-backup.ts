@@ -53,7 +53,8 @@ export async function sendBackup(
     }
     const { name } = file.head.header.mesh;
     const source = { mesh: name, atMs: Date.parse(at), version: file.head.header.waggle };
-    const commit = { replace, returnMs: flags.nodesReturn, source };
+    const { seq } = started;
+    const commit = { replace, returnMs: flags.nodesReturn, source, ...(seq !== undefined && { seq }) };
     contents = await mesh.postNative(`/mesh/restore/${id}`, commit, MeshContents);
   } finally {
     // If this fails, the mesh deletes the parts by itself.

@@ -603,6 +603,24 @@ describe("restore", () => {
     expect(to.mesh.registry.services().map(({ spec }) => spec.name)).toEqual(["web"]);
   });
 
+  test("[M258] asks again after a change that came while it asked, and names it", async () => {
+    const flags = `--passphrase-file ${key} ${file}`;
+    const keys = typing("test\n");
+    const resume = () => {
+      to.mesh.service("meanwhile");
+      keys.resume();
+    };
+    const refused = await on(to, `restore --replace ${flags}`, { keys: { ...keys, resume } });
+    expect([refused.code, refused.out]).toEqual([1, ""]);
+    expect(refused.err).toContain(
+      "waggle: the mesh test has changed since it was shown what the restore deletes (service.create meanwhile by operator): restore again, and confirm what it has now\n",
+    );
+    expect(to.mesh.registry.services().map(({ spec }) => spec.name)).toEqual(["web", "meanwhile"]);
+    expect(to.mesh.database.exec("SELECT count(*) AS parts FROM transfer_parts")).toEqual([{ parts: 0 }]);
+    const again = await on(to, `restore --replace ${flags}`, { keys: typing("test\n") });
+    expect([again.code, again.err]).toEqual([0, expect.stringContaining("2 services (meanwhile, web)")]);
+  });
+
   test("[L166] a server without the routes is named: an earlier release, or a Docker daemon", async () => {
     await using other = await fakeMesh({
       "GET /version": { json: { Version: "29.1.3", ApiVersion: "1.52" } },

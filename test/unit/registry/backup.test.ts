@@ -235,6 +235,71 @@ describe("a restore", () => {
     });
   });
 
+  /** Sends a backup, and commits it as the operator was shown the mesh before `change`. */
+  function replaceAfter(change: (mesh: TestMesh, nodes: readonly TestNode[]) => void): {
+    readonly mesh: TestMesh;
+    readonly outcome: string;
+    readonly isUnchanged: boolean;
+  } {
+    const { mesh, nodes } = filled();
+    const backup = takeBackup(mesh);
+    mesh.nowMs += 10_000;
+    const id = sendBackup(mesh, backup, true);
+    const seq = mesh.registry.newestEvents(1)[0]?.seq ?? 0;
+    change(mesh, nodes);
+    const before = rows(mesh);
+    const result = mesh.registry.commitRestore(id, { ...commitOf(backup, true), seq }, "operator");
+    return { mesh, outcome: result.ok ? "restored" : refusal(result), isUnchanged: rows(mesh) === before };
+  }
+
+  const webOf = (mesh: TestMesh) => mesh.registry.services()[0]?.id ?? "";
+
+  test.each<[string, (mesh: TestMesh, nodes: readonly TestNode[]) => unknown]>([
+    ["service.create late by operator", (mesh) => mesh.service("late")],
+    ["service.remove web by operator", (mesh) => mesh.registry.removeService(webOf(mesh), "operator")],
+    ["node.join node3 by node node3", (mesh) => mesh.node("node3")],
+    [
+      "network.create late by operator",
+      (mesh) => mesh.registry.createNetwork({ ...networkSpec, name: "late" }, "operator"),
+    ],
+    [
+      "config.create late by operator",
+      (mesh) =>
+        mesh.registry.createDependency(
+          { kind: "config", name: "late", labels: {}, data: secretData },
+          "operator",
+        ),
+    ],
+    [
+      "mesh.rotate-token test by operator",
+      (mesh) => mesh.registry.rotateJoinTokens({ worker: true, manager: false }, "operator"),
+    ],
+  ])("[M258] does not replace a mesh that has changed since it was shown: %s", (change, make) => {
+    const { outcome, isUnchanged } = replaceAfter(make);
+    expect(outcome).toBe(
+      `restore/conflict: the mesh test has changed since it was shown what the restore deletes (${change}): restore again, and confirm what it has now`,
+    );
+    expect(isUnchanged).toBe(true);
+  });
+
+  test("[M258] names five changes and the number of others", () => {
+    const { outcome } = replaceAfter((mesh) => {
+      for (let number = 0; number < 8; number += 1) mesh.service(`late${number}`);
+    });
+    expect(outcome).toContain("service.create late4 by operator and 3 more): restore again");
+  });
+
+  test("[M259] replaces a mesh in which only tasks and nodes have changed their state since", () => {
+    const { outcome } = replaceAfter((busy, [node]) => {
+      if (node === undefined) throw new Error("the mesh has nodes");
+      busy.drop(node);
+      busy.pass(60_000);
+      busy.work([node.id]);
+      expect(busy.registry.newestEvents(50).map(({ action }) => action)).toContain("node.down");
+    });
+    expect(outcome).toBe("restored");
+  });
+
   test.each<[string, (backup: TakenBackup) => TakenBackup, RegExp]>([
     [
       "a table of another program",
