@@ -22,44 +22,72 @@ import type { Branch, Operand, Pipeline, Template } from "./parse.ts";
  */
 export function executeTemplate(template: Template, value: unknown): string {
   const dot = marked(value);
-  return runTemplate(template, { dot, variables: new Map([["$", dot]]) });
+  const run: Run = { texts: [], variables: [{ name: "$", value: dot }] };
+  runTemplate(template, dot, run);
+  return run.texts.join("");
 }
 
-/** The current value, and the variables by name with `$`. */
-type Scope = { readonly dot: TemplateValue; readonly variables: Map<string, TemplateValue> };
+/** What a template has printed, and its variables: the last one of a name counts. A block takes its own back. */
+type Run = { readonly texts: string[]; readonly variables: Variable[] };
+type Variable = { readonly name: string; value: TemplateValue };
 
-function runTemplate(template: Template, scope: Scope): string {
-  let text = "";
+/** The current value, and the variables. */
+type Scope = { readonly dot: TemplateValue; readonly variables: readonly Variable[] };
+
+/** What follows a template: the text after it, or the next or no run of the range around it. */
+type Flow = "next" | "continue" | "break";
+
+function runTemplate(template: Template, dot: TemplateValue, run: Run): Flow {
+  const { texts, variables } = run;
   for (const node of template) {
-    if (node.kind === "text") text += node.text;
-    else if (node.kind === "assign") scope.variables.set(node.name, evaluate(node.pipeline, scope));
-    else if (node.kind === "print") text += textOf(required(evaluate(node.pipeline, scope)));
-    else text += runBranch(node, scope);
+    if (node.kind === "break" || node.kind === "continue") return node.kind;
+    if (node.kind === "text") texts.push(node.text);
+    else if (node.kind === "assign")
+      setVariable(variables, node.name, evaluate(node.pipeline, { dot, variables }), node.isNew);
+    else if (node.kind === "print") texts.push(textOf(required(evaluate(node.pipeline, { dot, variables }))));
+    else {
+      const begin = variables.length;
+      const flow = runBranch(node, dot, run);
+      variables.length = begin;
+      if (flow !== "next") return flow;
+    }
   }
-  return text;
+  return "next";
 }
 
-function runBranch(branch: Branch, scope: Scope): string {
-  const value = evaluate(branch.pipeline, scope);
-  if (branch.kind === "range") return runRange(branch, value, scope);
-  if (!isTrue(value)) return runTemplate(branch.otherwise, scope);
+function runBranch(branch: Branch, dot: TemplateValue, run: Run): Flow {
+  const value = evaluate(branch.pipeline, { dot, variables: run.variables });
+  if (branch.kind === "range") return runRange(branch, value, dot, run);
   const [name] = branch.variables;
-  const variables = name === undefined ? scope.variables : new Map([...scope.variables, [name, value]]);
-  return runTemplate(branch.then, { dot: branch.kind === "with" ? value : scope.dot, variables });
+  if (name !== undefined) setVariable(run.variables, name, value, branch.isNew);
+  if (!isTrue(value)) return runTemplate(branch.otherwise, dot, run);
+  return runTemplate(branch.then, branch.kind === "with" ? value : dot, run);
 }
 
-function runRange({ variables, then, otherwise }: Branch, value: TemplateValue, scope: Scope): string {
-  const entries = rangeOf(value);
-  if (entries.length === 0) return runTemplate(otherwise, scope);
-  return entries
-    .map(([key, item]) => {
-      const [first, second] = variables;
-      const declared: [string, TemplateValue][] = [];
-      if (first !== undefined) declared.push([first, second === undefined ? item : key]);
-      if (second !== undefined) declared.push([second, item]);
-      return runTemplate(then, { dot: item, variables: new Map([...scope.variables, ...declared]) });
-    })
-    .join("");
+function runRange(
+  { variables: names, isNew, then, otherwise }: Branch,
+  value: TemplateValue,
+  dot: TemplateValue,
+  run: Run,
+): Flow {
+  const { variables } = run;
+  const entries = rangeOf(value, names.length);
+  if (entries.length === 0) return runTemplate(otherwise, dot, run);
+  const begin = variables.length;
+  for (const [key, item] of entries) {
+    variables.length = begin;
+    const [first, second] = names;
+    if (first !== undefined) setVariable(variables, first, second === undefined ? item : key, isNew);
+    if (second !== undefined) setVariable(variables, second, item, isNew);
+    if (runTemplate(then, item, run) === "break") break;
+  }
+  return "next";
+}
+
+/** @param isNew true if it is declared, and hides an earlier one of this name until its block ends */
+function setVariable(variables: Variable[], name: string, value: TemplateValue, isNew: boolean): void {
+  if (isNew) variables.push({ name, value });
+  else variableOf(name, variables).value = value;
 }
 
 function evaluate(pipeline: Pipeline, scope: Scope): TemplateValue {
@@ -87,15 +115,20 @@ function operandValue(operand: Operand, scope: Scope): TemplateValue {
     case "function":
       return call(operand.name, []);
     case "field":
-      return fieldOf(operand.of === null ? scope.dot : variableOf(operand.of, scope), operand.path);
+      return fieldOf(
+        operand.of === null ? scope.dot : variableOf(operand.of, scope.variables).value,
+        operand.path,
+      );
     case "group":
       return fieldOf(evaluate(operand.pipeline, scope), operand.path);
   }
 }
 
-function variableOf(name: string, { variables }: Scope): TemplateValue {
-  if (variables.has(name)) return variables.get(name);
-  throw refused(`no variable ${name}`, `variables: ${[...variables.keys()].join(", ")}`);
+function variableOf(name: string, variables: readonly Variable[]): Variable {
+  const found = variables.findLast((variable) => variable.name === name);
+  if (found !== undefined) return found;
+  const known = [...new Set(variables.map((variable) => variable.name))];
+  throw refused(`no variable ${name}`, `variables: ${known.join(", ")}`);
 }
 
 function fieldOf(value: TemplateValue, path: readonly string[]): TemplateValue {

@@ -2,6 +2,7 @@
 
 import { printable, printableJson } from "../../domain/model/printable.ts";
 import { usageError } from "../errors.ts";
+import { FloatLiteral } from "./tokens.ts";
 
 /** A string of the mesh, which may have characters that a terminal acts on. */
 class MeshText {
@@ -79,6 +80,7 @@ export function textOf(value: TemplateValue): string {
   if (typeof value === "string") return value;
   if (value instanceof MeshText) return printable(value.text);
   if (value === null || value === undefined) return "<nil>";
+  if (value instanceof FloatLiteral) return String(value.number);
   if (typeof value === "object") return printableJson(JSON.stringify(rawValue(value)));
   return String(value);
 }
@@ -87,6 +89,7 @@ export function textOf(value: TemplateValue): string {
 function rawValue(value: TemplateValue): unknown {
   if (value instanceof MissingField) return undefined;
   if (value instanceof MeshText) return value.text;
+  if (value instanceof FloatLiteral) return value.number;
   return Array.isArray(value) ? value.map(rawValue) : value;
 }
 
@@ -107,7 +110,8 @@ export function itemOf(value: TemplateValue, key: TemplateValue): TemplateValue 
 /** The fields of an object; null for every other value. */
 export function objectOf(value: TemplateValue): Readonly<Record<string, unknown>> | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  const isOwnType = value instanceof MeshText || value instanceof MissingField;
+  const isOwnType =
+    value instanceof MeshText || value instanceof MissingField || value instanceof FloatLiteral;
   return isOwnType ? null : (value as Readonly<Record<string, unknown>>);
 }
 
@@ -116,9 +120,13 @@ const maxRange = 10_000;
 /**
  * Keys and items that `range` iterates over: of a list, of an object by key, of a whole number from 0 up to it.
  *
+ * @param variables that are set for each item; a whole number has no keys, so that it takes one at most
  * @throws a usage error for another value, as in Go; nil and a missing field are empty
  */
-export function rangeOf(value: TemplateValue): readonly (readonly [TemplateValue, TemplateValue])[] {
+export function rangeOf(
+  value: TemplateValue,
+  variables: number,
+): readonly (readonly [TemplateValue, TemplateValue])[] {
   if (Array.isArray(value)) return value.map((item, index) => [index, marked(item)]);
   const object = objectOf(value);
   if (object !== null)
@@ -127,7 +135,13 @@ export function rangeOf(value: TemplateValue): readonly (readonly [TemplateValue
       .map((key) => [marked(key), marked(object[key])]);
   const raw = rawValue(value);
   if (raw === null || raw === undefined) return [];
-  if (typeof raw === "number" && Number.isInteger(raw) && raw <= maxRange)
+  const isWhole = Number.isInteger(raw) && !(value instanceof FloatLiteral);
+  if (isWhole && variables > 1)
+    throw usageError(
+      `range cannot use ${textOf(value)} to iterate over more than one variable`,
+      "write {{range $i := 3}}: a whole number has no keys",
+    );
+  if (typeof raw === "number" && isWhole && raw <= maxRange)
     return Array.from({ length: Math.max(0, raw) }, (_, index) => [index, index]);
   throw usageError(
     `range cannot iterate over ${textOf(value)}`,

@@ -5,7 +5,7 @@
 
 import { usageError } from "../errors.ts";
 import { functions } from "./functions.ts";
-import { type Token, tokensOf } from "./tokens.ts";
+import { type Literal, type Token, tokensOf } from "./tokens.ts";
 
 /** A template: texts and actions in order. */
 export type Template = readonly TemplateNode[];
@@ -13,7 +13,15 @@ export type Template = readonly TemplateNode[];
 type TemplateNode =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly pipeline: Pipeline }
-  | { readonly kind: "assign"; readonly name: string; readonly pipeline: Pipeline }
+  | {
+      readonly kind: "assign";
+      readonly name: string;
+      readonly isNew: boolean;
+      readonly pipeline: Pipeline;
+    }
+  /** Ends the run of a range's body, or its whole range. */
+  | { readonly kind: "continue" }
+  | { readonly kind: "break" }
   | Branch;
 
 /** `if`, `with` or `range`, with its `else`. */
@@ -21,6 +29,8 @@ export type Branch = {
   readonly kind: "if" | "with" | "range";
   /** The variables of `range $i, $v := …` or `with $v := …`; the last one is the value. */
   readonly variables: readonly string[];
+  /** False if existing variables are set: `range $v = …`. */
+  readonly isNew: boolean;
   readonly pipeline: Pipeline;
   readonly then: Template;
   readonly otherwise: Template;
@@ -31,8 +41,11 @@ export type Pipeline = readonly Command[];
 
 type Command = readonly [Operand, ...Operand[]];
 
+/** How many variables a branch may have. */
+const maxVariables: Readonly<Record<Branch["kind"], number>> = { if: 1, with: 1, range: 2 };
+
 export type Operand =
-  | { readonly kind: "literal"; readonly value: string | number | boolean | null }
+  | { readonly kind: "literal"; readonly value: Literal }
   /** A function with the arguments that follow it in its command. */
   | { readonly kind: "function"; readonly name: string }
   /** `.A.B` of the current value, or of a variable. */
@@ -102,6 +115,8 @@ function endOfAction(text: string, start: number): number {
 class Parser {
   readonly #pieces: readonly Piece[];
   #at = 0;
+  /** The bodies of `range` around the current piece. */
+  #ranges = 0;
 
   constructor(pieces: readonly Piece[]) {
     this.#pieces = pieces;
@@ -130,31 +145,47 @@ class Parser {
   #action(text: string): TemplateNode {
     const [, word, rest = ""] = /^(if|range|with)\b(.*)$/s.exec(text) ?? [];
     if (word !== undefined) return this.#branch(word as Branch["kind"], rest, text);
-    const [, name, assigned] = /^(\$\w+)\s*:?=(.*)$/s.exec(text) ?? [];
-    if (name !== undefined) return { kind: "assign", name, pipeline: parsePipeline(assigned ?? "", text) };
+    if (text === "break" || text === "continue") {
+      if (this.#ranges > 0) return { kind: text };
+      throw unreadable(`{{${text}}}`, "write it between {{range …}} and its {{end}}");
+    }
+    const [, name, operator, assigned = ""] = /^(\$\w*)\s*(:?=)(.*)$/s.exec(text) ?? [];
+    if (name !== undefined)
+      return { kind: "assign", name, isNew: operator === ":=", pipeline: parsePipeline(assigned, text) };
     return { kind: "print", pipeline: parsePipeline(text, text) };
   }
 
   #branch(kind: Branch["kind"], condition: string, text: string): Branch {
-    const [, declared, rest] = /^\s*(\$\w+(?:\s*,\s*\$\w+)?)\s*:=(.*)$/s.exec(condition) ?? [];
+    const [, declared, operator, rest] = /^\s*(\$\w*(?:\s*,\s*\$\w*)*)\s*(:?=)(.*)$/s.exec(condition) ?? [];
     const variables = declared?.split(",").map((name) => name.trim()) ?? [];
+    const most = maxVariables[kind];
+    if (variables.length > most)
+      throw unreadable(
+        `{{${text}}}`,
+        `${kind} declares ${most === 1 ? "one variable" : "two variables"} at most`,
+      );
     const pipeline = parsePipeline(rest ?? condition, text);
+    const depth = kind === "range" ? 1 : 0;
+    this.#ranges += depth;
     const then = this.list();
-    const otherwise = this.#otherwise(text);
-    return { kind, variables, pipeline, then, otherwise };
+    this.#ranges -= depth;
+    const otherwise = this.#otherwise(kind, text);
+    return { kind, variables, isNew: operator !== "=", pipeline, then, otherwise };
   }
 
   /** What follows `else`, up to and with the `end` of the branch. */
-  #otherwise(opened: string): Template {
+  #otherwise(kind: Branch["kind"], opened: string): Template {
     const piece = this.#peek();
     if (piece === undefined) throw unreadable(`{{${opened}}}`, "close it with {{end}}");
     this.#at++;
     if (piece.text === "end") return [];
-    const [, chained] = /^else\s+(if\b.*)$/s.exec(piece.text) ?? [];
-    // `else if` shares the end of its branch.
-    if (chained !== undefined) return [this.#action(chained)];
-    if (piece.text !== "else")
-      throw unreadable(`{{${piece.text}}}`, "write {{else}}, {{else if …}} or {{end}}");
+    const [, chained, word] = /^else\s+((if|with)\b.*)$/s.exec(piece.text) ?? [];
+    // `else if` shares the end of its `if`, and `else with` that of its `with`.
+    if (chained !== undefined && word === kind) return [this.#action(chained)];
+    if (piece.text !== "else") {
+      const chain = kind === "range" ? "" : `, {{else ${kind} …}}`;
+      throw unreadable(`{{${piece.text}}}`, `write {{else}}${chain} or {{end}} after {{${opened}}}`);
+    }
     const nodes = this.list();
     const end = this.#peek();
     if (end?.text !== "end") throw unreadable(`{{${opened}}}`, "close it with {{end}}");
@@ -204,6 +235,8 @@ class TokenReader {
     }
     const [first, ...rest] = operands;
     if (first === undefined) throw this.#error(syntax);
+    if (first.kind === "literal" && first.value === null)
+      throw this.#error("nil is an argument, as in {{eq .Name nil}}, and no value of its own");
     if (rest.length > 0 && first.kind !== "function") throw this.#error("only functions take arguments");
     return [first, ...rest];
   }

@@ -1,17 +1,28 @@
 // The tokens of an action of a template.
 
+/** A number that is written with a fraction or an exponent. Go distinguishes it from whole numbers: `2.0`. */
+export class FloatLiteral {
+  readonly number: number;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
+export type Literal = string | number | boolean | null | FloatLiteral;
+
 export type Token =
   | { readonly kind: "pipe" }
   | { readonly kind: "open" }
   /** `)`, with the fields that follow it: `(index .A 0).Name`. */
   | { readonly kind: "close"; readonly path: readonly string[] }
   | { readonly kind: "word"; readonly word: string }
-  | { readonly kind: "literal"; readonly value: string | number | boolean | null }
+  | { readonly kind: "literal"; readonly value: Literal }
   /** Fields of the current value (null) or of a variable. */
   | { readonly kind: "field"; readonly variable: string | null; readonly path: readonly string[] };
 
 const pattern =
-  /\s+|(?<pipe>\|)|(?<open>\()|(?<close>\)(?:\.\w+)*)|(?<quoted>"(?:[^"\\\n]|\\.)*")|(?<raw>`[^`]*`)|(?<number>-?\d+(?:\.\d+)?(?![\w.]))|(?<field>(?:\$\w*)?(?:\.\w+)+|\$\w*|\.(?!\w))|(?<word>[A-Za-z_]\w*)/gy;
+  /\s+|(?<pipe>\|)|(?<open>\()|(?<close>\)(?:\.\w+)*)|(?<quoted>"(?:[^"\\\n]|\\.)*")|(?<raw>`[^`]*`)|(?<number>[-+]?\d\w*(?:\.\w*)?(?:(?<=[eE])[-+]\d+)?(?![\w.]))|(?<field>(?:\$\w*)?(?:\.\w+)+|\$\w*|\.(?!\w))|(?<word>[A-Za-z_]\w*)/gy;
 
 const constants: Readonly<Record<string, boolean | null>> = { true: true, false: false, nil: null };
 
@@ -40,7 +51,10 @@ function tokenOf(groups: Readonly<Record<string, string | undefined>>): Token | 
     return value === null ? "unreadable" : { kind: "literal", value };
   }
   if (raw !== undefined) return { kind: "literal", value: raw.slice(1, -1) };
-  if (number !== undefined) return { kind: "literal", value: Number(number) };
+  if (number !== undefined) {
+    const value = numberOf(number);
+    return value === null ? "unreadable" : { kind: "literal", value };
+  }
   if (field !== undefined) {
     const [, variable = null, path = ""] = /^(\$\w*)?(.*)$/s.exec(field) ?? [];
     return { kind: "field", variable, path: pathOf(path) };
@@ -49,6 +63,21 @@ function tokenOf(groups: Readonly<Record<string, string | undefined>>): Token | 
   return Object.hasOwn(constants, word)
     ? { kind: "literal", value: constants[word] ?? null }
     : { kind: "word", word };
+}
+
+/** A number in the syntax of Go; null for another text, and for a whole number that is not exact. */
+function numberOf(text: string): number | FloatLiteral | null {
+  const [, sign = "", digits = ""] =
+    /^([-+]?)(.*)$/.exec(text.replaceAll(/(?<=[\dxXoObB])_(?=\w)/g, "")) ?? [];
+  const factor = sign === "-" ? -1 : 1;
+  if (/^0[0-7]+$/.test(digits)) return factor * Number.parseInt(digits, 8);
+  if (/^(?:0|[1-9]\d*|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)$/.test(digits)) {
+    const number = factor * Number(digits);
+    return Number.isSafeInteger(number) ? number : null;
+  }
+  if (/^\d+(?:\.\d*)?(?:[eE][-+]?\d+)?$/.test(digits) && /[.eE]/.test(digits))
+    return new FloatLiteral(factor * Number(digits));
+  return null;
 }
 
 /** `.A.B` as its names. */

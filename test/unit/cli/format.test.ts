@@ -129,6 +129,18 @@ test.each([
 test.each([
   ["{{range 3}}{{.}}{{end}}|{{range 0}}x{{else}}zero{{end}}", "012|zero\n"],
   ["{{range .Missing}}x{{else}}missing{{end}}", "missing\n"],
+  ["{{range $i := 3}}{{$i}}{{.}} {{end}}", "00 11 22 \n"],
+  ["{{range 3}}{{if eq . 1}}{{continue}}{{end}}{{.}}{{end}}", "02\n"],
+  ["{{range 2}}{{range 3}}{{if eq . 1}}{{break}}{{end}}{{.}}{{end}};{{end}}", "0;0;\n"],
+  ["{{$n := 0}}{{range 3}}{{$n = .}}{{end}}{{$n}}", "2\n"],
+  ["{{$n := 7}}{{range $n = 3}}{{end}}{{$n}}", "2\n"],
+  ['{{$i := 0}}{{$v := 0}}{{range $i, $v = split "a,b" ","}}{{end}}{{$i}}{{$v}}', "1b\n"],
+  ["{{$z := 0}}{{if true}}{{$z := 1}}{{$z}}{{end}}{{$z}}", "10\n"],
+  ["{{with 0}}a{{else with 1}}b{{.}}{{end}}", "b1\n"],
+  [
+    "{{range 0b11}}{{.}}{{end}} {{010}} {{0o17}} {{+3}} {{-0x10}} {{1_000}} {{1.}} {{1.5e-3}}",
+    "012 8 15 3 -16 1000 1 0.0015\n",
+  ],
 ])("[L203] %j iterates as in Docker's CLI", async (template, expected) => {
   await using mesh = await fakeMesh(routes);
   const { out } = await runOn(mesh, ["service", "ls", "--format", template]);
@@ -141,7 +153,23 @@ test.each([
   ["{{range true}}x{{end}}", 2, "range cannot iterate over true"],
   ["{{range 1000000000}}x{{end}}", 2, "range cannot iterate over 1000000000"],
   ["{{.Name.text}}", 1, "no field .Name.text"],
-])("[L203] %j is refused: a text is no list and has no fields", async (template, exitCode, message) => {
+  ["{{range $i, $v := 3}}x{{end}}", 2, "range cannot use 3 to iterate over more than one variable"],
+  ["{{range $i, $v := 0}}x{{end}}", 2, "range cannot use 0 to iterate over more than one variable"],
+  ['{{range $i, $v := len "abc"}}x{{end}}', 2, "range cannot use 3 to iterate"],
+  ["{{range 2.0}}x{{end}}", 2, "range cannot iterate over 2"],
+  ["{{range $a, $b, $c := .}}x{{end}}", 2, "range declares two variables at most"],
+  ["{{with $a, $b := 3}}x{{end}}", 2, "with declares one variable at most"],
+  ["{{if $a, $b := 3}}x{{end}}", 2, "if declares one variable at most"],
+  ["{{range nil}}x{{end}}", 2, "nil is an argument"],
+  ["{{nil}}", 2, "nil is an argument"],
+  ["{{with 0}}a{{else if 1}}b{{end}}", 2, "cannot read {{else if 1}}"],
+  ["{{range 0}}a{{else}}{{break}}{{end}}", 2, "cannot read {{break}}"],
+  ["{{if true}}{{continue}}{{end}}", 2, "cannot read {{continue}}"],
+  ["{{$y = 2}}", 1, "no variable $y"],
+  ["{{if true}}{{$z := 1}}{{end}}{{$z}}", 1, "no variable $z"],
+  ["{{99999999999999999999}}", 2, "cannot read {{99999999999999999999}}"],
+  ["{{089}}", 2, "cannot read {{089}}"],
+])("[L203] %j is refused as by Docker's CLI", async (template, exitCode, message) => {
   await using mesh = await fakeMesh(routes);
   const { code, out, err } = await runOn(mesh, ["service", "ls", "--format", template]);
   expect([code, out, err]).toEqual([exitCode, "", expect.stringContaining(message)]);
