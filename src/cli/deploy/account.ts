@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { type CloudflareApi, isNotFound } from "./cloudflare-api.ts";
-import { deployForms, meshWorkers, workerName } from "./mesh-workers.ts";
+import { deployForms, meshWorkers } from "./mesh-workers.ts";
 import type { DeploySettings } from "./settings.ts";
 
 const Account = z.object({ id: z.string(), name: z.string() });
@@ -67,7 +67,7 @@ export type FoundWorker = {
 };
 
 export type FoundParts = {
-  /** By name: the Workers of the mesh that exist, and the one that would have its registry in the other form. */
+  /** By name, those that exist of the Workers that the mesh has in either form. */
   readonly workers: ReadonlyMap<string, FoundWorker>;
   /** The account's subdomain of workers.dev; null if it has none, or if the mesh has a zone. */
   readonly workersDev: string | null;
@@ -88,12 +88,11 @@ export function listZones(api: CloudflareApi, name?: string): Promise<readonly C
 
 /** Reads all that a plan depends on. It changes nothing. */
 export async function readFoundParts(api: CloudflareApi, settings: DeploySettings): Promise<FoundParts> {
-  const { account, name, zone } = settings;
-  const registries = deployForms.map((form) => workerName({ form, name }, "objects"));
+  const { account, zone } = settings;
   const workers = new Map<string, FoundWorker>();
-  for (const worker of new Set([...meshWorkers(settings).map((one) => one.name), ...registries])) {
-    const found = await readWorker(api, account, worker);
-    if (found !== null) workers.set(worker, found);
+  for (const { name } of deployForms.flatMap((form) => meshWorkers({ ...settings, form }))) {
+    const found = await readWorker(api, account, name);
+    if (found !== null) workers.set(name, found);
   }
   if (zone === null)
     return { workers, workersDev: await readWorkersDev(api, account), zone: null, records: [], routes: [] };

@@ -72,9 +72,9 @@ export function deploymentRefusals(
   found: FoundParts,
   { newTokens = false, downgrade = false, knowsToken = false, releases }: DeployOptions = {},
 ): readonly DeployRefusal[] {
-  const ofForm = otherFormRefusals(settings, found);
-  // Names that lead to the mesh of the other form are no reasons of their own.
-  if (ofForm.length > 0) return ofForm;
+  const ofRegistry = registryRefusals(settings, found);
+  // Names that lead to that mesh are no reasons of their own.
+  if (ofRegistry.length > 0) return ofRegistry;
   return [
     ...workerRefusals(settings, found),
     ...(newTokens || knowsToken ? [] : secretRefusals(settings, found)),
@@ -316,20 +316,19 @@ function strangerRefusals(
  * A registry stays in the Worker that it was created in. Cloudflare can transfer its class to another one, but not
  * back by a rollback, and the other Worker begins with an empty registry if the transfer is left out.
  */
-function otherFormRefusals({ form, name }: DeploySettings, { workers }: FoundParts): DeployRefusal[] {
-  return deployForms
-    .filter((other) => other !== form)
-    .flatMap((other) => {
-      const holder = workerName({ form: other, name }, "objects");
-      const found = workers.get(holder);
-      if (found?.hasRegistry !== true || found.variables.MESH_NAME !== name) return [];
-      return [
-        {
-          message: `the mesh ${name} has the form ${other}: its registry is in the Worker ${holder}, and deploy moves no registry`,
-          hint: `deploy with --form ${other}; to change the form, take a backup (waggle backup), deploy a mesh under another name (waggle deploy --name NEW --config NEW.json --form ${form}), and restore into it (waggle restore): docs/deploy.md`,
-        },
-      ];
-    });
+function registryRefusals({ form, name }: DeploySettings, { workers }: FoundParts): DeployRefusal[] {
+  const own = workerName({ form, name }, "objects");
+  const others = [...workers].filter(
+    ([worker, { hasRegistry, variables }]) => worker !== own && hasRegistry && variables.MESH_NAME === name,
+  );
+  return others.map(([holder]) => {
+    const other = deployForms.find((one) => workerName({ form: one, name }, "objects") === holder);
+    const move = `take a backup (waggle backup), deploy a mesh under another name (waggle deploy --name NEW --config NEW.json --form ${form}), and restore into it (waggle restore): docs/deploy.md`;
+    return {
+      message: `the registry of the mesh ${name} is in the Worker ${holder}, ${other === undefined ? "as an earlier release had it" : `as in the form ${other}`}, and deploy moves no registry`,
+      hint: other === undefined ? move : `deploy with --form ${other}; to change the form, ${move}`,
+    };
+  });
 }
 
 function releaseRefusals(releases: Releases | undefined): DeployRefusal[] {

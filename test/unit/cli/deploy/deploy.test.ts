@@ -537,7 +537,9 @@ test("[L185] a mesh that exists keeps its form, also without its file, and is no
     rmSync(run.config);
     const refused = await runDeploy(run, splitAnswers);
     expect(refused).toMatchObject({ code: 1, out: "" });
-    expect(refused.err).toContain("deploy moves no registry\ndeploy with --form single; to change the form");
+    expect(refused.err).toContain(
+      "deploy moves no registry\ndeploy with --form single; to change the form, take a backup",
+    );
     expect([...world.workers.keys()]).toEqual(["waggle"]);
     expect(existsSync(run.config)).toBe(false);
   });

@@ -196,11 +196,14 @@ test("[L184] a Worker that lacks the operator token gets the one that this machi
 test("[L185] a registry is not moved between the forms: the refusal says how to get to the other one", () => {
   const [one] = refusals(workersOf(mesh), split);
   expect(one?.message).toBe(
-    "the mesh waggle has the form single: its registry is in the Worker waggle, and deploy moves no registry",
+    "the registry of the mesh waggle is in the Worker waggle, as in the form single, and deploy moves no registry",
   );
   expect(one?.hint).toContain("waggle backup");
   const [four] = refusals(splitWorkers());
-  expect(four?.message).toContain("has the form split: its registry is in the Worker waggle-objects");
+  expect(four?.message).toContain("is in the Worker waggle-objects, as in the form split");
+  // Before there was a Worker for the objects, the control Worker had them.
+  const [early] = refusals(splitWorkers({ objects: null, control: { hasRegistry: true } }), split);
+  expect(early?.message).toContain("is in the Worker waggle-control, as an earlier release had it");
   // Another Worker with the name of the mesh is not in the way.
   expect(refusals(workersOf({ ...mesh, isWaggle: false, hasRegistry: false }), split)).toEqual([]);
   expect(refusals(splitWorkers(), split)).toEqual([]);
