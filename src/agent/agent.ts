@@ -61,7 +61,9 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
     routeUrl(options.url, "");
     const { runtime, kind, daemon } = await makeRuntime(options);
     try {
-      const releaseStateDir = options.handOver === undefined ? acquireStateDir(options.stateDir) : () => {};
+      const { stateDir, ingress, handOver } = options;
+      const releaseStateDir =
+        handOver === undefined ? acquireStateDir(stateDir, ingress?.lockNote) : () => undefined;
       try {
         const discovered = options.discovers ? daemon : undefined;
         await new NodeAgent({ ...options, runtime: kind }, runtime, stop, discovered).run();

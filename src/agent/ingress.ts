@@ -26,6 +26,8 @@ export type RunningIngress = {
 };
 
 export type NodeIngress = {
+  /** What the agent's lock says of this process, JSON data. */
+  readonly lockNote: object;
   /** Rejects with a MeshError if it can never work. */
   readonly start: (context: IngressContext) => Promise<RunningIngress>;
   /** Removes what it has saved of a mesh of which this machine is no longer a node: its table and its keys. */

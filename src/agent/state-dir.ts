@@ -20,12 +20,13 @@ type GatewayState = z.infer<typeof GatewayState>;
  * Creates the folder if it is missing, and locks it for this process. The lock of an ended agent is taken
  * over.
  *
+ * @param note JSON data about this process, for readers of the lock
  * @returns releases the lock; safe to call twice
  * @throws MeshError state/conflict if a running agent holds the lock
  */
-export function acquireStateDir(stateDir: string): () => void {
+export function acquireStateDir(stateDir: string, note: object = {}): () => void {
   mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
-  const lock = acquireLock(agentLockFile(stateDir));
+  const lock = acquireLock(agentLockFile(stateDir), note);
   if (!lock.isAcquired) throw stateDirInUse(stateDir, lock.holderPid);
   return lock.release;
 }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import type { NodeIngress } from "../agent/ingress.ts";
 import type { AgentOptions } from "../agent/options.ts";
+import { printable } from "../domain/model/printable.ts";
 import type { NodeIngressOptions } from "../local/node-ingress.ts";
 import type { Cli } from "./cli.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -31,8 +32,12 @@ type Flags = {
   readonly drainTimeout?: number;
   readonly keepTasks?: boolean;
   readonly ingress?: boolean;
+  readonly reloadTimeout?: number;
   readonly insecure?: boolean;
 } & TlsFlags;
+
+/** As long as HAProxy's users give a reload (`hard-stop-after`): downloads end, forgotten WebSockets do not stay. */
+export const defaultReloadTimeoutMs = 600_000;
 
 const agentHelp = `
 Examples:
@@ -42,7 +47,9 @@ Examples:
   WAGGLE_JOIN_TOKEN=$(waggle join-token -q) waggle agent https://mesh.example.com
 
 On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, finish their open
-requests, and stop. On SIGINT (Ctrl-C) it stops at once.`;
+requests, and stop. On SIGINT (Ctrl-C) it stops at once. With --ingress, SIGUSR2 or \`waggle reload\` replaces
+the process that serves the published ports by one of the release that is installed then, and loses no
+connection; the agent and its tasks go on.`;
 
 export function registerAgent(program: Command, cli: Cli): void {
   defineAgent(program.command("agent"), cli);
@@ -129,6 +136,13 @@ function addNodeFlags(command: Command): Command {
     )
     .option("--keep-tasks", "leave tasks running when the agent stops; the next agent takes them over")
     .option("--ingress", "open the published ports of the mesh on this node's own address")
+    .addOption(
+      valueFlag(
+        "--reload-timeout <duration>",
+        "with --ingress: longest time for open requests and connections after a reload (default: 10m)",
+        parseDurationMs,
+      ),
+    )
     .option("--insecure", "with --ingress: accept plain HTTP to a control URL that is not loopback");
 }
 
@@ -139,6 +153,8 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
   const { ingress, insecure = false } = flags;
   const tls = tlsOf(flags, null);
   if (tls !== null && !ingress) throw usageError("--tls is for published ports", "open them with --ingress");
+  if (flags.reloadTimeout !== undefined && !ingress)
+    throw usageError("--reload-timeout is for published ports", "open them with --ingress");
   trustCertificates(flags.ca, flags.state);
   await runMachine(cli, url, {
     stateDir: flags.state,
@@ -146,7 +162,16 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
     hostname: flags.name ?? hostname(),
     address: flags.address ?? defaultAddress(parseHost(url)),
     ...(ingress && {
-      ingress: { listen: null, defaultPort: null, tls, sockets: null, drainMs: ingressDrainMs, insecure },
+      ingress: {
+        listen: null,
+        defaultPort: null,
+        tls,
+        sockets: null,
+        drainMs: ingressDrainMs,
+        reloadMs: flags.reloadTimeout ?? defaultReloadTimeoutMs,
+        insecure,
+        reload: { stateDir: flags.state, log: agentLog(cli) },
+      },
     }),
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
     ...gatewayTlsOf(flags),
@@ -183,6 +208,11 @@ export async function runMachine(cli: Cli, url: string, machine: MachineOptions)
     log: (line) => cli.err.write(`${line}\n`),
   });
   if (code !== 0) throw new CliError(code, "");
+}
+
+/** The agent's log, for what happens beside the agent. */
+function agentLog(cli: Cli): (line: string) => void {
+  return (line) => void cli.err.write(`${new Date().toISOString()} ${printable(line)}\n`);
 }
 
 /** @throws CliError if one of the two files is missing on the command line */

@@ -2,7 +2,7 @@
 
 import { hostname } from "node:os";
 import type { Command } from "commander";
-import { runMachine } from "./agent.ts";
+import { defaultReloadTimeoutMs, runMachine } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { parseDurationMs } from "./duration.ts";
 import { valueFlag } from "./flags.ts";
@@ -23,8 +23,6 @@ type Flags = TlsFlags & {
   readonly insecure?: boolean;
 };
 
-/** As long as HAProxy's users give a reload (`hard-stop-after`): downloads end, forgotten WebSockets do not stay. */
-const defaultReloadTimeoutMs = 600_000;
 const defaultDrainTimeoutMs = 10_000;
 
 const edgeHelp = `
@@ -95,7 +93,16 @@ async function runEdge(cli: Cli, url: string, flags: Flags): Promise<void> {
     stateDir: flags.state,
     token: flags.join,
     handOver,
-    ingress: { listen, defaultPort: port, tls, sockets, drainMs, insecure },
+    ingress: {
+      listen,
+      defaultPort: port,
+      tls,
+      sockets,
+      drainMs,
+      reloadMs: reloadTimeout,
+      insecure,
+      reload: null,
+    },
   };
   await runMachine(cli, url, machine).finally(release);
 }

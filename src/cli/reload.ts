@@ -1,4 +1,4 @@
-// `waggle reload`: replaces the process of a balancer or a control plane on this machine.
+// `waggle reload`: replaces the process of a balancer, a control plane or a node's published ports on this machine.
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
@@ -14,19 +14,20 @@ const reloadHelp = `
 Examples:
   waggle reload                                  the balancer with the state folder .waggle-edge
   waggle reload --state /var/lib/waggle-edge
+  waggle reload --state .waggle-agent            the published ports of a node; its agent and tasks go on
 
 The new process is of the release that is installed now, and takes over the listening sockets: no new connection is
-refused. The old process of a balancer finishes its open requests and connections; if the new one does not start, the
-old one goes on. The new process of a control plane loads its programs and reads its certificates; then the old one
-ends, and clients wait until the new one has opened the database. The command ends with 1 if the new process does not
-serve. Changed options need a restart.`;
+refused. The old process of published ports finishes its open requests and connections; if the new one does not serve,
+or could not use a certificate in use, the old one goes on. The new process of a control plane loads its programs and
+reads its certificates; then the old one ends, and clients wait until the new one has opened the database. The command
+ends with 1 if the new process does not serve. Changed options need a restart.`;
 
 export function registerReload(program: Command, cli: Cli): void {
   program
     .command("reload")
-    .summary("replace the process of a balancer or a control plane by one of the installed release")
+    .summary("replace the process of published ports or a control plane by one of the installed release")
     .description(
-      "Replace the process of `waggle edge` or `waggle control` on this machine. A balancer loses no connection; clients of a control plane wait.",
+      "Replace the process of `waggle edge`, of `waggle control`, or of the published ports of `waggle agent --ingress` on this machine. Published ports lose no connection; clients of a control plane wait.",
     )
     .option("--state <dir>", "state folder of the process", ".waggle-edge")
     .addHelpText("after", reloadHelp)
@@ -38,7 +39,7 @@ async function reload(cli: Cli, { state }: Flags): Promise<void> {
   const holder = holderOf(state);
   if (holder === null)
     throw refused(
-      `no balancer and no control plane of this machine runs with the state folder ${state}`,
+      `no balancer, control plane or agent with --ingress of this machine runs with the state folder ${state}`,
       "name it with --state DIR",
     );
   const numberBefore = readOutcome(state)?.holder === holder ? (readOutcome(state)?.number ?? 0) : 0;

@@ -1,34 +1,20 @@
-// Starts the ingress of a machine for its agent, in a supervised process.
+// Prepares the ingress of a machine for its agent.
 
-import { join } from "node:path";
-import type { IngressContext, NodeIngress, RunningIngress } from "../agent/ingress.ts";
-import { listenHost } from "../agent/runtimes/ports.ts";
+import type { NodeIngress } from "../agent/ingress.ts";
 import { dialedHost, isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { layout } from "../package/program-files.ts";
-import { ListenersReport } from "../protocol/agent.ts";
-import type { IngressInput, IngressReport } from "./ingress-child.ts";
-import { KeptSockets } from "./kept-sockets.ts";
+import { MachineIngress, type MachineIngressOptions } from "./machine-ingress.ts";
+import { holderNote } from "./reload-file.ts";
+import { ReloadRequests } from "./reload-requests.ts";
 import { removeSavedTable } from "./router-link.ts";
-import { logFolder, makePrivateFolder } from "./state-folder.ts";
-import { SupervisedChild } from "./supervised-child.ts";
 import { workerdProgram } from "./workerd.ts";
 
-export type NodeIngressOptions = {
-  /** The address to listen on; null: the machine's own, as for its gateway. */
-  readonly listen: string | null;
-  /** A balancer's port for the default service; null: none. */
-  readonly defaultPort: number | null;
-  /** The ports that speak TLS, with the paths of their certificates; null: none does. */
-  readonly tls: IngressInput["tls"];
-  /** Keeps the listening sockets when the process that serves them is replaced; null: a keeper of its own. */
-  readonly sockets: KeptSockets | null;
-  /** How long open requests may take when the machine stops, milliseconds. */
-  readonly drainMs: number;
+export type NodeIngressOptions = MachineIngressOptions & {
   /** Accepts a control URL by which others could read the keys of the mesh. */
   readonly insecure: boolean;
-  /** Variables of the data plane's Worker. */
-  readonly variables: Readonly<Record<string, string>>;
+  /** Replaces the process that serves the ports at SIGUSR2; null: an outer process replaces this one. */
+  readonly reload: { readonly stateDir: string; readonly log: (line: string) => void } | null;
 };
 
 /**
@@ -40,7 +26,22 @@ export type NodeIngressOptions = {
 export function nodeIngress(url: string, options: NodeIngressOptions): NodeIngress {
   requirePrivateUrl(url, options.insecure);
   requireWorkerd();
-  return { start: (context) => startIngress(options, context), forget: removeSavedTable };
+  const { reload } = options;
+  let running: MachineIngress | null = null;
+  // Until this process ends: without a handler the signal would end it, also while no ingress runs.
+  if (reload !== null)
+    new ReloadRequests(reload.stateDir, reload.log, async () => {
+      if (running === null) throw new Error("not replaced: no port is served here");
+      return running.replace();
+    });
+  return {
+    lockNote: reload === null ? {} : holderNote,
+    start: async (context) => {
+      running = await MachineIngress.start(options, context);
+      return running;
+    },
+    forget: removeSavedTable,
+  };
 }
 
 /**
@@ -76,57 +77,6 @@ function requireWorkerd(): void {
       cause,
     );
   }
-}
-
-async function startIngress(
-  { listen, defaultPort, tls, sockets, drainMs, variables }: NodeIngressOptions,
-  { url, hostname, address, stateDir, kind, membership, runtime, onListeners, handOver, log }: IngressContext,
-): Promise<RunningIngress> {
-  const kept = sockets ?? new KeptSockets(null);
-  const input = {
-    url,
-    membership,
-    node: kind === "balancer" ? null : { name: hostname, runtime },
-    address: listen ?? (await listenHost(address)),
-    defaultPort,
-    tls,
-    stateDir,
-    isSuccessor: handOver?.isSuccessor === true,
-    variables,
-  };
-  // A process that the supervisor starts later has no other one beside it.
-  void handOver?.isAlone.then(() => {
-    input.isSuccessor = false;
-  });
-  makePrivateFolder(logFolder(stateDir));
-  const program = {
-    module: "ingress-child" as const,
-    name: `${stateDir}:ingress`,
-    input,
-    logFile: join(logFolder(stateDir), "ingress.log"),
-    title: "the ingress",
-    sockets: kept,
-    onReady: () => {},
-    onReport: (report: unknown) => {
-      const change = report as IngressReport;
-      if ("isServing" in change) handOver?.serving();
-      else if ("refused" in change) handOver?.refused(change.refused);
-      else onListeners(ListenersReport.parse(change.listeners));
-    },
-  };
-  const child = await SupervisedChild.start<null>(program, { log, onProcess: () => {} });
-  return {
-    stop: () => {
-      // New clients are refused at once, instead of waiting in a socket that no process serves.
-      kept.dropAll();
-      return child.stopServing({ graceMs: drainMs, isReplaced: false });
-    },
-    handOver: (graceMs) => {
-      // A port that is unpublished later must not stay open in this process.
-      kept.release();
-      return child.stopServing({ graceMs, isReplaced: true });
-    },
-  };
 }
 
 function fatalError(code: MeshError["code"], message: string, cause?: unknown): MeshError {

@@ -9,16 +9,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { wait, waitForAbort } from "../agent/wait.ts";
-import { writeFileAtomically } from "../os/files.ts";
 import { acquireLock } from "../os/lock-file.ts";
 import { signalGroup } from "../os/process-identity.ts";
 import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
 import { KeptSockets } from "./kept-sockets.ts";
 import { shellWord } from "./next-steps.ts";
-import { holderNote, holderOf, type ReloadOutcome, reloadFile } from "./reload-file.ts";
+import { holderNote, holderOf } from "./reload-file.ts";
+import { ReloadRequests } from "./reload-requests.ts";
 import { restartDelayMs } from "./supervised-child.ts";
 
 export type HolderOptions = {
@@ -34,8 +33,8 @@ export type HolderOptions = {
   readonly log: (line: string) => void;
 };
 
-/** How long a child may take until it serves. The first start of a release compiles its programs. */
-const servingTimeoutMs = 60_000;
+/** How long a process may take until it serves. The first start of a release compiles its programs. */
+export const servingTimeoutMs = 60_000;
 
 /** How long a replaced child may take to end its session with the mesh. */
 const endedTimeoutMs = 5_000;
@@ -136,19 +135,15 @@ class Holder {
   readonly #draining = new Set<HeldChild>();
   readonly #stopping = new AbortController();
   #current: HeldChild;
-  #reloads = 0;
-  #reload: Promise<void> | null = null;
-  readonly #signals: readonly (readonly [NodeJS.Signals, () => void])[];
+  readonly #stops: readonly (readonly [NodeJS.Signals, () => void])[];
+  readonly #reloads: ReloadRequests;
 
   constructor(options: HolderOptions) {
     this.#options = options;
-    const stops = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
-    this.#signals = [
-      ...stops.map((name) => [name, () => this.#stop(name)] as const),
-      ["SIGUSR2", () => this.#startReload()],
-    ];
+    this.#stops = (["SIGTERM", "SIGINT", "SIGHUP"] as const).map((name) => [name, () => this.#stop(name)]);
     // Others read from the lock where to send them.
-    for (const [name, listener] of this.#signals) process.on(name, listener);
+    for (const [name, listener] of this.#stops) process.on(name, listener);
+    this.#reloads = new ReloadRequests(options.stateDir, options.log, () => this.#replace());
     this.#current = this.#start(false);
   }
 
@@ -156,7 +151,8 @@ class Holder {
     try {
       return await this.#supervise();
     } finally {
-      for (const [name, listener] of this.#signals) process.off(name, listener);
+      for (const [name, listener] of this.#stops) process.off(name, listener);
+      this.#reloads.close();
     }
   }
 
@@ -165,7 +161,7 @@ class Holder {
       const child = this.#current;
       const startedMs = performance.now();
       const exit = await child.exited;
-      await this.#reload;
+      await this.#reloads.settled();
       // A reload has replaced it.
       if (child !== this.#current) continue;
       if (typeof exit === "number" || this.#stopping.signal.aborted) {
@@ -210,20 +206,9 @@ class Holder {
     for (const child of this.#draining) child.kill();
   }
 
-  #startReload(): void {
-    if (this.#reload !== null || this.#stopping.signal.aborted) return;
-    const { log, next } = this.#options;
-    this.#reload = (next === "beside" ? this.#replaceBeside() : this.#replaceAfter())
-      .then(
-        (text) => ({ isDone: true, text }),
-        (error: Error) => ({ isDone: false, text: error.message }),
-      )
-      .then((outcome) => {
-        log(outcome.text);
-        this.#reloads += 1;
-        this.#record({ ...outcome, holder: process.pid, number: this.#reloads });
-        this.#reload = null;
-      });
+  #replace(): Promise<string> {
+    if (this.#stopping.signal.aborted) return Promise.reject(new Error("not replaced: it is being stopped"));
+    return this.#options.next === "beside" ? this.#replaceBeside() : this.#replaceAfter();
   }
 
   /** The next child serves the sockets as well, and then the last one stops to accept from them. */
@@ -296,14 +281,6 @@ class Holder {
       atMost(servingTimeoutMs).then(() => `did not serve the ports within ${servingTimeoutMs / 1_000} s`),
       waitForAbort(this.#stopping.signal).then(() => "was stopped"),
     ]);
-  }
-
-  #record(outcome: ReloadOutcome): void {
-    try {
-      writeFileAtomically(join(this.#options.stateDir, reloadFile), JSON.stringify(outcome));
-    } catch (error) {
-      this.#options.log(`cannot record the outcome: ${(error as Error).message}`);
-    }
   }
 }
 

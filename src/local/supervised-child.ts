@@ -66,6 +66,11 @@ export class SupervisedChild<Ready> {
     return supervised;
   }
 
+  /** The process that runs now. */
+  get process(): MeshChild<Ready>["process"] {
+    return this.#child.process;
+  }
+
   /** Stops the child, which is not started again. Kills it if it takes too long. */
   stop(signal: "SIGINT" | "SIGTERM"): Promise<void> {
     return this.#end((child) => child.kill(signal), childStopTimeoutMs);
@@ -75,6 +80,12 @@ export class SupervisedChild<Ready> {
   stopServing(how: ChildStop): Promise<void> {
     const message: StopMessage = { stop: how };
     return this.#end((child) => child.connected && child.send(message), how.graceMs + childStopTimeoutMs);
+  }
+
+  /** Ends the child at once, with what it has started; it is not started again. */
+  kill(): void {
+    this.#stopping.abort();
+    this.#endGroup();
   }
 
   async #end(ask: (child: MeshChild<Ready>["process"]) => unknown, timeoutMs: number): Promise<void> {

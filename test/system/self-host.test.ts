@@ -64,6 +64,21 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     machines.set(name, network.start(name, args));
   }
 
+  function startNode(token: readonly string[]): void {
+    const trust = ["--ca", authority.certFile, "--tls", certificates];
+    const own = [
+      "--name",
+      "node",
+      "--address",
+      network.address("node"),
+      "--state",
+      state("node"),
+      "--tls-port",
+      "8443",
+    ];
+    machines.set("node", network.start("node", ["agent", control, "--ingress", ...own, ...trust, ...token]));
+  }
+
   /** The process that serves the ports of a balancer, below the one that holds its sockets. */
   async function servingPid(name: string): Promise<number> {
     const pid = holderOf(state(name));
@@ -73,7 +88,7 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
   const reload = (name: string) => network.waggle(name, "reload", "--state", state(name));
 
   beforeAll(async () => {
-    network = new Network(["control", ...balancers]);
+    network = new Network(["control", ...balancers, "node"]);
     mkdirSync(certificates, { recursive: true });
     authority = new TestAuthority(folder);
     const { certFile, keyFile } = authority.sign("mesh", `IP:${network.address("control")},DNS:www.test`);
@@ -84,6 +99,7 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     await plane.prints("A balancer: waggle edge --join");
     const token = ["--join", (await waggle("join-token", "-q")).trim()];
     for (const name of balancers) startBalancer(name, token);
+    startNode(token);
     const server = `${network.address("control")}:7000`;
     const backend = [process.execPath, backendProgram, ...server.split(":")];
     await network.startProgram("control", backend).prints("listening");
@@ -145,6 +161,36 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
       { withinMs: 60_000 },
     );
   }, 240_000);
+
+  test("[U553] the ingress of a node is replaced without a failed request, and its tasks go on", async () => {
+    // A node opens published ports only.
+    const nodePorts = { ...loadPorts, tls: 8443 };
+    const server = `${network.address("control")}:7000`;
+    await waggle("server", "add", "backtls", "s1", server, "-p", `${nodePorts.tls}`);
+    await waggle("service", "create", "--name", "each", "--mode", "global", "waggle/whoami");
+    for (const port of [nodePorts.http, nodePorts.tcp]) await answers("node", port);
+    await until("the port with TLS", async () =>
+      /node +Ready .* 3 ports open/.test(await waggle("node", "ls")),
+    );
+    const tasks = () => waggle("service", "ps", "each", "-q");
+    const before = [await tasks(), holderOf(state("node"))];
+    const numbers = [...Object.values(nodePorts), 14, 60].map(String);
+    const args = [network.address("node"), ...numbers, authority.certFile, "www.test"];
+    const load = network.run("control", process.execPath, loadProgram, ...args);
+    expect(await reload("node")).toMatch(
+      /^process \d+ serves the ports; process \d+ finishes what it has open/,
+    );
+    const counts = JSON.parse(await load) as HandoverCounts;
+    expect(counts.sent).toBeGreaterThan(14 * 60 * 0.9);
+    expect(counts.failures).toEqual({});
+    expect(counts).toMatchObject({ download: "complete", tcp: { end: "open" } });
+    expect(counts.webSocket).toMatchObject({ end: "open", received: counts.webSocket.sent });
+    expect([await tasks(), holderOf(state("node"))]).toEqual(before);
+    await machines.get("node")?.prints("has ended");
+    expect(await waggle("node", "ls")).toMatch(/node +Ready .* 3 ports open/);
+    await waggle("service", "rm", "each");
+    await waggle("service", "rm", "backtls");
+  }, 120_000);
 
   test("[U499] clients of a process that was killed wait for the next one", async () => {
     process.kill(await servingPid("lb2"), "SIGKILL");
@@ -251,6 +297,22 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     rmSync(pem);
     expect(await reload("lb2")).toMatch(/serves the ports/);
   }, 90_000);
+
+  test("[U553] an ingress of a node that cannot serve a port with TLS replaces none", async () => {
+    const server = `${network.address("control")}:7000`;
+    await waggle("server", "add", "backtls", "s1", server, "-p", "8443");
+    await until("the port with TLS", async () =>
+      /node +Ready .* 3 ports open/.test(await waggle("node", "ls")),
+    );
+    const key = join(certificates, "mesh.key");
+    chmodSync(key, 0o644);
+    const refused = expect(reload("node")).rejects.toThrow(
+      /not replaced: the new process cannot serve .*:8443: .*can read its key.*; process \d+ goes on/,
+    );
+    await refused.finally(() => chmodSync(key, 0o600));
+    expect((await get("node", loadPorts.http)).status).toBe(200);
+    expect(await waggle("node", "ls")).toMatch(/node +Ready .* 3 ports open/);
+  }, 60_000);
 
   test("[U508] a control plane without a usable certificate is not replaced", async () => {
     const key = join(certificates, "mesh.key");

@@ -59,7 +59,7 @@ test("[L181] an agent that is not replaced at a signal gets none, which would en
   lockBy(pid, agentLockFile(folder), {});
   expect(await reload()).toMatchObject({
     code: 1,
-    err: expect.stringContaining("no balancer and no control"),
+    err: expect.stringContaining("no balancer, control plane or agent"),
   });
   lockBy(pid, agentLockFile(folder), holderNote);
   expect(await reload()).toMatchObject({ code: 0, out: "replaced\n" });

@@ -1,7 +1,16 @@
 import { expect, test } from "vitest";
 import { nodeIngress } from "../../../src/local/node-ingress.ts";
 
-const options = { listen: null, defaultPort: null, tls: null, sockets: null, drainMs: 0, variables: {} };
+const options = {
+  listen: null,
+  defaultPort: null,
+  tls: null,
+  sockets: null,
+  drainMs: 0,
+  reloadMs: 0,
+  reload: null,
+  variables: {},
+};
 const isAccepted = (url: string, insecure = false): boolean => {
   try {
     nodeIngress(url, { ...options, insecure });

@@ -1,0 +1,58 @@
+// The requests of `waggle reload` at the process that keeps the sockets: SIGUSR2 replaces the process that serves them,
+// one at a time, and the outcome is recorded for the command.
+
+import { join } from "node:path";
+import { writeFileAtomically } from "../os/files.ts";
+import { type ReloadOutcome, reloadFile } from "./reload-file.ts";
+
+export class ReloadRequests {
+  readonly #stateDir: string;
+  readonly #log: (line: string) => void;
+  readonly #replace: () => Promise<string>;
+  readonly #listener = (): void => this.#request();
+  #count = 0;
+  #running: Promise<void> | null = null;
+
+  /**
+   * Handles the signal until `close`.
+   *
+   * @param replace resolves with what was done, and rejects with the reason why nothing was replaced
+   */
+  constructor(stateDir: string, log: (line: string) => void, replace: () => Promise<string>) {
+    this.#stateDir = stateDir;
+    this.#log = log;
+    this.#replace = replace;
+    process.on("SIGUSR2", this.#listener);
+  }
+
+  /** Resolves when no replacement is in progress. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  close(): void {
+    process.off("SIGUSR2", this.#listener);
+  }
+
+  #request(): void {
+    this.#running ??= this.#replace()
+      .then(
+        (text) => ({ isDone: true, text }),
+        (error: Error) => ({ isDone: false, text: error.message }),
+      )
+      .then((outcome) => {
+        this.#log(outcome.text);
+        this.#count += 1;
+        this.#record({ ...outcome, holder: process.pid, number: this.#count });
+        this.#running = null;
+      });
+  }
+
+  #record(outcome: ReloadOutcome): void {
+    try {
+      writeFileAtomically(join(this.#stateDir, reloadFile), JSON.stringify(outcome));
+    } catch (error) {
+      this.#log(`cannot record the outcome: ${(error as Error).message}`);
+    }
+  }
+}
