@@ -36,8 +36,10 @@ export function readJudgedTraffic(
 export async function readProblemContext({
   entrySettings,
   closedPorts,
-}: Pick<ControlDeps, "entrySettings" | "closedPorts">): Promise<ProblemContext> {
+  now,
+}: Pick<ControlDeps, "entrySettings" | "closedPorts" | "now">): Promise<ProblemContext> {
   return {
+    nowMs: now(),
     isOnCloudflare: entrySettings.balancerPort === null,
     closedPorts: closedPorts === undefined ? [] : await closedPorts().catch(() => []),
   };

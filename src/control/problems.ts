@@ -23,14 +23,16 @@ import { trafficProblems } from "./problems/traffic-problems.ts";
 import { byName, type NamedServices, referenceWarnings } from "./service-references.ts";
 import { isOfStack, ownWarnings, type WarningContext } from "./service-warnings.ts";
 
-/** Where the mesh runs, as far as that decides what is a problem. */
+/** When and where the mesh is looked at, as far as that decides what is a problem. */
 export type ProblemContext = {
+  /** The mesh's clock, epoch milliseconds. */
+  readonly nowMs: number;
   readonly isOnCloudflare: boolean;
   /** Published ports that this machine should have open and has not. */
   readonly closedPorts: readonly ClosedPort[];
 };
 
-const nowhere: ProblemContext = { isOnCloudflare: false, closedPorts: [] };
+const nowhere: ProblemContext = { nowMs: 0, isOnCloudflare: false, closedPorts: [] };
 
 /**
  * All problems: outages first, then by weight. A cause is one problem, however many tasks it concerns. Empty means
@@ -42,7 +44,7 @@ const nowhere: ProblemContext = { isOnCloudflare: false, closedPorts: [] };
 export function problemsOf(
   view: MeshView,
   traffic: readonly JudgedTraffic[],
-  { isOnCloudflare, closedPorts: local }: ProblemContext = nowhere,
+  { nowMs, isOnCloudflare, closedPorts: local }: ProblemContext = nowhere,
   leftOut: readonly LeftOut[] = [],
 ): StatusProblem[] {
   const { info, nodes, services, tasks, servers } = view;
@@ -50,6 +52,7 @@ export function problemsOf(
   const tasksByNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const serversByService = Map.groupBy(servers, ({ serviceId }) => serviceId);
   const mesh: MeshIndex = {
+    nowMs,
     nodeById: new Map(nodes.map((node) => [node.id, node])),
     placement: new PlacementReader(view),
   };

@@ -94,7 +94,7 @@ function serviceUntil(service: Service, nowMs: number): Service {
 
 /** Keeps the task's restart delay, which shows how many failures preceded it. */
 function taskUntil(task: Task, nowMs: number): Task {
-  const { ranSinceMs, endedAtMs, departure, health } = task;
+  const { ranSinceMs, endedAtMs, departure, health, failures } = task;
   const createdAtMs = Math.min(task.createdAtMs, nowMs);
   return {
     ...task,
@@ -103,6 +103,7 @@ function taskUntil(task: Task, nowMs: number): Task {
     stateSinceMs: Math.min(task.stateSinceMs, nowMs),
     ...(ranSinceMs !== undefined && { ranSinceMs: Math.min(ranSinceMs, nowMs) }),
     ...(endedAtMs !== undefined && { endedAtMs: Math.min(endedAtMs, nowMs) }),
+    ...(failures && { failures: { ...failures, sinceMs: Math.min(failures.sinceMs, nowMs) } }),
     ...(departure && { departure: { ...departure, atMs: Math.min(departure.atMs, nowMs) } }),
     health: health && { ...health, sinceMs: Math.min(health.sinceMs, nowMs) },
   };

@@ -2,7 +2,15 @@
 // is one problem, however many tasks it concerns.
 
 import type { MeshNode } from "../../domain/model/node.ts";
-import { isAlive, isWanted, slotOf, type Task, taskName } from "../../domain/model/task.ts";
+import {
+  type FailureStreak,
+  isAlive,
+  isWanted,
+  slotOf,
+  type Task,
+  taskName,
+} from "../../domain/model/task.ts";
+import { failureStreak, loopEndsAfterMs } from "../../domain/orchestrator/restart.ts";
 import type { StatusProblem } from "../../protocol/status.ts";
 import type { ServerView, ServiceView } from "../../registry/api.ts";
 import { isServiceDown } from "./availability.ts";
@@ -12,6 +20,8 @@ import { countText, listText } from "./words.ts";
 
 /** Tasks named in one problem; the others are counted. */
 const maxNamedTasks = 3;
+/** From as many failures in a row on, a slot whose newest task runs is in a restart loop. */
+const loopFailures = 3;
 
 /** A service, and what the mesh has for it. */
 export type ServiceState = {
@@ -24,6 +34,8 @@ export type ServiceState = {
 
 /** The nodes of the mesh, and why one cannot take a task. */
 export type MeshIndex = {
+  /** The mesh's clock, epoch milliseconds. */
+  readonly nowMs: number;
   readonly nodeById: ReadonlyMap<string, MeshNode>;
   readonly placement: PlacementReader;
 };
@@ -62,31 +74,56 @@ type SlotCause = {
   readonly name: string;
   readonly task: Task;
   readonly cause: TaskCause;
+  /** A task of the slot runs. */
   readonly runs: boolean;
+  /** The failures in a row of which the cause is the last one. */
+  readonly streak?: FailureStreak;
 };
 
 /** Why a slot has no healthy task of the current version; empty if it has, or is not wanted. */
 function slotCauses(slot: readonly Task[], { service, mesh }: ServiceState): SlotCause[] {
-  const of = (task: Task, cause: TaskCause, runs = false): SlotCause => {
-    return { name: shownTaskName(service, task, mesh.nodeById), task, cause, runs };
+  const of = (task: Task, cause: TaskCause, runs = false, streak?: FailureStreak): SlotCause => {
+    return {
+      name: shownTaskName(service, task, mesh.nodeById),
+      task,
+      cause,
+      runs,
+      ...(streak && { streak }),
+    };
   };
   const wanted = slot.filter(isWanted);
   const running = wanted.filter(({ state }) => state === "running");
   const unhealthy = running
     .filter(({ health }) => health?.verdict === "unhealthy")
     .map((task) => of(task, unhealthyCause(service, task), true));
-  if (running.some(({ runHash }) => runHash === service.runHash)) return unhealthy;
+  const last = slot.findLast((task) => !isAlive(task));
+  const current = running.find(({ runHash }) => runHash === service.runHash);
+  if (current !== undefined) {
+    const streak = loopOf(current, mesh.nowMs);
+    if (streak === null || last === undefined || unhealthy.length > 0) return unhealthy;
+    const cause = endedCause(service, last, mesh.nodeById);
+    return [of(current, { ...cause, key: `restarted ${cause.key}` }, true, streak)];
+  }
   // Nothing of the current version runs: while an update waits for its turn, that is no fault.
   const waiting = wanted.find(({ state }) => state !== "running");
   const outgoing = running[0] ?? null;
   if (waiting?.err.startsWith("no suitable node")) {
     return [...unhealthy, of(waiting, unplacedCause(service, waiting, outgoing, mesh))];
   }
-  const last = slot.findLast((task) => !isAlive(task));
-  if (last !== undefined && explains(last, { service, waiting, outgoing }))
-    return [...unhealthy, of(last, endedCause(service, last, mesh.nodeById))];
+  if (last !== undefined && explains(last, { service, waiting, outgoing })) {
+    const hasSuccessor = waiting !== undefined || outgoing !== null;
+    const cause = endedCause(service, last, mesh.nodeById, hasSuccessor);
+    const streak = last.state === "complete" ? undefined : (waiting?.failures ?? failureStreak(last));
+    return [...unhealthy, of(last, cause, false, streak)];
+  }
   if (outgoing !== null || waiting === undefined) return unhealthy;
   return [of(waiting, startingCause(service, waiting, mesh.nodeById))];
+}
+
+/** The failures before a task that has not run for long enough to end its restart loop. */
+function loopOf({ failures, ranSinceMs, stateSinceMs }: Task, nowMs: number): FailureStreak | null {
+  if (failures === undefined || failures.count < loopFailures) return null;
+  return nowMs - (ranSinceMs ?? stateSinceMs) > loopEndsAfterMs ? null : failures;
 }
 
 /** True if the last task of a slot is the reason why nothing of the current version runs in it. */
@@ -126,7 +163,8 @@ function problemOf(
   const [first] = group;
   if (first === undefined) throw new Error("a cause without a task");
   const { cause } = first;
-  const sinceMs = Math.min(...group.map((one) => one.cause.sinceMs));
+  const text = groupText(group);
+  const sinceMs = Math.min(...group.map((one) => one.streak?.sinceMs ?? one.cause.sinceMs));
   const names = listText(
     group.map(({ name }) => name),
     maxNamedTasks,
@@ -134,10 +172,20 @@ function problemOf(
   // A task that runs is no reason for a shortage.
   const heads = first.runs ? [] : introductions;
   if (group.length === 1 && heads.length === 0) {
-    return { ...problem(state, cause.text, cause.next, sinceMs), what: `task ${names}` };
+    return { ...problem(state, text, cause.next, sinceMs), what: `task ${names}` };
   }
   const next = [cause.next, ...(goBack === "" || first.runs ? [] : [goBack])].join(" ");
-  return problem(state, [...heads, `${names} ${cause.text}`].join("; "), next, sinceMs);
+  return problem(state, [...heads, `${names} ${text}`].join("; "), next, sinceMs);
+}
+
+/** What happened to tasks with one cause: the longest of their texts, which has the most output, and their failures. */
+function groupText(group: readonly SlotCause[]): string {
+  const [{ cause, runs } = { cause: { text: "" }, runs: false }] = group.toSorted(
+    (a, b) => b.cause.text.length - a.cause.text.length,
+  );
+  const failures = Math.max(...group.map(({ streak }) => streak?.count ?? 0));
+  if (runs && failures > 0) return `restarted after ${failures} failures in a row: ${cause.text}`;
+  return failures > 1 ? `${cause.text}; ${failures} failures in a row` : cause.text;
 }
 
 function problem(

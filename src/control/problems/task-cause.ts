@@ -7,7 +7,7 @@ import type { Task } from "../../domain/model/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
 
 export type TaskCause = {
-  /** Without what differs between tasks that fail alike: durations, ids, names of nodes. */
+  /** Without what differs between tasks that fail alike: durations, ids, names of nodes, output. */
   readonly key: string;
   /** Reads after the names of the tasks: `rejected: No such image: nope`. */
   readonly text: string;
@@ -36,14 +36,25 @@ export function unhealthyCause(service: ServiceView, { health, stateSinceMs }: T
   };
 }
 
-/** A task that failed, was rejected, or ended without a successor. */
-export function endedCause(service: ServiceView, task: Task, nodeById: NodeById): TaskCause {
+/**
+ * A task that failed, was rejected, or ended without a successor.
+ *
+ * @param hasSuccessor false: its restart policy allows the slot no further task
+ */
+export function endedCause(
+  service: ServiceView,
+  task: Task,
+  nodeById: NodeById,
+  hasSuccessor = true,
+): TaskCause {
   const { state, err, message, stateSinceMs } = task;
   const text = `${state}: ${err || message}`;
+  const isGivenUp = !hasSuccessor && state !== "complete";
+  const advice = endedAdvice(service, task, hostnameOf(task, nodeById), hasSuccessor);
   return {
     key: withoutVariables(text, nodeById.get(task.nodeId ?? "")),
-    text,
-    next: endedAdvice(service, task, hostnameOf(task, nodeById)),
+    text: isGivenUp ? `${text}; its restart policy allows no further task` : text,
+    next: isGivenUp ? `${advice} Then: \`waggle service update --force ${service.spec.name}\`.` : advice,
     sinceMs: stateSinceMs,
   };
 }
@@ -72,6 +83,11 @@ const advices: readonly {
 }[] = [
   { pattern: /L7RSP/, advice: (service) => notHttpAdvice(service) },
   {
+    pattern: /runs tasks as processes, which cannot have/,
+    advice: () =>
+      "Take those out of the service (`docker service update --help` lists the flags), or add a node with Docker.",
+  },
+  {
     pattern: /refused access to|unauthorized|credentials/i,
     advice: ({ spec }) =>
       `Check the image's name, log in, and pass the credentials on: \`docker login\`, then \`docker service update --with-registry-auth ${spec.name}\`.`,
@@ -97,14 +113,19 @@ const advices: readonly {
   },
 ];
 
-function endedAdvice(service: ServiceView, { state, err }: Task, hostname: string): string {
+function endedAdvice(
+  service: ServiceView,
+  { state, err }: Task,
+  hostname: string,
+  hasSuccessor = true,
+): string {
   const known = advices.find(({ pattern }) => pattern.test(err));
   if (known !== undefined) return known.advice(service, hostname);
   if (state === "complete")
     return `It ended by itself, and its restart policy starts no further one: \`waggle service update --force ${service.spec.name}\`.`;
   return state === "rejected"
     ? `Correct the service: \`waggle service update ${service.spec.name}\`.`
-    : `${logAdvice(service)} The mesh starts it again.`;
+    : `${logAdvice(service)}${hasSuccessor ? " The mesh starts it again." : ""}`;
 }
 
 function logAdvice({ spec: { name } }: ServiceView): string {
@@ -115,10 +136,14 @@ function notHttpAdvice({ spec: { name } }: ServiceView): string {
   return `${name} does not speak HTTP: \`waggle service update --label-add waggle.mode=tcp --label-add waggle.probe=tcp ${name}\`.`;
 }
 
-/** The text without durations, ids, local addresses and the name of its node. */
+/** Docker's words for the end of a program; the program's last lines of output follow. */
+const exitText = /(non-zero exit \(\d+\)(?:: killed by [A-Z0-9]+)?(?:: another program holds its port)?).*/s;
+
+/** The text without output, durations, ids, local addresses and the name of its node. */
 export function withoutVariables(text: string, node: Pick<MeshNode, "hostname"> | undefined): string {
   const [cause = ""] = text.split("; restarting in ");
-  return (node === undefined ? cause : cause.replaceAll(node.hostname, "NODE"))
+  const exit = cause.replace(exitText, "$1");
+  return (node === undefined ? exit : exit.replaceAll(node.hostname, "NODE"))
     .replaceAll(/\b[0-9a-z]{25}\b|\b[0-9a-f]{12,64}\b/g, "ID")
     .replaceAll(/\b\d+(\.\d+)? ?m?s\b/g, "TIME")
     .replaceAll(/\b127\.\d+\.\d+\.\d+(:\d+)?\b/g, "ADDRESS");

@@ -43,6 +43,13 @@ export type HealthReport = CheckCount &
     readonly lastCheck: string;
   };
 
+/** Tasks of a slot that failed in a row, each within minutes of its start. */
+export type FailureStreak = {
+  readonly count: number;
+  /** When the first of them ended; epoch milliseconds of the registry's clock. */
+  readonly sinceMs: number;
+};
+
 /** A task as the registry stores it. */
 export type Task = {
   readonly id: string;
@@ -71,6 +78,8 @@ export type Task = {
   readonly createdAtMs: number;
   /** The restart delay ends here, and the task may be placed; epoch milliseconds. */
   readonly notBeforeMs: number;
+  /** The failures that led to it. Absent: the slot's last task of the same spec did not fail. */
+  readonly failures?: FailureStreak;
   readonly version: number;
   readonly endpoints: readonly Endpoint[];
   readonly health: HealthReport | null;

@@ -3,7 +3,7 @@
 import type { EventSubject } from "../model/event.ts";
 import { isNodeDown, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
-import { isAlive, type Task, taskName, taskStates } from "../model/task.ts";
+import { type FailureStreak, isAlive, type Task, taskName, taskStates } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import { type NodeTasks, wantedOnNode } from "../scheduler/node-info.ts";
 import type { Plan } from "./plan.ts";
@@ -12,7 +12,11 @@ import type { Plan } from "./plan.ts";
 const orphanedAfterMs = 24 * 60 * 60_000;
 
 /** The earliest start of a new task, and the reason shown until then. */
-export type TaskStart = { readonly notBeforeMs: number; readonly err: string };
+export type TaskStart = {
+  readonly notBeforeMs: number;
+  readonly err: string;
+  readonly failures?: FailureStreak;
+};
 
 /** The slot of a new task: its number from 1, or the node of a global service. */
 type SlotKey = { readonly number: number; readonly nodeId: string | null };
@@ -85,6 +89,7 @@ export class PlanBuilder {
       stateSinceMs: this.nowMs,
       createdAtMs: this.nowMs,
       notBeforeMs: start.notBeforeMs,
+      ...(start.failures && { failures: start.failures }),
       version: 1,
       endpoints: [],
       health: null,

@@ -10,13 +10,15 @@
 // failures preceded it, so nothing else is stored.
 
 import type { Service } from "../model/service.ts";
-import { isAlive, type Task } from "../model/task.ts";
+import { type FailureStreak, isAlive, type Task } from "../model/task.ts";
 import type { TaskStart } from "./plan-builder.ts";
 import { maxCountedAttempts } from "./task-history.ts";
 
 const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
 /** A task that ran longer than this ends a streak of failures. */
 const stableAfterMs = 60_000;
+/** A task that ran longer than this is no part of a restart loop. */
+export const loopEndsAfterMs = 300_000;
 
 /** True if the task ended by itself: neither the registry nor its agent stopped it. */
 export function hasEndedByItself({ state }: Task): boolean {
@@ -40,15 +42,23 @@ export function nextStart(tasks: readonly Task[], service: Service, nowMs: numbe
   if (last === undefined || !hasEndedByItself(last) || last.runHash !== service.runHash) return atOnce;
   const ended = tasks.filter((task) => hasEndedByItself(task) && task.runHash === service.runHash);
   if (!mayRestart(ended, last, service)) return null;
+  const streak = last.state === "complete" ? {} : { failures: failureStreak(last) };
   const { delayMs } = service.spec.restart;
-  if (delayMs !== undefined) return delayedStart(nowMs, delayMs, last.err, "");
+  if (delayMs !== undefined) return { ...delayedStart(nowMs, delayMs, last.err, ""), ...streak };
   const failures = failuresInARow(ended);
-  if (failures === 0) return atOnce;
+  if (failures === 0) return { ...atOnce, ...streak };
   const backoffMs = restartBackoffMs[Math.min(failures, restartBackoffMs.length) - 1] ?? 0;
   const count =
     failures > restartBackoffMs.length ? `more than ${restartBackoffMs.length}` : String(failures);
   const noun = last.state === "complete" ? "exits" : "failures";
-  return delayedStart(nowMs, backoffMs, last.err, ` after ${count} ${noun}`);
+  return { ...delayedStart(nowMs, backoffMs, last.err, ` after ${count} ${noun}`), ...streak };
+}
+
+/** The streak of which a failed task is the last one. The task of a service that ends well is no failure. */
+export function failureStreak(failed: Task): FailureStreak {
+  const endedMs = failed.endedAtMs ?? failed.stateSinceMs;
+  const before = ranMs(failed) > loopEndsAfterMs ? undefined : failed.failures;
+  return { count: (before?.count ?? 0) + 1, sinceMs: before?.sinceMs ?? endedMs };
 }
 
 /** Applies the policy's condition and `max-attempts`. */
@@ -84,8 +94,13 @@ function failuresInARow(ended: readonly Task[]): number {
   return row.reduce((failures, task, later) => Math.max(failures, later + 1 + failuresBefore(task)), 0);
 }
 
-function wasStable({ ranSinceMs, endedAtMs, stateSinceMs }: Task): boolean {
-  return ranSinceMs !== undefined && (endedAtMs ?? stateSinceMs) - ranSinceMs > stableAfterMs;
+function wasStable(ended: Task): boolean {
+  return ranMs(ended) > stableAfterMs;
+}
+
+/** How long an ended task ran. */
+function ranMs({ ranSinceMs, endedAtMs, stateSinceMs }: Task): number {
+  return ranSinceMs === undefined ? 0 : (endedAtMs ?? stateSinceMs) - ranSinceMs;
 }
 
 /** The failures that led to the delay a task was created with; 0 if it had none. */

@@ -134,7 +134,7 @@ const worlds: readonly Row[] = [
     },
     severity: "bad",
     problems: [
-      /^service my-web: 0 of 10 tasks running; my-web\.\d+, my-web\.\d+, my-web\.\d+ and 7 more rejected: No such image: nope:1$/,
+      /^service my-web: 0 of 10 tasks running; my-web\.\d+, my-web\.\d+, my-web\.\d+ and 7 more rejected: No such image: nope:1; \d failures in a row$/,
     ],
     next: "Correct the image, nope:1: `waggle service update --image IMAGE my-web`",
   },
@@ -257,7 +257,7 @@ const rollouts: readonly Row[] = [
     },
     severity: "warn",
     problems: [
-      /^service my-web: update paused due to failure or early termination of task \w+; my-web\.\d rejected: No such image: nope:1$/,
+      /^service my-web: update paused due to failure or early termination of task \w+; my-web\.\d rejected: No such image: nope:1; \d failures in a row$/,
     ],
     next: "Correct the image",
   },
