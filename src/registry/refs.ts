@@ -1,10 +1,10 @@
-// Resolves an operator's ref to an object: a full id, an exact name, or a unique id prefix.
+// Resolves an operator's ref to an object: a full id, a name, or a unique id prefix.
 
 import { MeshError } from "../domain/model/error.ts";
 import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
 import { resolveRef } from "../domain/model/refs.ts";
 import type { Service } from "../domain/model/service.ts";
-import { type Task, taskName } from "../domain/model/task.ts";
+import { isAlive, isWanted, type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { TaskFilter } from "./api.ts";
 
@@ -46,11 +46,33 @@ export function findNode(world: World, ref: string): MeshNode {
   });
 }
 
-/** @throws MeshError task/not-found, task/invalid if several match */
+/**
+ * A slot's name, such as `my-web.1`, refers to the task that the slot has now, else to its newest one. A task of a
+ * global service is found by the name of its node as well: `agent.node1`. `my-web.1.ID` is one task.
+ *
+ * @throws MeshError task/not-found, task/invalid if ids of several begin with the ref
+ */
 export function findTask(world: World, ref: string): Task {
-  const name = (task: Task) =>
-    taskName(world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task);
-  return world.tasks.get(ref) ?? resolveRef(world.tasks.values(), ref, { kind: "task", name });
+  const known = world.tasks.get(ref);
+  if (known !== undefined) return known;
+  const [current] = [...world.tasks.values()]
+    .filter((task) => namesOf(world, task).includes(ref))
+    .sort((a, b) => currentness(b) - currentness(a) || b.createdAtMs - a.createdAtMs);
+  return current ?? resolveRef(world.tasks.values(), ref, { kind: "task", name: ({ id }) => id });
+}
+
+function namesOf({ services, nodes }: World, task: Task): readonly string[] {
+  const service = services.get(task.serviceId)?.spec.name ?? task.serviceId;
+  const name = taskName(service, task);
+  const hostname = nodes.get(task.nodeId ?? task.forNode ?? "")?.hostname;
+  const isGlobal = task.slot === 0 && hostname !== undefined;
+  return [name, `${name}.${task.id}`, ...(isGlobal ? [`${service}.${hostname}`] : [])];
+}
+
+/** Of the tasks of a slot the one that should run is the current one, then one that still stops. */
+function currentness(task: Task): number {
+  if (isWanted(task)) return 2;
+  return isAlive(task) ? 1 : 0;
 }
 
 /** Refuses a change to a version other than the current one, with Docker's message. @throws MeshError */
