@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { MeshError } from "../domain/model/error.ts";
 import { versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
+import { dockerHint, isDockerCommand } from "./docker-words.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { printableSink } from "./output.ts";
 
@@ -26,8 +27,20 @@ export async function runCommand(
     else await program.parseAsync([...args], { from: "user" });
     return exitCodes.ok;
   } catch (error) {
+    if (error instanceof CommanderError) return commandLineError(cli, args, error);
     return handleError(cli, error);
   }
+}
+
+/** A word that `waggle` does not know: an option or a command. */
+const unknownWord = /^error: unknown (?:option|command) '([^'\s]+)'/;
+
+/** Commander prints its own errors; it also throws after --help and --version. */
+function commandLineError(cli: Cli, args: readonly string[], { exitCode, message }: CommanderError): number {
+  if (exitCode === 0) return exitCodes.ok;
+  const hint = dockerHint(args, unknownWord.exec(message)?.[1] ?? "");
+  if (hint !== "") cli.err.write(`${hint}\n`);
+  return exitCodes.usage;
 }
 
 /** A command whose errors are thrown and whose texts go to the sinks. Its subcommands take over both. */
@@ -41,10 +54,17 @@ export function rootCommand(name: string, cli: Cli): Command {
     .configureOutput({
       writeOut: (text) => cli.out.write(text),
       writeErr: (text) => cli.err.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "waggle: ")),
+      outputError: (text, write) => write(commandLineText(text)),
       getOutHelpWidth: () => cli.out.columns ?? 100,
       getErrHelpWidth: () => cli.err.columns ?? 100,
     });
+}
+
+/** The text without commander's suggestion if the word is a command of Docker, of which there is better advice. */
+function commandLineText(text: string): string {
+  const [line = text] = text.split("\n");
+  const isDockers = isDockerCommand(unknownWord.exec(text)?.[1] ?? "");
+  return (isDockers ? `${line}\n` : text).replace(/^error: /, "waggle: ");
 }
 
 /** Not by commander, which would need the version, and with it the commit, at each start. */
@@ -55,8 +75,6 @@ function printVersion(cli: Cli): never {
 }
 
 function handleError(cli: Cli, error: unknown): number {
-  // Commander prints its own errors; it also throws after --help and --version.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof MeshError) return handleError(cli, refused(error.message));
   if (!(error instanceof CliError)) return handleError(cli, internalError(error, cli.env));
   const text = errorText(error);

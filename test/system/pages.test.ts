@@ -5,9 +5,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { dockerHint } from "../../src/cli/docker-words.ts";
 import { readPages } from "../support/pages.ts";
 import { missingPrograms } from "../support/program.ts";
 import { testPages } from "../support/test-pages.ts";
+import { everyCommand } from "../unit/cli/support.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -27,6 +29,17 @@ describe.skipIf(!hasDocker)(title, () => {
     helps.set(verb, stdout);
     return stdout;
   };
+
+  test.each(["create", "update"])("[U581] has no flag of service %s that waggle knows nothing of", (verb) => {
+    const flags = [...helpOf(`service ${verb}`).matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(
+      ([, flag]) => flag ?? "",
+    );
+    expect(flags.length).toBeGreaterThan(50);
+    const command = everyCommand().find(({ path }) => path.join(" ") === `service ${verb}`)?.command;
+    const own = new Set(command?.options.map(({ long }) => long));
+    const unknown = flags.filter((flag) => !own.has(flag) && dockerHint(["service", verb], flag) === "");
+    expect(unknown).toEqual([]);
+  });
 
   test("[U526] has each of its commands in the text of a page, with the flags", () => {
     const wrong = readPages().flatMap(({ path }) =>

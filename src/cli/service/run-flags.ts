@@ -52,8 +52,8 @@ function placementFlags(defaultNote: DefaultNote) {
     ),
     valueFlag("--reserve-cpu <cpus>", "reserve CPUs, such as 0.5", readNanoCpus),
     valueFlag("--reserve-memory <size>", "reserve memory, such as 128m", readBytes),
-    valueFlag("--limit-cpu <cpus>", "limit CPUs; stored, not enforced", readNanoCpus),
-    valueFlag("--limit-memory <size>", "limit memory; stored, not enforced", readBytes),
+    valueFlag("--limit-cpu <cpus>", "limit CPUs of each task; containers only", readNanoCpus),
+    valueFlag("--limit-memory <size>", "limit memory of each task; containers only", readBytes),
   ];
 }
 

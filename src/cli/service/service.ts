@@ -18,7 +18,7 @@ export function registerService(program: Command, cli: Cli): void {
     .enablePositionalOptions()
     .summary("manage services")
     .description(
-      "Manage services: published ports and the tasks behind them. Flags are those of `docker service`.",
+      "Manage services: published ports and the tasks behind them. Flags mean what they mean to `docker service`, which has more of them.",
     );
   registerServiceCreate(service, cli);
   registerServiceLs(service, cli);

@@ -1,0 +1,60 @@
+// Commands and flags of Docker's CLI that `waggle` does not have: what to use in their place.
+
+const withDocker = (command: string) =>
+  `Docker's CLI has it and works with this mesh: docker ${command}, with DOCKER_HOST and the token as "waggle up" prints them`;
+const noEngine = "a mesh runs services, not single containers: see waggle service create --help";
+const onNode = "only the node of a task sees inside it: waggle task ls shows the node";
+const noImages = "nodes have images, a mesh has none: name one in waggle service create";
+
+/** By command of Docker's CLI, what to use. */
+const commandHints: Readonly<Record<string, string>> = {
+  ...fromKeys(["config", "container", "info", "inspect", "network", "ps", "secret", "stack"], withDocker),
+  ...fromKeys(
+    ["create", "kill", "pause", "restart", "rm", "run", "start", "stop", "unpause"],
+    () => noEngine,
+  ),
+  ...fromKeys(["attach", "cp", "diff", "exec", "stats", "wait"], () => onNode),
+  ...fromKeys(["build", "image", "images", "pull", "push", "rmi", "tag"], () => noImages),
+};
+
+const healthFlags = "cmd interval retries start-interval start-period timeout".split(" ");
+const rolloutFlags = "delay failure-action max-failure-ratio monitor order parallelism".split(" ");
+const editedFlags =
+  "config container-label dns dns-option dns-search env-file generic-resource group host mount network placement-pref secret sysctl ulimit";
+
+/** Flags of `docker service create` and `update`, without those of `waggle service`. */
+const serviceFlags: ReadonlySet<string> = new Set([
+  ...healthFlags.map((name) => `--health-${name}`),
+  ...rolloutFlags.flatMap((name) => [`--update-${name}`, `--rollback-${name}`]),
+  ...editedFlags.split(" ").flatMap((name) => [`--${name}`, `--${name}-add`, `--${name}-rm`]),
+  ..."cap-add cap-drop credential-spec endpoint-mode hostname init isolation limit-pids log-driver log-opt"
+    .split(" ")
+    .map((name) => `--${name}`),
+  ..."max-concurrent no-healthcheck no-resolve-image oom-score-adj read-only tty user with-registry-auth"
+    .split(" ")
+    .map((name) => `--${name}`),
+  ...["-t", "-u"],
+]);
+
+/** True for a command that Docker's CLI has and `waggle` has not. */
+export function isDockerCommand(word: string): boolean {
+  return Object.hasOwn(commandHints, word);
+}
+
+/**
+ * What to use in place of a command or flag that only Docker's CLI has.
+ *
+ * @param args the command line without `waggle`
+ * @param unknown the word that `waggle` does not know: `stack`, `--mount`
+ * @returns one line; empty if Docker's CLI does not have it either
+ */
+export function dockerHint(args: readonly string[], unknown: string): string {
+  const [noun = "", verb = ""] = args.filter((arg) => !arg.startsWith("-"));
+  if (noun === unknown) return isDockerCommand(unknown) ? (commandHints[unknown] ?? "") : "";
+  const isServiceFlag = noun === "service" && (verb === "create" || verb === "update");
+  return isServiceFlag && serviceFlags.has(unknown) ? withDocker(`service ${verb}`) : "";
+}
+
+function fromKeys(names: readonly string[], hint: (name: string) => string): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, hint(name)]));
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { runCli } from "./support.ts";
+
+test.each([
+  [["stack", "deploy", "-c", "x.yml", "shop"], "stack", /: docker stack, with DOCKER_HOST/],
+  [["secret", "ls"], "secret", /: docker secret, with DOCKER_HOST/],
+  [["ps"], "ps", /: docker ps, with DOCKER_HOST/],
+  [["run", "nginx"], "run", /a mesh runs services/],
+  [["exec", "my-web.1", "sh"], "exec", /waggle task ls shows the node/],
+  [["pull", "nginx"], "pull", /nodes have images/],
+])("[U581] waggle %j says what to use in place of Docker's command", async (args, word, hint) => {
+  const { code, out, err } = await runCli(args);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  const [first, second = "", ...more] = err.trimEnd().split("\n");
+  expect(first).toBe(`waggle: unknown command '${word}'`);
+  expect(second).toMatch(hint);
+  expect(more).toEqual([]);
+});
+
+test.each([
+  ["create", "--mount"],
+  ["create", "--health-cmd"],
+  ["create", "--secret"],
+  ["update", "--network-add"],
+  ["update", "--update-failure-action"],
+])("[U581] a flag of docker service %s that waggle lacks, %s, leads to Docker's CLI", async (verb, flag) => {
+  const { code, err } = await runCli(["service", verb, flag, "x", "y"]);
+  expect(code).toBe(2);
+  expect(err).toContain(`waggle: unknown option '${flag}'`);
+  expect(err).toMatch(new RegExp(`Docker's CLI has it and works with this mesh: docker service ${verb}, `));
+});
+
+test.each([[["service", "create", "--gpus", "all", "x"]], [["node", "ls", "--mount", "x"]], [["nosuch"]]])(
+  "[U581] a word that Docker's CLI does not have either gets no such advice: %j",
+  async (args) => {
+    const { code, err } = await runCli(args);
+    expect(code).toBe(2);
+    expect(err).not.toContain("Docker");
+  },
+);
