@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readFailure } from "../os/files.ts";
 import { type Context, type Contexts, contextNamed, localContext } from "./context/contexts.ts";
 import { loadContexts } from "./context/store.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
@@ -181,7 +182,7 @@ export async function readToken(
     return envToken === "" ? null : checkToken(envToken, "WAGGLE_TOKEN");
   }
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw usageError(`cannot read --token-file ${path}: ${error.message}`);
+    throw usageError(`cannot read --token-file ${path}: ${readFailure(error)}`);
   });
   const token = text.trim();
   if (token === "") throw usageError(`--token-file ${path} is empty`, "write the token into it on one line");

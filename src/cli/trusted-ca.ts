@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 // A named import does not see what src/package/older-node.ts adds.
 import tls from "node:tls";
+import { readFailure } from "../os/files.ts";
 import { usageError } from "./errors.ts";
 
 export const caFlag = [
@@ -48,7 +49,7 @@ function readCertificates(source: string, file: string): readonly string[] {
       new X509Certificate(pemBegin + textBefore(part, pemEnd) + pemEnd).toString().trim(),
     );
   } catch (error) {
-    throw usageError(`cannot use ${source} ${file}: ${(error as Error).message}`);
+    throw usageError(`cannot use ${source} ${file}: ${readFailure(error as Error)}`);
   }
 }
 

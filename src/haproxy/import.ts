@@ -15,7 +15,7 @@ import {
   Frontends,
   type ServiceExposure,
 } from "./frontends.ts";
-import { isGuard, type LostProtection, protectionOf } from "./protection.ts";
+import { isGuard, type LostProtection, type LostRoute, protectionOf } from "./protection.ts";
 import { isDisabled, undefinedReferences } from "./references.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, isProxyKind, readSections } from "./sections.ts";
@@ -23,6 +23,7 @@ import { serviceNames } from "./service-names.ts";
 import { strictRefusals } from "./strict.ts";
 import {
   idleTimeoutLabels,
+  isIgnoredInTcp,
   type ProxyMode,
   reportIdleTimeouts,
   reportIgnoredInTcp,
@@ -47,6 +48,8 @@ export type ImportResult = {
   readonly diagnostics: readonly Diagnostic[];
   /** Lines that protect an imported service in HAProxy and not in the mesh. */
   readonly lostProtection: readonly LostProtection[];
+  /** Rules that select a backend in HAProxy and not in the mesh. */
+  readonly lostRoutes: readonly LostRoute[];
   /** The lines for which an import with `--strict` is refused. */
   readonly strictRefusals: readonly Diagnostic[];
   /** Lines that cannot be read, in order. With any error, nothing else is known or imported. */
@@ -65,7 +68,7 @@ export function importConfig(text: string, env: ConfigVariables): ImportResult {
     .map(({ line, message }) => ({ line, message }))
     .sort((a, b) => a.line - b.line);
   if (errors.length > 0)
-    return { services: [], diagnostics: [], lostProtection: [], strictRefusals: [], errors };
+    return { services: [], diagnostics: [], lostProtection: [], lostRoutes: [], strictRefusals: [], errors };
   return new ConfigImporter(sections).run();
 }
 
@@ -92,6 +95,7 @@ class ConfigImporter {
   readonly #proxies: readonly ProxySection[];
   readonly #diagnostics = new Diagnostics();
   readonly #lostProtection: LostProtection[] = [];
+  readonly #lostRoutes: LostRoute[] = [];
   readonly #serviceByBackend: ReadonlyMap<string, string>;
   /** The label for `timeout client` of each backend's service, as text. */
   readonly #clientTimeouts = new Map<string, string>();
@@ -122,6 +126,7 @@ class ConfigImporter {
       services,
       diagnostics,
       lostProtection: this.#lostProtection.sort((a, b) => a.line - b.line),
+      lostRoutes: this.#lostRoutes.sort((a, b) => a.line - b.line),
       strictRefusals: strictRefusals(this.#sections, diagnostics),
       errors: [],
     };
@@ -260,7 +265,7 @@ class ConfigImporter {
     }
   }
 
-  #findLostProtection({ section, used, routing }: ProxySection, backends: readonly string[]): void {
+  #findLostProtection({ section, used, mode, routing }: ProxySection, backends: readonly string[]): void {
     const services = [...new Set(backends.map((backend) => this.#nameOf(backend)))];
     const lose = (directive: Directive, effect: string) => {
       const { line } = directive;
@@ -270,11 +275,17 @@ class ConfigImporter {
       this.#lostProtection.push({ line, text, section: sectionText(section), effect, services });
     };
     for (const directive of used) {
+      // A line of defaults has its outcome from the proxies that use it, also where another one ignores it.
+      if (mode === "tcp" && isIgnoredInTcp(directive)) continue;
       const effect = protectionOf(directive);
       if (effect !== null && this.#diagnostics.has(directive, "could not")) lose(directive, effect);
     }
     for (const { directive, backend, criterion } of routing.unsupported) {
       if (isGuard(criterion)) lose(directive, `sends these requests to ${backend} alone`);
+      else {
+        const { line, words } = directive;
+        this.#lostRoutes.push({ line, text: printWords(words), section: sectionText(section), backend });
+      }
     }
     for (const { directive, backend } of routing.uses) {
       const isService = this.#serviceByBackend.has(backend);

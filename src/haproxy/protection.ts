@@ -15,6 +15,12 @@ export type LostProtection = {
   readonly services: readonly string[];
 };
 
+/** A rule that is not applied: its requests follow the other rules of its frontend, to another service. */
+export type LostRoute = Pick<LostProtection, "line" | "text" | "section"> & {
+  /** The backend that the rule leads to. */
+  readonly backend: string;
+};
+
 const securityHeader =
   /^(strict-transport-security|content-security-policy|x-frame-options|x-content-type-options|referrer-policy|permissions-policy|cross-origin-.*)$/i;
 

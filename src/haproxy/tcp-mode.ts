@@ -37,7 +37,8 @@ export function reportIgnoredInTcp(lines: readonly Directive[], diagnostics: Dia
   }
 }
 
-function isIgnoredInTcp({ words: [head = "", name = ""] }: Pick<DiagnosedLine, "words">): boolean {
+/** True for a line that has no effect in mode tcp. */
+export function isIgnoredInTcp({ words: [head = "", name = ""] }: Pick<DiagnosedLine, "words">): boolean {
   return ignoredLines.has(head) || ignoredLines.has(`${head} ${name}`);
 }
 

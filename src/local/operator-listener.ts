@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import { hostPort } from "../domain/model/server.ts";
+import { readFailure } from "../os/files.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { controlIdentity, type ListenerProfile, listenerProfile } from "./listener-profile.ts";
 import { type Refusal, readRequest } from "./read-request.ts";
@@ -145,7 +146,7 @@ function readPem(flag: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new Error(`cannot read ${flag} ${file}: ${(error as Error).message}`);
+    throw new Error(`cannot read ${flag} ${file}: ${readFailure(error as Error)}`);
   }
 }
 

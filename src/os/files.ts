@@ -37,6 +37,21 @@ export function writeError(error: NodeJS.ErrnoException, path: string): NodeJS.E
   return error;
 }
 
+const readErrorReasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "a part of its path is a file",
+  EACCES: "this user may not read it",
+  EPERM: "this user may not read it",
+  EISDIR: "it is a folder",
+  ELOOP: "it is a link that leads to itself",
+  ENAMETOOLONG: "its name is too long",
+};
+
+/** Why a file that the user named cannot be read, in words. */
+export function readFailure({ code = "", message }: NodeJS.ErrnoException): string {
+  return readErrorReasons[code] ?? message;
+}
+
 /** The validated content of a JSON file; null if it is missing, unreadable or invalid. */
 export function readJsonFile<T>(path: string, schema: z.ZodType<T>): T | null {
   try {

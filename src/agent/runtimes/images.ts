@@ -19,6 +19,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { MeshError } from "../../domain/model/error.ts";
 import type { ProbeSpec } from "../../domain/model/service.ts";
+import { readFailure } from "../../os/files.ts";
 import { whoamiCommand } from "../../package/program-files.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import { nginxFiles } from "./nginx.ts";
@@ -184,7 +185,7 @@ function readJson(file: string): unknown {
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw unreadableImagesFile(file, (cause as Error).message);
+    throw unreadableImagesFile(file, readFailure(cause as NodeJS.ErrnoException));
   }
   try {
     return JSON.parse(text);

@@ -3,6 +3,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
+import { readFailure } from "../../os/files.ts";
 import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { warnings } from "../flags.ts";
@@ -38,8 +39,7 @@ export async function givenPassphrase(
     return text === undefined ? null : checked(text, variable);
   }
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === "ENOENT" ? "there is no such file" : error.message;
-    throw usageError(`cannot read --passphrase-file ${path}: ${reason}`);
+    throw usageError(`cannot read --passphrase-file ${path}: ${readFailure(error)}`);
   });
   if (bytes.length > maxBytes)
     throw usageError(

@@ -2,6 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { printable } from "../../domain/model/printable.ts";
+import { readFailure } from "../../os/files.ts";
 import { refused } from "../errors.ts";
 import { type BackupHead, type OpenLine, openFile, readHead, UnreadableHead } from "./file-format.ts";
 
@@ -94,14 +95,8 @@ async function* linesOf(path: string, maxBytes: number): AsyncGenerator<Line, vo
       if (rest.length > maxBytes) break;
     }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    const reasons: Readonly<Record<string, string>> = {
-      ENOENT: "there is no such file",
-      EACCES: "this user may not read it",
-      EISDIR: "it is a folder",
-    };
-    throw refused(`cannot read ${path}: ${reasons[code] ?? message}`);
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw refused(`cannot read ${path}: ${readFailure(error as NodeJS.ErrnoException)}`);
   }
   if (rest.length > 0) yield { text: rest.toString("utf8", 0, maxBytes), isWhole: false };
 }

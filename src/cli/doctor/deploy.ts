@@ -3,6 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { readFailure } from "../../os/files.ts";
 import { runWrangler } from "../deploy/run-wrangler.ts";
 import { registryLocations } from "../deploy/settings.ts";
 import { CliError } from "../errors.ts";
@@ -29,11 +30,10 @@ export async function checkDeploy(env: Environment, configFile: string): Promise
   try {
     text = readFileSync(configFile, "utf8");
   } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
     return [
       fail(
         "configuration",
-        `cannot read ${configFile} (${code})`,
+        `cannot read ${configFile}: ${readFailure(error as NodeJS.ErrnoException)}`,
         "Run this in the folder with wrangler.toml, or give --config FILE.",
       ),
     ];

@@ -2,7 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { firstDynamicPort, lastDynamicPort } from "../../domain/model/ports.ts";
 import { type ImportResult, importConfig } from "../../haproxy/import.ts";
+import { readFailure } from "../../os/files.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
@@ -59,7 +61,7 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
         "",
         ...services.flatMap(serviceLines),
         ...summary,
-        "dry run: nothing was changed",
+        flags.dryRun === true ? "dry run: nothing was changed" : "nothing was changed",
       ]);
     if (refusal !== null) throw refusal;
     return;
@@ -92,21 +94,49 @@ function linesText(count: number): string {
   return count === 1 ? "1 line" : `${count} lines`;
 }
 
-/** What the file protects from and the mesh does not, and the number of lines of each outcome. */
-function summaryLines({ diagnostics, lostProtection }: ImportResult, file: string): string[] {
-  const lost = lostProtection.map(({ line, section, text, effect, services }) => {
-    return `  ${file}:${line}  ${section}: ${text}  (${effect}; of ${services.join(", ")})`;
-  });
+/** What the file does with requests and the mesh does not, and the number of lines of each outcome. */
+function summaryLines(
+  { services, diagnostics, lostProtection, lostRoutes }: ImportResult,
+  file: string,
+): string[] {
+  const unbound = services.filter(({ ports }) => ports.length === 0).map(({ name }) => name);
+  const lost = [...Map.groupBy(lostProtection, ({ line, effect }) => `${line} ${effect}`).values()].map(
+    (uses) => lostLine(uses, file),
+  );
+  const elsewhere = lostRoutes.map(({ line, section, text }) => `  ${file}:${line}  ${section}: ${text}`);
   const counts = (["taken", "as is", "could not"] as const).map((outcome) => {
     return `${linesWith(diagnostics, outcome)} ${outcome === "could not" ? "could not be imported" : outcome}`;
   });
   return [
     "",
+    ...(elsewhere.length === 0
+      ? []
+      : ["lost routes: requests of these rules go where the other rules send them", ...elsewhere, ""]),
     ...(lost.length === 0 ? [] : ["lost protection: the mesh does not do what these lines do", ...lost, ""]),
+    ...(unbound.length === 0
+      ? []
+      : [
+          `own ports: ${unbound.join(", ")} also get a port each, from ${firstDynamicPort} to ${lastDynamicPort}`,
+          "  requests to these ports pass no rule of a frontend: keep them closed in the firewall",
+          "",
+        ]),
     `lines: ${counts.join(", ")}`,
     "",
   ];
 }
+
+/** One line of the file that protects. @param uses one for each section that the line counts for, as with defaults */
+function lostLine(uses: ImportResult["lostProtection"], file: string): string {
+  const [{ line, section, text, effect } = { line: 0, section: "", text: "", effect: "" }] = uses;
+  const where = uses.length === 1 ? `${section}: ` : "";
+  const services = [...new Set(uses.flatMap((use) => use.services))];
+  return `  ${file}:${line}  ${where}${text}  (${effect}; of ${services.join(", ")})`;
+}
+
+/** Errors that are printed of one file; one that is no configuration has thousands. */
+const maxPrintedErrors = 20;
+/** A line of a file that is no text may be as long as the file. */
+const maxMessageLength = 400;
 
 /** Prints the lines that cannot be parsed. @returns the error that ends the command */
 function reportParseErrors(cli: Cli, imported: ImportResult, name: string, flags: Flags): CliError {
@@ -115,10 +145,17 @@ function reportParseErrors(cli: Cli, imported: ImportResult, name: string, flags
     printJson(cli.out, { ...imported, done: [] });
     return new CliError(exitCodes.refused, "");
   }
-  const lines = errors.map(({ line, message }) => `${name}:${line}: ${message}`);
-  printLines(cli.err, lines);
+  const lines = errors
+    .slice(0, maxPrintedErrors)
+    .map(({ line, message }) => `${name}:${line}: ${cut(message, maxMessageLength)}`);
+  const more = errors.length - lines.length;
+  printLines(cli.err, more === 0 ? lines : [...lines, `and ${more} more; --json has all`]);
   const count = linesText(new Set(errors.map(({ line }) => line)).size);
   return new CliError(exitCodes.refused, `cannot parse ${count} of ${name}: nothing was changed`);
+}
+
+function cut(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }
 
 async function applyServices(
@@ -144,7 +181,7 @@ function readConfig(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (error) {
-    throw refused(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    throw refused(`cannot read ${file}: ${readFailure(error as NodeJS.ErrnoException)}`);
   }
 }
 

@@ -6,8 +6,8 @@ import type { PortRequest, PublishedPort, Service } from "./service.ts";
 const invalid = invalidAs("publish/invalid");
 
 /** The range of dynamically allocated ports. Other ports are allocated only when requested by number. */
-const firstDynamicPort = 30_000;
-const lastDynamicPort = 32_767;
+export const firstDynamicPort = 30_000;
+export const lastDynamicPort = 32_767;
 
 /**
  * Allocates the published ports of one service, in the order of its requests: the requested number, else the

@@ -82,7 +82,7 @@ test.each([
 });
 
 test("[N5] an images file that does not exist or is not JSON is refused with its path", () => {
-  expect(() => readImages(join(dir, "none.json"))).toThrow(/none\.json: ENOENT/);
+  expect(() => readImages(join(dir, "none.json"))).toThrow(/none\.json: there is no such file/);
   const file = join(dir, "bad.json");
   writeFileSync(file, "{");
   expect(() => readImages(file)).toThrow(/bad\.json: .*JSON.*an entry is/);

@@ -254,7 +254,7 @@ test("[I10] --dry-run sends nothing, and --json prints everything for programs",
   expect(dry.out).toContain("nothing was changed");
   const json = JSON.parse((await runCli(["import", "-n", "--json", file])).out);
   expect(json).toMatchObject({ services: [{ name: "web", ports: [8080] }], errors: [], done: [] });
-  expect((await runCli(["import", join(folder, "none.cfg")])).err).toContain("ENOENT");
+  expect((await runCli(["import", join(folder, "none.cfg")])).err).toContain("there is no such file");
   writeFileSync(join(folder, "empty.cfg"), "# nothing\n");
   expect((await runCli(["import", join(folder, "empty.cfg")])).err).toContain("no services");
 });

@@ -130,7 +130,7 @@ test("[A87] over TLS a client is an operator by its certificate, and without an 
   await expect(askTls(byCertificate, ca)).rejects.toThrow();
   await expect(askTls(byCertificate, ca, foreign)).rejects.toThrow();
   await expect(open({ ...tls, port: byToken, certFile: "/nonexistent" })).rejects.toThrow(
-    "cannot read --tls-cert /nonexistent: ENOENT",
+    "cannot read --tls-cert /nonexistent: there is no such file",
   );
 });
 
