@@ -290,6 +290,19 @@ describe.skipIf(chromiumPath === null)(
       },
     );
 
+    test.each([360, 768])("[G94] at %i pixels no row of a list is taller than six lines", async (width) => {
+      const page = await signedIn(mesh.token, { viewport: { width, height: 800 } });
+      for (const path of ["nodes", "services"]) {
+        await page.goto(`${mesh.control}/dashboard/${path}`);
+        const heights = await page.evaluate<number[]>(
+          "[...document.querySelectorAll('.list tbody tr')].map((row) => row.offsetHeight)",
+        );
+        expect(heights.length, path).toBeGreaterThan(0);
+        expect(Math.max(...heights), path).toBeLessThan(150);
+      }
+      await page.context().close();
+    });
+
     test("[G15] a mesh of 1,000 nodes and 10,000 tasks loads quickly and refreshes without long tasks", async () => {
       const large = new TestMesh();
       fillLarge(large);

@@ -71,10 +71,10 @@ function NodeTable({ nodes, view }: { nodes: readonly MeshNode[]; view: Dashboar
           </td>
           {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} isPassedOn />}
           <td>{node.address}</td>
-          <td>
+          <td class={(node.transport?.reason ?? "") === "" ? "nowrap" : "wide"}>
             <TransportCell node={node} />
           </td>
-          <td>{machineText(node)}</td>
+          <td class="wide">{machineText(node)}</td>
         </tr>
       ))}
     </DataTable>
