@@ -25,6 +25,7 @@ export function statusScreen(status: MeshStatus, url: string): string {
     ...(tasks.length === 0 ? [] : [taskTable(tasks, nowMs)]),
     ...serverTables(status),
     problemLines(status),
+    ...noteLines(status),
   ];
   return parts.join("\n");
 }
@@ -134,6 +135,14 @@ function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): str
     return [printable(`  ${what}: ${why}${age}`), ...(next === "" ? [] : [printable(`    ${next}`)])];
   });
   return `${[heading, ...lines].join("\n")}\n${notice}`;
+}
+
+function noteLines({ notes = [] }: MeshStatus): string[] {
+  if (notes.length === 0) return [];
+  const lines = notes.map(({ services, why }) =>
+    printable(`  ${services.length === 1 ? "service" : "services"} ${services.join(", ")}: ${why}`),
+  );
+  return [`${["Notes, which are no problems:", ...lines].join("\n")}\n`];
 }
 
 function sum(numbers: readonly number[]): number {

@@ -29,16 +29,21 @@ const protocols: ReadonlyMap<number, string> = new Map([
   [27017, "MongoDB"],
 ]);
 
-/** @param isOnCloudflare its Workers have no ports of their own choice */
-export function modeWarnings({ name, labels, ports }: ServiceSpec, isOnCloudflare: boolean): string[] {
-  const mode = labels["waggle.mode"];
-  if (mode === "tcp") {
-    if (!isOnCloudflare || ports.length === 0) return [];
-    return [
-      `${name} is in mode tcp: a Worker on Cloudflare has no port for it, so that it is reached at balancers of your own only`,
-    ];
-  }
-  if (mode !== undefined) return [];
+/**
+ * How a service in mode tcp is reached on Cloudflare.
+ *
+ * @param isOnCloudflare its Workers have no ports of their own choice
+ */
+export function reachWarnings({ name, labels, ports }: ServiceSpec, isOnCloudflare: boolean): string[] {
+  if (labels["waggle.mode"] !== "tcp" || !isOnCloudflare || ports.length === 0) return [];
+  return [
+    `${name} is in mode tcp: a Worker on Cloudflare has no port for it, so that it is reached at balancers of your own only`,
+  ];
+}
+
+/** Target ports that are usually not HTTP's, of a service that states no mode. */
+export function protocolWarnings({ name, labels, ports }: ServiceSpec): string[] {
+  if (labels["waggle.mode"] !== undefined) return [];
   return ports.flatMap(({ target }) => {
     const protocol = protocols.get(target);
     if (protocol === undefined) return [];

@@ -3,11 +3,12 @@
 
 import { isBalancer, isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import type { ClosedPort } from "../domain/model/node-listeners.ts";
-import type { StatusProblem } from "../protocol/status.ts";
+import type { StatusNote, StatusProblem } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { LeftOut } from "../telemetry/snapshot.ts";
 import type { JudgedTraffic } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
+import { protocolWarnings } from "./mode-warnings.ts";
 import { nodeProblems, noNodes } from "./problems/node-problems.ts";
 import { PlacementReader } from "./problems/placement.ts";
 import { closedPorts, unservedTcpPorts } from "./problems/port-problems.ts";
@@ -21,7 +22,7 @@ import {
 } from "./problems/service-problems.ts";
 import { trafficProblems } from "./problems/traffic-problems.ts";
 import { byName, type NamedServices, referenceWarnings } from "./service-references.ts";
-import { isOfStack, ownWarnings, type WarningContext } from "./service-warnings.ts";
+import { differences, isOfStack } from "./service-warnings.ts";
 
 /** When and where the mesh is looked at, as far as that decides what is a problem. */
 export type ProblemContext = {
@@ -77,7 +78,7 @@ export function problemsOf(
     ...[...states.values()].flatMap(ownProblems),
     ...services.flatMap((service) => discoveryWarnings(service, nodes)),
     ...services.flatMap((service) => labelsWithoutEffect(service, named)),
-    ...services.flatMap((service) => stackWarnings(service, { isOnCloudflare, nodes })),
+    ...services.flatMap(stackWarnings),
     ...leftOut.map(telemetryLimit),
   ];
   return problems.sort((a, b) => weightOf(b) - weightOf(a));
@@ -115,13 +116,27 @@ function telemetryLimit({ kind, kept }: LeftOut): StatusProblem {
 }
 
 /**
- * The warnings about a service of a stack: `docker stack deploy` does not print them. Labels without an effect are
- * problems of their own.
+ * The differences between what services of stacks ask for and what the mesh does: `docker stack deploy` does not print
+ * them. They are no problems, because the operator who accepts one has nothing to change. Services with the same
+ * difference share a note.
  */
-function stackWarnings(service: ServiceView, context: WarningContext): StatusProblem[] {
+export function notesOf({ services, nodes }: MeshView, { isOnCloudflare } = nowhere): StatusNote[] {
+  const notes = services.filter(isOfStack).flatMap((service) => {
+    const name = service.spec.name;
+    // The text names a service that is alone in having the difference.
+    return differences(service, { isOnCloudflare, nodes }).map((text) => ({ name, text }));
+  });
+  return [...Map.groupBy(notes, ({ text }) => text)].map(([why, group]) => ({
+    services: group.map(({ name }) => name).sort(),
+    why,
+  }));
+}
+
+/** Warnings about a service of a stack that an operator can act on. Labels without an effect are problems of their own. */
+function stackWarnings(service: ServiceView): StatusProblem[] {
   if (!isOfStack(service)) return [];
-  const next = "Change the stack file, or accept the difference: the service runs without it.";
-  return ownWarnings(service, context).map((why) => warning(service, why, next));
+  const next = "Set the label in the stack file, under deploy.labels, and deploy it again.";
+  return protocolWarnings(service.spec).map((why) => warning(service, why, next));
 }
 
 /** What the labels of a discovered service ask for and the mesh does not do. */

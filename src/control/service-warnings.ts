@@ -3,7 +3,7 @@
 
 import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
-import { modeWarnings } from "./mode-warnings.ts";
+import { protocolWarnings, reachWarnings } from "./mode-warnings.ts";
 import { type NamedServices, referenceWarnings } from "./service-references.ts";
 
 /** The label that `docker stack deploy` sets on each service. */
@@ -33,11 +33,16 @@ export async function warningContext(
 }
 
 /** Warnings that follow from the service and the nodes of the mesh. */
-export function ownWarnings(
+export function ownWarnings(service: Pick<ServiceView, "spec">, context: WarningContext): string[] {
+  return [...protocolWarnings(service.spec), ...differences(service, context)];
+}
+
+/** What the mesh does not do for the service, whatever its operator changes but the mesh. */
+export function differences(
   { spec }: Pick<ServiceView, "spec">,
   { isOnCloudflare, nodes }: WarningContext,
 ): string[] {
-  return [...modeWarnings(spec, isOnCloudflare), ...networkWarnings(spec, nodes)];
+  return [...reachWarnings(spec, isOnCloudflare), ...networkWarnings(spec, nodes)];
 }
 
 /** Processes cannot resolve the names of services. @see docs/networks.md */

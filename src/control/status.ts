@@ -12,7 +12,7 @@ import type { ServiceView } from "../registry/api.ts";
 import type { LeftOut } from "../telemetry/snapshot.ts";
 import type { JudgedTraffic } from "../telemetry/traffic-problems.ts";
 import { byUse, type MeshView } from "./mesh-view.ts";
-import { type ProblemContext, problemsOf } from "./problems.ts";
+import { notesOf, type ProblemContext, problemsOf } from "./problems.ts";
 import { serverStatusOf } from "./servers.ts";
 
 /**
@@ -46,6 +46,7 @@ export function meshStatus(
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     servers: view.servers.map((server) => serverStatusOf(server, nowMs)),
     problems: problemsOf(view, traffic ?? [], context, leftOut),
+    notes: notesOf(view, context),
     trafficKnown: traffic !== null,
   };
 }

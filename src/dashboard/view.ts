@@ -2,11 +2,11 @@
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { readJudgedTraffic, readProblemContext } from "../control/problem-inputs.ts";
-import { type ProblemContext, problemsOf } from "../control/problems.ts";
+import { notesOf, type ProblemContext, problemsOf } from "../control/problems.ts";
 import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import type { Task } from "../domain/model/task.ts";
-import type { StatusProblem } from "../protocol/status.ts";
+import type { StatusNote, StatusProblem } from "../protocol/status.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
 import type { Snapshot } from "../telemetry/snapshot.ts";
 import type { DashboardDeps } from "./context.ts";
@@ -17,6 +17,7 @@ export type DashboardView = MeshView & {
   readonly nowMs: number;
   /** Problems of the mesh and of its traffic. */
   readonly problems: readonly StatusProblem[];
+  readonly notes: readonly StatusNote[];
   /** Null if telemetry is unavailable. */
   readonly traffic: TrafficView | null;
   /** Newest first. */
@@ -90,6 +91,7 @@ export function makeView(
     services: mesh.services.toSorted((a, b) => compareNames(a.spec.name, b.spec.name)),
     nowMs,
     problems: problemsOf(mesh, snapshot?.services ?? [], context, snapshot?.leftOut),
+    notes: notesOf(mesh, context),
     traffic: snapshot === null ? null : trafficView(snapshot),
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,

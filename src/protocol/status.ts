@@ -25,6 +25,10 @@ export const StatusProblem = z.object({
 });
 export type StatusProblem = z.infer<typeof StatusProblem>;
 
+/** A difference between what services ask for and what the mesh does, which is no problem. */
+export const StatusNote = z.object({ services: z.array(z.string()), why: z.string() });
+export type StatusNote = z.infer<typeof StatusNote>;
+
 export const StatusNode = z.object({
   id: z.string(),
   /** A balancer machine, which takes no tasks. Absent: a node. */
@@ -117,6 +121,8 @@ export const MeshStatus = z.object({
   servers: z.array(ServerStatus).optional(),
   /** Worst first. Empty: nothing is wrong. */
   problems: z.array(StatusProblem),
+  /** Absent in earlier releases. */
+  notes: z.array(StatusNote).optional(),
   /** False: the telemetry object was unavailable, so failing requests are not among the problems. */
   trafficKnown: z.boolean().optional(),
 });

@@ -3,7 +3,7 @@
 import { type HealthSummary, summarizeHealth } from "../health-summary.ts";
 import { EventList } from "../parts/event-list.tsx";
 import { MapSection } from "../parts/map.tsx";
-import { ProblemList } from "../parts/problem-list.tsx";
+import { NoteList, ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { pagePaths } from "../paths.ts";
 import { formatDuration, formatInteger, formatPerSecond, formatShare } from "../text.ts";
@@ -35,6 +35,7 @@ export function Overview({ view }: { view: DashboardView }) {
           <EventList events={view.events.slice(0, overviewEventsShown)} view={view} />
         </section>
       </div>
+      <NoteList notes={view.notes} />
     </>
   );
 }

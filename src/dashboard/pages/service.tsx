@@ -9,7 +9,7 @@ import { ColoSection } from "../parts/colos.tsx";
 import { EventSection } from "../parts/event-list.tsx";
 import { LabelList } from "../parts/label-list.tsx";
 import { LogPane } from "../parts/log-pane.tsx";
-import { ProblemList } from "../parts/problem-list.tsx";
+import { NoteList, ProblemList } from "../parts/problem-list.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { ServiceForm } from "../parts/service-form.tsx";
 import { Stat } from "../parts/stat.tsx";
@@ -66,6 +66,7 @@ export function ServicePage({
         </div>
       </dl>
       <ProblemList view={view} problems={problemsOfService(view.problems, spec.name)} />
+      <NoteList notes={view.notes.filter(({ services }) => services.includes(spec.name))} />
       <UpdateNotice service={service} />
       <ServiceActions service={service} view={view} permission={permission} formToken={formToken} />
       <TrafficSection

@@ -1,6 +1,6 @@
 // The mesh's problems, each with its causes and the next step.
 
-import type { StatusProblem } from "../../protocol/status.ts";
+import type { StatusNote, StatusProblem } from "../../protocol/status.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import { groupProblems, type ProblemGroup } from "../problem-groups.ts";
 import { pluralize } from "../text.ts";
@@ -50,6 +50,20 @@ export function ProblemList({
           And {pluralize(moreCount, "more problem")}; <code>waggle status</code> prints them all.
         </p>
       )}
+    </section>
+  );
+}
+
+/** Differences that are no problems, each in a quiet line. */
+export function NoteList({ notes }: { notes: readonly StatusNote[] }) {
+  return (
+    <section aria-label="Notes" id="notes" data-part>
+      {notes.map(({ services, why }) => (
+        <p class="muted">
+          Note on {services.slice(0, maxTasksNamed).join(", ")}
+          {services.length > maxTasksNamed && ` and ${services.length - maxTasksNamed} more`}: {why}.
+        </p>
+      ))}
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { statusScreen } from "../../../src/cli/status-view.ts";
 import { machine } from "../registry/harness.ts";
 import { spec, TestControl } from "./support.ts";
 
@@ -100,4 +101,38 @@ test("[A444] a service on a network has a warning while the mesh has nodes whose
     control.mesh.send(node.id, { type: "hello", node: description, tasks: [] });
   }
   expect(await warnings("c")).toEqual([]);
+});
+
+test("[G95] what a stack asks for and only another mesh could do is a note, once for all its services, and no problem", async () => {
+  const control = new TestControl(1);
+  await control.ask("POST /networks/create", { body: { Name: "net" } });
+  const networks = { ContainerSpec: { Image: "waggle/whoami" }, Networks: [{ Target: "net" }] };
+  for (const name of ["shop_web", "shop_api"]) {
+    await control.create(name, { ...stack, TaskTemplate: networks, EndpointSpec: {} });
+  }
+  control.mesh.work();
+  const { json: status } = await control.ask("GET /mesh/status");
+  expect(status.problems).toEqual([]);
+  expect(status.notes).toEqual([
+    {
+      services: ["shop_api", "shop_web"],
+      why: expect.stringMatching(/^Networks: tasks on node node1 without Docker/),
+    },
+  ]);
+  const screen = statusScreen(status, "http://mesh");
+  expect(screen).toMatch(
+    /No problems\.\n\nNotes, which are no problems:\n {2}services shop_api, shop_web: Networks: /,
+  );
+  expect(screen).not.toMatch(/\d problems?:/);
+});
+
+test("[G95] a warning of a stack that a label answers stays a problem", async () => {
+  const control = new TestControl(1);
+  await control.create("shop_web", { ...stack, ...redis });
+  control.mesh.work();
+  const { json: status } = await control.ask("GET /mesh/status");
+  expect(status.notes).toEqual([]);
+  expect(status.problems).toMatchObject([
+    { why: expect.stringMatching(/usually Redis/), next: expect.stringContaining("deploy.labels") },
+  ]);
 });
