@@ -79,7 +79,7 @@ export function unknownResponse({ url, source }: MeshTarget, path: string, probl
   return new CliError(
     exitCodes.unreachable,
     `the response of ${url} to ${path} is not that of a mesh: ${problem}`,
-    `the URL is from ${source}; if it is a mesh, "waggle version" shows whether its release differs from this one`,
+    `the URL is from ${source}; write that of a control API, such as http://127.0.0.1:8787; of a mesh, "waggle version" shows the release`,
   );
 }
 

@@ -48,7 +48,9 @@ export class MeshResponse {
     const [{ path = [], message = "" } = {}] = parsed.error.issues;
     const place = path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
     const { pathname } = new URL(this.#response.url || this.#target.url);
-    throw unknownResponse(this.#target, pathname, place === "" ? message : `${place}: ${message}`);
+    const name = place === "" ? "it" : `its member ${place}`;
+    const problem = message.endsWith("received undefined") ? "is missing" : "is of another kind";
+    throw unknownResponse(this.#target, pathname, `${name} ${problem}`);
   }
 
   #cutOff(error: Error): CliError {

@@ -83,13 +83,21 @@ async function workerdFinding(): Promise<Finding> {
     : fail("workerd", `does not run: ${failure}`, reinstall);
 }
 
+/** The Docker CLI of the same shell may be one of a mesh. */
+const meshAsDockerHost =
+  "If it is the mesh, for Docker's CLI: start agents and waggle up where DOCKER_HOST is not set.";
+
 async function dockerFinding(env: Environment): Promise<Finding> {
   const host = env.DOCKER_HOST || "unix:///var/run/docker.sock";
   const next = "Start Docker for tasks that are containers; the process runtime needs none.";
   const response = await dockerVersion(host).catch((error: Error) => error);
   if (response instanceof Error) return warn("Docker", `not reachable at ${host}: ${response.message}`, next);
   const found = parseJson(response) as { Version?: unknown; ApiVersion?: unknown } | null;
-  if (typeof found?.ApiVersion !== "string") return warn("Docker", `no Docker daemon at ${host}`, next);
+  if (typeof found?.ApiVersion !== "string") {
+    return env.DOCKER_HOST
+      ? warn("Docker", `DOCKER_HOST is ${host}, which is no Docker daemon`, meshAsDockerHost)
+      : warn("Docker", `no Docker daemon at ${host}`, next);
+  }
   const detail = `${found.Version} (API ${found.ApiVersion}) at ${host}`;
   return Number(found.ApiVersion) >= minDockerApi
     ? ok("Docker", detail)

@@ -118,6 +118,18 @@ test("[L112] a Docker host that does not respond is a warning", async () => {
   expect(of("Docker")).toMatchObject({ result: "warn", detail: expect.stringContaining("ENOENT") });
 });
 
+test("[U585] a Docker host that is the mesh itself is not taken for a daemon that does not run", async () => {
+  await using mesh = await fakeMesh({ "GET /version": { status: 401, json: { message: "no token" } } });
+  const { of } = await findings(["machine", "--state", folder], {
+    DOCKER_HOST: mesh.url.replace("http:", "tcp:"),
+  });
+  expect(of("Docker")).toMatchObject({
+    result: "warn",
+    detail: expect.stringContaining("which is no Docker daemon"),
+    next: expect.stringContaining("If it is the mesh"),
+  });
+});
+
 test("[L112] a mesh: reachable, role, clock, releases, keys and each problem with its next step", async () => {
   await using mesh = await fakeMesh(routes);
   const { code, out } = await runOn(mesh, ["doctor", "mesh"]);
