@@ -49,6 +49,12 @@ function isClusterType(type: EventSubject["type"]): type is ClusterType {
   return (clusterTypes as readonly string[]).includes(type);
 }
 
+/** The registry asks for a shutdown before the agent reports it: that is the signal, and not yet the end. */
+function containerAction({ action, actor }: MeshEvent): string {
+  if (action === "task.shutdown" && actor === "registry") return "kill";
+  return containerActions.get(action) ?? "update";
+}
+
 /** True if Docker has an event of this kind. */
 export function hasEngineEvent({ action, subject }: MeshEvent): boolean {
   return subject.type === "task" ? containerActions.has(action) : isClusterType(subject.type);
@@ -75,7 +81,7 @@ export function writeEvent(event: MeshEvent, container: Container | undefined): 
       ...times,
     };
   }
-  const Action = containerActions.get(action) ?? "update";
+  const Action = containerAction(event);
   const id = containerId(subject);
   const image = container?.task.run.image ?? "";
   const exitCode = container?.task.exitCode ?? null;

@@ -88,6 +88,24 @@ async function versionOf(control: TestControl, secret: string): Promise<number> 
   return (await control.ask(`GET /secrets/${secret}`)).json.Version.Index;
 }
 
+test("[U587] a container that an update replaces is killed once and dies once", async () => {
+  const control = new TestControl(1);
+  await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
+  const [replaced] = control.mesh.running("my-web");
+  await control.update("my-web", (read) => ({
+    ...read,
+    TaskTemplate: { ...read.TaskTemplate, ForceUpdate: 1 },
+  }));
+  control.mesh.pass(10_000);
+  control.mesh.work();
+  control.mesh.pass(10_000);
+  control.mesh.work();
+  const ends = (await replay(control))
+    .filter(({ Actor }) => Actor.Attributes["com.docker.swarm.task.id"] === replaced?.id)
+    .map(({ Action, Actor }) => `${Action} ${Actor.Attributes.exitCode ?? ""}`.trim());
+  expect(ends).toEqual(["create", "start", "kill", "die 0"]);
+});
+
 test("[A84] events are filtered by type, action, label and what they are about", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
