@@ -3,6 +3,7 @@
 import { CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
 import type { MeshTarget } from "./mesh-target.ts";
+import { refusalHint } from "./refusal-hints.ts";
 
 /**
  * The error of an unreachable mesh, with its URL, the reason and a hint.
@@ -48,7 +49,7 @@ export async function refusalOf(target: MeshTarget, response: Response): Promise
   if (response.status === 403) {
     return new CliError(exitCodes.token, message, "this requires the operator token (WAGGLE_TOKEN)");
   }
-  return new CliError(exitCodes.refused, message);
+  return new CliError(exitCodes.refused, message, refusalHint(message));
 }
 
 /**

@@ -1,7 +1,7 @@
 // The conditional blocks of haproxy.cfg: `.if`, `.elif`, `.else` and `.endif`, and the messages `.notice`,
 // `.warning`, `.diag` and `.alert` (section 2.4 of HAProxy's manual).
 
-import { didYouMean, suggest } from "./suggest.ts";
+import { didYouMean, suggest } from "../domain/model/suggest.ts";
 import { ConfigError, type ConfigVariables } from "./words.ts";
 
 /** The version that `.if version_atleast(…)` is compared with: the one whose grammar the import has. */

@@ -1,10 +1,10 @@
 // Checks that everything a configuration refers to is defined in it: backends, ACLs, servers, tables and other
 // sections.
 
+import { didYouMean, suggest } from "../domain/model/suggest.ts";
 import { predefinedAclNames } from "./grammar/condition-words.ts";
 import type { Reference, ReferenceKind } from "./grammar/usage.ts";
 import { type ConfigSection, type Directive, isProxyKind } from "./sections.ts";
-import { didYouMean, suggest } from "./suggest.ts";
 import { ConfigError } from "./words.ts";
 
 type Names = ReadonlyMap<ReferenceKind, ReadonlySet<string>>;

@@ -1,12 +1,12 @@
 // The sections of haproxy.cfg and their directives, with line numbers.
 
+import { didYouMean, suggest } from "../domain/model/suggest.ts";
 import { combinationMisfit } from "./grammar/combinations.ts";
 import { isAllowedIn } from "./grammar/placement.ts";
 import { proxyUsages } from "./grammar/proxy-usage.ts";
 import { otherSectionKinds, otherSectionUsages } from "./grammar/section-usage.ts";
 import { matchUsage, type Reference } from "./grammar/usage.ts";
 import { Preprocessor } from "./preprocessor.ts";
-import { didYouMean, suggest } from "./suggest.ts";
 import { ConfigError, type ConfigVariables, expandAddress, splitWords } from "./words.ts";
 
 /** A line with words. */

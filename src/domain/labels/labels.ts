@@ -3,6 +3,7 @@
 import { localControlHostPattern } from "../model/control-host.ts";
 import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
+import { suggest } from "../model/suggest.ts";
 import { attemptLabels } from "./attempt-labels.ts";
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
 import { invalidLabel, type Labels, labelBoolean } from "./label.ts";
@@ -31,7 +32,13 @@ export const knownLabels: readonly string[] = [
 export function checkLabels(labels: Labels): void {
   for (const key of Object.keys(labels)) {
     if (key.toLowerCase().startsWith(labelPrefix) && !knownLabels.includes(key)) {
-      throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
+      const closest = suggest(key.toLowerCase(), knownLabels);
+      const all = knownLabels.join(", ");
+      throw invalidLabel(
+        closest === null
+          ? `label '${key}' is unknown: known are ${all}`
+          : `label '${key}' is unknown: did you mean ${closest}? Known are ${all}`,
+      );
     }
   }
   checkTcpLabels(labels);

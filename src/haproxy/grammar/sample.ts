@@ -1,6 +1,6 @@
 // Sample expressions, such as `req.hdr(host),lower`: a sample fetch with its arguments, then converters.
 
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../../domain/model/suggest.ts";
 import { aclCriterionText, converterText, sampleFetchText } from "./sample-words.ts";
 import type { Reference, WordReading } from "./usage.ts";
 

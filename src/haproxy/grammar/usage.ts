@@ -4,7 +4,7 @@
 // forms in any order. `<name>` is a value; `(*)` at the end of a word stands for arguments in parentheses;
 // `...` is any further words. The first form that matches applies, so longer forms come first.
 
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../../domain/model/suggest.ts";
 
 /** A word that cannot be read: its position in the line, and the reason. */
 export type Misfit = { readonly at: number; readonly why: string };

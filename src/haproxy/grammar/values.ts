@@ -1,6 +1,6 @@
 // The values of usage lines, `<name>`, and how each is read.
 
-import { didYouMean, suggest } from "../suggest.ts";
+import { didYouMean, suggest } from "../../domain/model/suggest.ts";
 import { addressMisfit, isIpAddress, type PortRule } from "./address.ts";
 import { aclMisfit, readConditionWords, regexMisfit } from "./condition-words.ts";
 import { logFormatMisfit } from "./log-format.ts";

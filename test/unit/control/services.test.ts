@@ -120,7 +120,7 @@ test.each([
   [
     { Labels: { "waggle.hots": "a" } },
     400,
-    `${invalid}label 'waggle.hots' is unknown: known are waggle.host, waggle.path, waggle.at, waggle.default, waggle.probe`,
+    `${invalid}label 'waggle.hots' is unknown: did you mean waggle.host? Known are waggle.host, waggle.path, waggle.at, waggle.default, waggle.probe`,
   ],
   [
     { Name: "taken", ...publishing() },

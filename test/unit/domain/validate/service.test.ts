@@ -119,10 +119,10 @@ describe("specs", () => {
 describe("labels", () => {
   test("[K7] an unknown waggle label is refused with a list of the known ones; other labels are not checked", () => {
     expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
-      `label 'waggle.hots' is unknown: known are ${knownLabels.join(", ")}`,
+      `label 'waggle.hots' is unknown: did you mean waggle.host? Known are ${knownLabels.join(", ")}`,
     );
     expect(verdict({ labels: { "Waggle.Hedge": "false" } })).toMatch(
-      "label 'Waggle.Hedge' is unknown: known",
+      "label 'Waggle.Hedge' is unknown: did you mean waggle.hedge? Known are",
     );
     expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
   });
