@@ -172,7 +172,12 @@ function ejectedText(header: string): string {
 
 function tableText({ tableVersion, tableAgeMs, tableProblem }: TracedRoute): string {
   const problem = tableProblem === null ? "" : `; registry: ${tableProblem}`;
-  return `version ${tableVersion}, ${durationText(tableAgeMs ?? 0)} old${problem}`;
+  return `version ${tableVersion}, ${ageText(tableAgeMs ?? 0)} old${problem}`;
+}
+
+/** A table stays the same for as long as nothing changes: `340 ms`, `132 s`. */
+function ageText(ms: number): string {
+  return ms < 10_000 ? durationText(ms) : `${Math.round(ms / 1_000)} s`;
 }
 
 function responseText(

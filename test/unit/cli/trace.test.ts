@@ -57,6 +57,13 @@ test("[L17] each step of a request is shown: entry, node, service, every attempt
 `);
 });
 
+test("[U589] the age of a table that has not changed for long is in seconds", async () => {
+  const headers = { ...debugHeaders, "x-waggle-table-age-ms": "132331" };
+  await using mesh = await meshWith({ text: "hello", headers });
+  const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(out).toContain("table    version 12, 132 s old\n");
+});
+
 test("[X93] without an explanation, the service is shown with its path rule", async () => {
   const headers = { ...debugHeaders, "x-waggle-path": "/cart", "x-waggle-taken-from": "front" };
   await using mesh = await meshWith(
