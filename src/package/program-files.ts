@@ -49,14 +49,14 @@ export function builtWorker(entry: string): string {
   return join(packageFolder, "dist", entry.replace(/\.ts$/, ".json"));
 }
 
-/** The command of the image `waggle/whoami`. */
+/** The command of the image `waggle/whoami`. After `--` Node takes no `--env-file` from the arguments of a service. */
 export function whoamiCommand(): readonly string[] {
   const modules: Readonly<Record<Layout, readonly string[]>> = {
     sources: [fromHere("../agent/whoami.ts")],
     package: [fromHere("../whoami.mjs")],
     agent: [fileURLToPath(import.meta.url), whoamiArgument],
   };
-  return [process.execPath, ...modules[layout]];
+  return [process.execPath, "--", ...modules[layout]];
 }
 
 /** The argument by which the one file of the agent runs that image. */

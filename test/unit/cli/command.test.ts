@@ -145,6 +145,25 @@ describe("[L15] bin/waggle", () => {
     expect(stderr).toContain("Did you mean service?");
   });
 
+  test("[U590] Node takes no flag from the line, such as --env-file of a service's arguments", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "waggle-env-"));
+    const file = join(folder, "app.env");
+    await writeFile(file, "WAGGLE_HOST=http://127.0.0.1:9/from-the-file\n");
+    const args = [
+      "service",
+      "create",
+      "waggle/whoami",
+      "node",
+      `--env-file=${file}`,
+      "--env-file",
+      "/nonexistent",
+    ];
+    const env = { PATH: process.env.PATH, HOME: folder, XDG_CONFIG_HOME: folder };
+    const { status, stderr } = spawnSync(bin, args, { encoding: "utf8", cwd: folder, env });
+    expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringContaining("no mesh found") });
+    await rm(folder, { recursive: true });
+  });
+
   test("[L15] ends without an error when the reader closes the pipe", async () => {
     const { stderr } = await promisify(execFile)("sh", ["-c", `'${bin}' --help | true`]);
     expect(stderr).toBe("");
