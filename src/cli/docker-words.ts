@@ -17,6 +17,17 @@ const commandHints: Readonly<Record<string, string>> = {
   ...fromKeys(["build", "image", "images", "pull", "push", "rmi", "tag"], () => noImages),
 };
 
+/** The same for the second word of a command. */
+const secondHints: Readonly<Record<string, string>> = {
+  ...fromKeys(["node promote", "node demote"], withDocker),
+  ...fromKeys(
+    ["swarm init", "swarm update"],
+    () => "a mesh is made by waggle up, waggle control or waggle deploy",
+  ),
+  "swarm join-token": "waggle join-token prints it",
+  "swarm leave": "a node leaves when its agent stops: Ctrl-C, or systemctl stop waggle-agent",
+};
+
 const healthFlags = "cmd interval retries start-interval start-period timeout".split(" ");
 const rolloutFlags = "delay failure-action max-failure-ratio monitor order parallelism".split(" ");
 const editedFlags =
@@ -36,9 +47,11 @@ const serviceFlags: ReadonlySet<string> = new Set([
   ...["-t", "-u"],
 ]);
 
-/** True for a command that Docker's CLI has and `waggle` has not. */
-export function isDockerCommand(word: string): boolean {
-  return Object.hasOwn(commandHints, word);
+/** True for a word of a command that Docker's CLI has and `waggle` has not. */
+export function isDockerWord(word: string): boolean {
+  return (
+    Object.hasOwn(commandHints, word) || Object.keys(secondHints).some((words) => words.endsWith(` ${word}`))
+  );
 }
 
 /**
@@ -50,7 +63,9 @@ export function isDockerCommand(word: string): boolean {
  */
 export function dockerHint(args: readonly string[], unknown: string): string {
   const [noun = "", verb = ""] = args.filter((arg) => !arg.startsWith("-"));
-  if (noun === unknown) return isDockerCommand(unknown) ? (commandHints[unknown] ?? "") : "";
+  if (noun === unknown) return Object.hasOwn(commandHints, unknown) ? (commandHints[unknown] ?? "") : "";
+  if (verb === unknown) return secondHints[`${noun} ${verb}`] ?? "";
+  if (noun === "node" && verb === "update" && unknown === "--role") return withDocker("node promote");
   const isServiceFlag = noun === "service" && (verb === "create" || verb === "update");
   return isServiceFlag && serviceFlags.has(unknown) ? withDocker(`service ${verb}`) : "";
 }

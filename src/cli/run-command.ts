@@ -4,7 +4,7 @@ import { Command, CommanderError } from "commander";
 import { MeshError } from "../domain/model/error.ts";
 import { versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
-import { dockerHint, isDockerCommand } from "./docker-words.ts";
+import { dockerHint, isDockerWord } from "./docker-words.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { printableSink } from "./output.ts";
 
@@ -63,7 +63,7 @@ export function rootCommand(name: string, cli: Cli): Command {
 /** The text without commander's suggestion if the word is a command of Docker, of which there is better advice. */
 function commandLineText(text: string): string {
   const [line = text] = text.split("\n");
-  const isDockers = isDockerCommand(unknownWord.exec(text)?.[1] ?? "");
+  const isDockers = isDockerWord(unknownWord.exec(text)?.[1] ?? "");
   return (isDockers ? `${line}\n` : text).replace(/^error: /, "waggle: ");
 }
 

@@ -18,6 +18,19 @@ test.each([
 });
 
 test.each([
+  [["node", "promote", "node1"], /: docker node promote, with DOCKER_HOST/],
+  [["node", "update", "--role", "manager", "node1"], /: docker node promote, with DOCKER_HOST/],
+  [["swarm", "init"], /a mesh is made by waggle up/],
+  [["swarm", "join-token", "worker"], /waggle join-token prints it/],
+  [["swarm", "leave"], /a node leaves when its agent stops/],
+])("[U581] waggle %j says what to use in place of Docker's second word", async (args, hint) => {
+  const { code, err } = await runCli(args);
+  expect(code).toBe(2);
+  expect(err.trimEnd().split("\n").at(-1)).toMatch(hint);
+  expect(err).not.toContain("Did you mean");
+});
+
+test.each([
   ["create", "--mount"],
   ["create", "--health-cmd"],
   ["create", "--secret"],
