@@ -15,9 +15,10 @@ import { readClosedPorts } from "./closed-ports.ts";
 import type { PlatformSettings } from "./platform/platform-settings.ts";
 import type { NetworkAccess } from "./platform-network.ts";
 import { PlatformWatch } from "./platform-watch.ts";
-import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
+import { databaseFolder, logFolder, type MeshSecrets } from "./state-folder.ts";
 import { meshEntry, nodePlaneEntry, platformIsolateEntry, platformMeshEntry } from "./worker-entries.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
+import { workerdStartError } from "./workerd-start-error.ts";
 
 export type RuntimeInput = MeshRuntimeInput | NodeRuntimeInput;
 
@@ -159,8 +160,9 @@ async function startMiniflare(
   });
   await miniflare.ready.catch(async (error: Error) => {
     // Miniflare may fail on a pipe to workerd before workerd has exited.
-    const exit = await Promise.race([workerdExit, wait(workerdExitTimeoutMs)]);
-    throw exit === databaseInUseCode ? databaseInUseError(input.stateDir) : error;
+    const exit = (await Promise.race([workerdExit, wait(workerdExitTimeoutMs)])) ?? null;
+    if (exit === databaseInUseCode) throw databaseInUseError(input.stateDir);
+    throw new Error(workerdStartError(error.message, exit, logFolder(input.stateDir)), { cause: error });
   });
   // Miniflare ends the process on a signal without waiting; runChild stops it in order.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
