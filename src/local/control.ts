@@ -88,8 +88,9 @@ export function addressLines(
   signInLink: string | null,
 ): readonly string[] {
   const restored = origin.kind === "new" ? "a new mesh" : "a mesh of an earlier start";
-  const dashboard =
-    signInLink ?? `\`${program} --state ${shellWord(stateDir)} dashboard\` prints a link that signs you in`;
+  // The log is read in other folders, and by other users.
+  const here = `${program} --state ${shellWord(stateDir)}`;
+  const dashboard = signInLink ?? `\`${here} dashboard\` prints a link that signs you in`;
   const lines = [
     `The control plane of ${restored} runs; its state is in ${stateDir}`,
     `On this machine: ${control}   the operator's token is in ${stateDir}/secrets.json`,
@@ -100,6 +101,6 @@ export function addressLines(
   return [
     ...lines,
     `For other machines: https://${host}, by a name of its certificate`,
-    `A balancer: waggle edge --join "$(${program} join-token -q)" https://${host}`,
+    `A balancer: waggle edge --join "$(${here} join-token -q)" https://${host}`,
   ];
 }

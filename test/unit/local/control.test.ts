@@ -32,3 +32,10 @@ test("[U551] a control plane that cannot use a certificate which is in use does 
   writeFileSync(bad, cert.slice(0, 99));
   expect(start).toThrow(/bad\.pem, the certificate in use for mesh\.example\.com: it is cut off, or not PEM/);
 });
+
+test("[U547] the commands in a log name the state folder", () => {
+  const secured = { address: "192.0.2.1", port: 2377, paths: [] };
+  expect(addressLines(mesh, { secured }, "/var/lib/waggle", "waggle", null)).toContain(
+    'A balancer: waggle edge --join "$(waggle --state /var/lib/waggle join-token -q)" https://192.0.2.1:2377',
+  );
+});
