@@ -5,8 +5,9 @@
 //   SIGTERM, SIGINT, SIGHUP   the sockets close, and the child stops
 //
 // A child that a signal ends, such as the kernel's OOM killer's, is started again. If it exits, this process exits too.
+// A service manager, such as systemd, learns when the first child serves.
 
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -93,7 +94,12 @@ class HeldChild {
       // Its own group: Ctrl-C reaches this process only, which passes it on once.
       detached: true,
       stdio: ["inherit", "inherit", "inherit", "ipc"],
-      env: { ...process.env, [holderVariable]: isSuccessor ? "successor" : "first" },
+      env: {
+        ...process.env,
+        [holderVariable]: isSuccessor ? "successor" : "first",
+        // The service manager listens to this process only.
+        NOTIFY_SOCKET: undefined,
+      },
     });
     const { promise: prepared, resolve: prepare } = Promise.withResolvers<void>();
     const { promise: serving, resolve: serve } = Promise.withResolvers<void>();
@@ -135,6 +141,7 @@ class Holder {
   readonly #draining = new Set<HeldChild>();
   readonly #stopping = new AbortController();
   #current: HeldChild;
+  #isReady = false;
   readonly #stops: readonly (readonly [NodeJS.Signals, () => void])[];
   readonly #reloads: ReloadRequests;
 
@@ -191,6 +198,13 @@ class Holder {
   #giveSockets(child: HeldChild): void {
     this.#sockets.attach(child.process);
     child.send({ start: true });
+    void child.serving.then(() => this.#reportReady());
+  }
+
+  #reportReady(): void {
+    if (this.#isReady) return;
+    this.#isReady = true;
+    reportReady(process.env, this.#options.log);
   }
 
   #stop(signal: NodeJS.Signals): void {
@@ -282,6 +296,20 @@ class Holder {
       waitForAbort(this.#stopping.signal).then(() => "was stopped"),
     ]);
   }
+}
+
+/**
+ * Reports to the service manager that started this process, if one did, that it serves.
+ *
+ * @see https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
+ */
+function reportReady(env: NodeJS.ProcessEnv, log: (line: string) => void): void {
+  if (env.NOTIFY_SOCKET === undefined) return;
+  // Node has no datagram sockets of Unix.
+  execFile("systemd-notify", ["--ready"], (error) => {
+    if (error !== null)
+      log(`cannot report to the service manager that the ports are served: ${error.message}`);
+  });
 }
 
 /** Resolves after `ms`. Unlike `wait`, it keeps no process from ending whose other work is done. */
