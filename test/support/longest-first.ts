@@ -12,6 +12,7 @@ const longestFiles = [
   "supervision.test.ts",
   "pages-docker.test.ts",
   "lab-docker.test.ts",
+  "systemd-live.test.ts",
   "swarm-comparison.test.ts",
   "lab.test.ts",
   "agent.test.ts",

@@ -1,13 +1,11 @@
 // The systemd units of infra/, read by systemd itself.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { versionText } from "../../src/package/program-files.ts";
-import { buildAgent, userEnvironment } from "../support/installed-package.ts";
 import { missingPrograms } from "../support/program.ts";
 
 const infra = fileURLToPath(new URL("../../infra/", import.meta.url));
@@ -61,37 +59,6 @@ describe.skipIf(isMissing)(`systemd units${reason}`, () => {
       const report = analyze(unit, "security", "--offline=true").stdout;
       expect(Number(/Overall exposure level for \S+: ([\d.]+)/.exec(report)?.[1]), report).toBeLessThan(3);
       expect(complaintsOf(analyze(unit, "verify", "--man=no").stderr)).toEqual([]);
-    },
-  );
-
-  test.skipIf(process.getuid?.() !== 0)(
-    "[U480] the lines of docs/install.md install the unit (as root)",
-    () => {
-      const place = mkdtempSync(join(folder, "install-"));
-      buildAgent(place);
-      copyFileSync(`${infra}agent/waggle-agent.service`, join(place, "waggle-agent.service"));
-      writeFileSync(join(place, "agent.env"), "WAGGLE_CONTROL=https://mesh.example.com\n");
-      // In a mount namespace, whose /etc and /opt end with it.
-      const apart = [
-        "mount -t tmpfs tmpfs /opt && mkdir layers && mount -t tmpfs tmpfs layers && mkdir layers/upper layers/work",
-        "mount -t overlay overlay -o lowerdir=/etc,upperdir=layers/upper,workdir=layers/work /etc",
-      ];
-      const lines = [
-        "useradd --system --shell /usr/sbin/nologin waggle",
-        "install -D -m 644 waggle-agent.mjs /opt/waggle/waggle-agent.mjs",
-        "install -D -m 644 waggle-agent.service /etc/systemd/system/waggle-agent.service",
-        "install -D -m 600 agent.env /etc/waggle/agent.env",
-        "systemd-analyze verify --man=no /etc/systemd/system/waggle-agent.service",
-        "setpriv --reuid=waggle --clear-groups node /opt/waggle/waggle-agent.mjs --version",
-        "stat -c '%a %U' /etc/waggle/agent.env",
-      ];
-      const script = ["set -e", ...apart, ...lines].join("\n");
-      const { stdout, stderr } = spawnSync("unshare", ["--mount", "sh", "-c", script], {
-        cwd: place,
-        env: userEnvironment(place),
-        encoding: "utf8",
-      });
-      expect({ stdout, stderr }).toEqual({ stdout: `${versionText()}\n600 root\n`, stderr: "" });
     },
   );
 
