@@ -17,6 +17,8 @@ const unconnectedCodes: Readonly<Record<number, readonly number[]>> = {
 
 /** Longer than the platform's body, such as `error code: 521`. */
 const maxCodeBytes = 64;
+/** The platform's body comes with its head. Milliseconds. */
+const maxCodeMs = 1_000;
 
 /**
  * True if a response is the platform's, by its body, and says that no connection to the target came about. An
@@ -25,12 +27,15 @@ const maxCodeBytes = 64;
 export async function wasNotConnected({ status, body }: Response): Promise<boolean> {
   const codes = unconnectedCodes[status];
   if (codes === undefined || body === null) return false;
-  const text = await beginningOf(body);
-  return codes.some((code) => text.trim() === `error code: ${code}`);
+  const reader = body.getReader();
+  const late = new Promise<null>((resolve) => setTimeout(resolve, maxCodeMs, null));
+  const text = await Promise.race([shortText(reader), late]);
+  if (text === null) await reader.cancel();
+  return codes.some((code) => text?.trim() === `error code: ${code}`);
 }
 
-async function beginningOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = body.getReader();
+/** The whole text of a body; null if it is longer than the platform's. */
+async function shortText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string | null> {
   const decoder = new TextDecoder();
   let text = "";
   while (text.length < maxCodeBytes) {
@@ -38,6 +43,5 @@ async function beginningOf(body: ReadableStream<Uint8Array>): Promise<string> {
     if (done) return text;
     text += decoder.decode(value, { stream: true });
   }
-  await reader.cancel();
-  return text;
+  return null;
 }

@@ -49,6 +49,29 @@ async function meshWithKeptConnection(options: TableOptions = {}) {
   return { plane, ...server };
 }
 
+test("[X199] a server that ends idle connections after 20 ms loses no GET", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("timeout", () => socket.destroy());
+    socket.on("data", () => {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      socket.setTimeout(20);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(() => new Promise((resolve) => server.close(() => resolve())));
+  const origin = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const plane = await startPlane(tableOf(1, serviceOf("my-web", port, [origin])));
+  stops.unshift(() => plane.stop());
+  const statuses: number[] = [];
+  for (let count = 0; count < 40; count += 1) {
+    statuses.push((await send(plane, "GET")).status);
+    // At times shortly before the end of the connection, at it, and after it.
+    await new Promise((resolve) => setTimeout(resolve, 10 + (count % 20)));
+  }
+  expect(new Set(statuses)).toEqual(new Set([200]));
+});
+
 test.each(["POST", "PATCH"])(
   "[Y42] a %s is at the server as often as the mesh says: once",
   async (method) => {

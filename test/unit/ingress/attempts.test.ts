@@ -180,7 +180,7 @@ async function postBeside(answer: Task, body?: string | ReadableStream<Uint8Arra
   const { send, received, origins } = inProcessPlane(
     tableOf(1, service(3)),
     { [originOf("a")]: answer },
-    { platformStatuses: true },
+    { platformStatuses: true, headTimeoutMs: 60_000 },
   );
   const headers = typeof body === "string" ? lengthOf(body) : { "transfer-encoding": "chunked" };
   const sent = body === undefined ? {} : { headers, body, duplex: "half" as const };
@@ -216,6 +216,7 @@ test.each<[string, Task]>([
   ["521 with the body of an application", () => new Response("my 521", { status: 521 })],
   ["521 without a body", () => new Response(null, { status: 521 })],
   ["521 and a long body", () => new Response(`error code: 521${"!".repeat(100)}`, { status: 521 })],
+  ["521 whose body does not come", () => new Response(new ReadableStream(), { status: 521 })],
   ["a broken connection", refused],
 ])(
   "[X197] after %s a POST goes to no other server, which may be the second to execute it",
