@@ -286,6 +286,19 @@ test.each([
   });
 });
 
+test("[L204] Ctrl-C at the confirmation of deploy ends it with 130 before it changes anything", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const stopping = new AbortController();
+    const keys = { ...terminal([]), resume: () => queueMicrotask(() => stopping.abort()) };
+    const { yes: _, ...answers } = exampleAnswers;
+    const flags = { ...answers, domain: "example.com", controlHost: "mesh.example.com" };
+    const { code, err } = await runDeploy(run, flags, { keys, onInterrupt: () => stopping.signal });
+    expect([code, err]).toEqual([130, "Go on? [Y/n] nothing was deployed\n"]);
+    expect(deployed(world)).toEqual({ records: [], routes: [], workers: [] });
+    expect(existsSync(run.config)).toBe(false);
+  });
+});
+
 test("[L150] without a terminal a missing answer is named with its flag, and nothing is deployed", async () => {
   const world = emptyWorld();
   world.accounts.push({ id: otherAccountId, name: "Other" });
@@ -522,6 +535,17 @@ test("[L186] a split deployment or destruction that fails at any upload or delet
       expect(deployed(api.world)).toEqual(noMesh);
     });
   }
+});
+
+test("[L188] at workers.dev the control API and the services have a host name each, and nodes have none", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    world.token.permissions = new Set(["Account Settings / Read", "Workers Scripts / Edit"]);
+    const { code, out } = await runDeploy(run, { ...splitAnswers, zone: "none" });
+    expect(code).toBe(0);
+    expect(out).toContain("  https://waggle-control.acme.workers.dev/dashboard/\n");
+    expect(out).toContain("Services answer at https://waggle-edge.acme.workers.dev\n");
+    expect([...world.workers.keys()]).toEqual(["waggle-objects", "waggle-control", "waggle-edge"]);
+  });
 });
 
 test("[L185] a mesh that exists keeps its form, also without its file, and is not deployed in the other one", async () => {
