@@ -20,6 +20,7 @@ const longestFiles = [
   "docker-golden.test.ts",
   "dockerd-golden.test.ts",
   "mesh.test.ts",
+  "deploy.test.ts",
   "prometheus.test.ts",
   "haproxy-corpus.test.ts",
   "docker-cli.test.ts",

@@ -2,7 +2,13 @@
 
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { refused } from "../errors.ts";
-import { type DeployFile, nothingMade, printDeployFile, readDeployFile } from "./settings.ts";
+import {
+  type DeployFile,
+  type DeploySettings,
+  nothingMade,
+  printDeployFile,
+  readDeployFile,
+} from "./settings.ts";
 
 /** Null if the file does not exist. */
 export async function loadDeployFile(path: string): Promise<DeployFile | null> {
@@ -11,6 +17,26 @@ export async function loadDeployFile(path: string): Promise<DeployFile | null> {
     throw refused(`cannot read ${path}: ${error.message}`, "--config FILE names another file");
   });
   return text === null ? null : readDeployFile(text, path);
+}
+
+/** The settings, all of which deploy has written. @throws exit code 1 if one is missing */
+export function completeFile({ made: _, ...answers }: DeployFile, path: string): DeploySettings {
+  // A file from before there were forms.
+  const { form = "single", account, name, zone, domain, controlHost, location, plan } = answers;
+  if (
+    account === undefined ||
+    name === undefined ||
+    zone === undefined ||
+    domain === undefined ||
+    controlHost === undefined ||
+    location === undefined ||
+    plan === undefined
+  )
+    throw refused(
+      `${path} lacks answers: waggle deploy has not written it`,
+      "run waggle deploy to the end first",
+    );
+  return { form, account, name, zone, domain, controlHost, location, plan };
 }
 
 /** @throws exit code 1 if the folder cannot be written; nothing has been deployed then */

@@ -7,11 +7,11 @@ import { printLines } from "../output.ts";
 import { readFoundParts } from "./account.ts";
 import { applyDestroyStep } from "./apply.ts";
 import { createCloudflareApi } from "./cloudflare-api.ts";
-import { loadDeployFile, removeDeployFile } from "./deploy-file.ts";
+import { completeFile, loadDeployFile, removeDeployFile } from "./deploy-file.ts";
 import { removeContext } from "./mesh-context.ts";
 import { planDestruction } from "./plan.ts";
 import { destroyStepText } from "./report.ts";
-import { controlUrl, type DeployFile, type DeploySettings } from "./settings.ts";
+import { controlUrl } from "./settings.ts";
 
 export type DestroyFlags = {
   readonly config: string;
@@ -61,24 +61,4 @@ export async function destroy(cli: Cli, flags: DestroyFlags): Promise<void> {
       ? "Nothing of the mesh is left on Cloudflare. Stop the agents on your machines."
       : `Left: ${left.join("; ")}`,
   ]);
-}
-
-/** The settings, all of which deploy has written. @throws exit code 1 if one is missing */
-export function completeFile({ made: _, ...answers }: DeployFile, path: string): DeploySettings {
-  // A file from before there were forms.
-  const { form = "single", account, name, zone, domain, controlHost, location, plan } = answers;
-  if (
-    account === undefined ||
-    name === undefined ||
-    zone === undefined ||
-    domain === undefined ||
-    controlHost === undefined ||
-    location === undefined ||
-    plan === undefined
-  )
-    throw refused(
-      `${path} lacks answers: waggle deploy has not written it`,
-      "run waggle deploy to the end first",
-    );
-  return { form, account, name, zone, domain, controlHost, location, plan };
 }

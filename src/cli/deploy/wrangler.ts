@@ -85,17 +85,26 @@ async function buildWorker(
   const main = basename(worker.main).replace(/\.ts$/, ".js");
   const text = wranglerConfig(template, worker, settings, { main, isBuilt: true });
   await writeFile(join(folder, "wrangler.toml"), text);
-  return { worker, folder, fingerprint: await fingerprintOf(folder, text) };
+  return { worker, folder, fingerprint: fingerprintOf(text, await modulesIn(folder)) };
 }
 
-/** Comments of the bundle are not hashed: they have the paths of sources, which differ from one machine to another. */
-async function fingerprintOf(folder: string, config: string): Promise<string> {
-  const modules = (await readdir(folder)).filter((name) => /\.(?:js|mjs|wasm|txt|bin)$/.test(name)).sort();
+/** The modules of a folder by name, and in their order. */
+async function modulesIn(folder: string): Promise<ReadonlyMap<string, string>> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".js")).sort();
+  const texts = names.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const);
+  return new Map(await Promise.all(texts));
+}
+
+/**
+ * The fingerprint of a Worker. Comments are not hashed: those of a bundle have the paths of sources, which differ from
+ * one machine to another.
+ *
+ * @param config for wrangler, which names no folder
+ * @param modules by name, in an order that does not change
+ */
+export function fingerprintOf(config: string, modules: ReadonlyMap<string, string>): string {
   const hash = createHash("sha256").update(withoutComments(config, /^\s*(?:#.*)?$/));
-  for (const name of modules) {
-    const code = await readFile(join(folder, name), "utf8");
-    hash.update(`\n${name}\n`).update(withoutComments(code, /^\/\/ /));
-  }
+  for (const [name, code] of modules) hash.update(`\n${name}\n`).update(withoutComments(code, /^\/\/ /));
   return hash.digest("hex").slice(0, fingerprintDigits);
 }
 

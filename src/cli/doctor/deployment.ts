@@ -3,8 +3,7 @@
 import type { Cli } from "../cli.ts";
 import { type FoundParts, readFoundParts } from "../deploy/account.ts";
 import { createCloudflareApi } from "../deploy/cloudflare-api.ts";
-import { loadDeployFile } from "../deploy/deploy-file.ts";
-import { completeFile } from "../deploy/destroy.ts";
+import { completeFile, loadDeployFile } from "../deploy/deploy-file.ts";
 import { meshWorkers, secretNames } from "../deploy/mesh-workers.ts";
 import { deploymentRefusals, planDeployment } from "../deploy/plan.ts";
 import { type DeploySettings, nothingMade } from "../deploy/settings.ts";

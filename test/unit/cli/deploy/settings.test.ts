@@ -17,7 +17,7 @@ import {
   readMeshName,
   registryLocations,
 } from "../../../../src/cli/deploy/settings.ts";
-import { uploadFailed, wranglerConfig } from "../../../../src/cli/deploy/wrangler.ts";
+import { fingerprintOf, uploadFailed, wranglerConfig } from "../../../../src/cli/deploy/wrangler.ts";
 
 function templateOf(config: string): string {
   return readFileSync(new URL(`../../../../${config}`, import.meta.url), "utf8");
@@ -134,6 +134,24 @@ test("[L188] the Workers of the split form are bound to the objects of their mes
   const mesh = { ...settings, ...split, ...site };
   expect(controlUrl(mesh, "acme")).toBe("https://prod-control.acme.workers.dev");
   expect(edgeUrl(mesh, "acme")).toBe("https://prod-edge.acme.workers.dev");
+});
+
+test("[L183] a fingerprint is of code and configuration, and not of comments or of the folder of the sources", () => {
+  const config = 'name = "prod"\n\n# Why.\n[vars]\nMESH_NAME = "prod"\n';
+  const code = (folder: string) =>
+    `// ${folder}/src/a.ts\nlet a = 1; // one\n// ${folder}/src/b.ts\nrun(a);\n`;
+  const print = (text: string, js: string) => fingerprintOf(text, new Map([["main.js", js]]));
+  const here = print(config, code("../../srv/waggle"));
+  expect(here).toMatch(/^[0-9a-f]{32}$/);
+  expect(print(config.replace("# Why.", "# Why?"), code("../my repository"))).toBe(here);
+  for (const [text, js] of [
+    [config.replace('MESH_NAME = "prod"', 'MESH_NAME = "dev"'), code("..")],
+    [`${config}[limits]\ncpu_ms = 30000\n`, code("..")],
+    [config, code("..").replace("a = 1", "a = 2")],
+    [config, `${code("..")}stop();\n`],
+  ] as const)
+    expect(print(text, js)).not.toBe(here);
+  expect(fingerprintOf(config, new Map([["other.js", code("..")]]))).not.toBe(here);
 });
 
 test.each([
