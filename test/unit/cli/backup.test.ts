@@ -603,7 +603,7 @@ describe("restore", () => {
     expect(to.mesh.registry.services().map(({ spec }) => spec.name)).toEqual(["web"]);
   });
 
-  test("[M258] asks again after a change that came while it asked, and names it", async () => {
+  test("[M258] refuses after a change that came while it asked, names it, and asks again the next time", async () => {
     const flags = `--passphrase-file ${key} ${file}`;
     const keys = typing("test\n");
     const resume = () => {

@@ -237,7 +237,6 @@ describe("a restore", () => {
 
   /** Sends a backup, and commits it as the operator was shown the mesh before `change`. */
   function replaceAfter(change: (mesh: TestMesh, nodes: readonly TestNode[]) => void): {
-    readonly mesh: TestMesh;
     readonly outcome: string;
     readonly isUnchanged: boolean;
   } {
@@ -249,7 +248,7 @@ describe("a restore", () => {
     change(mesh, nodes);
     const before = rows(mesh);
     const result = mesh.registry.commitRestore(id, { ...commitOf(backup, true), seq }, "operator");
-    return { mesh, outcome: result.ok ? "restored" : refusal(result), isUnchanged: rows(mesh) === before };
+    return { outcome: result.ok ? "restored" : refusal(result), isUnchanged: rows(mesh) === before };
   }
 
   const webOf = (mesh: TestMesh) => mesh.registry.services()[0]?.id ?? "";
