@@ -16,8 +16,12 @@ test("[U482] the package asks for the workerd of its Miniflare, and for nothing 
 });
 
 test("[U483] a test runs each command of docs/install.md", () => {
-  const blocks = readFileSync(join(root, "docs/install.md"), "utf8").matchAll(/^```sh\n(.*?)^```/gms);
-  const commands = [...blocks].flatMap(([, block = ""]) => block.trim().split("\n"));
+  const blocks = readFileSync(join(root, "docs/install.md"), "utf8").matchAll(
+    /^([^\n]*)\n```sh\n(.*?)^```/gms,
+  );
+  // A test that a block names reads its lines from the page.
+  const quoted = [...blocks].filter(([, before = ""]) => !before.startsWith("<!-- run by: "));
+  const commands = quoted.flatMap(([, , block = ""]) => block.trim().split("\n"));
   const tests = ["test/system", "test/e2e", "test/support"]
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)))
     .filter((path) => path.endsWith(".ts"));
