@@ -208,6 +208,13 @@ export class CertificateNames<Pair extends Pick<CertificatePair, "names" | "from
     this.default = first === undefined ? null : (this.#byName.get(first.names[0] ?? "") ?? first);
   }
 
+  /** Those that clients can get: of several for the same names only the last one. */
+  get chosen(): ReadonlySet<Pair> {
+    const chosen = new Set(this.#byName.values());
+    if (this.default !== null) chosen.add(this.default);
+    return chosen;
+  }
+
   /** The certificate with exactly this name, else one whose wildcard stands for its first label (RFC 6125 §6.4.3). */
   find(name: string): Pair | null {
     const lower = name.toLowerCase().replace(/\.$/, "");

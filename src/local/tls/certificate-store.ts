@@ -152,8 +152,9 @@ export class CertificateStore implements ServerTls {
     return { pairs: used, problems };
   }
 
+  /** An expired file beside the one that replaced it is no loss. */
   #writeRecord(): void {
-    this.#record?.write(this.#pairs.map(({ source, names }) => ({ source, names })));
+    this.#record?.write([...this.#names.chosen].map(({ source, names }) => ({ source, names })));
   }
 
   #report(pairs: readonly UsedPair[], found: readonly PemProblem[]): void {

@@ -35,6 +35,9 @@ const authority = new TestAuthority(folder);
 const first = authority.sign("first", "DNS:a.test,DNS:*.apps.test");
 const renewed = authority.sign("renewed", "DNS:a.test,DNS:b.test");
 
+/** Of the same names as the first. */
+const again = authority.sign("again", "DNS:a.test,DNS:*.apps.test");
+
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -291,6 +294,33 @@ test("[U551] what another process has recorded, and this one cannot use, has nam
   );
   rmSync(join(path, "site.crt"));
   expect(lossNow()).toBeNull();
+});
+
+test("[U608] a certificate whose names a later one beside it has is not in use, and may become unusable", async () => {
+  const path = newFolder();
+  const state = newFolder();
+  for (const [folder, pair] of [
+    ["2025", first],
+    ["2026", again],
+  ] as const) {
+    mkdirSync(join(path, folder));
+    put(pair, join(path, folder));
+  }
+  const store = new CertificateStore([path], () => undefined);
+  closing.push(() => store.close());
+  store.recordIn(usedCertificatesRecord(state, () => undefined));
+  const used = readUsedCertificates(state);
+  const files = ["2025", "2026"].map((name) => join(path, name, "site.crt"));
+  const [left = "", ...others] = files.filter((file) => !used.some(({ source }) => source === file));
+  expect([used.length, others]).toEqual([1, []]);
+  const lossAfter = (file: string): string | null => {
+    writeFileSync(file, "");
+    const next = new CertificateStore([path], () => undefined);
+    next.close();
+    return next.lossOf(used);
+  };
+  expect(lossAfter(left)).toBeNull();
+  expect(lossAfter(used[0]?.source ?? "")).toContain("/site.crt, the certificate in use for a.test");
 });
 
 test("[U551] a record that cannot be read has no certificates", () => {
