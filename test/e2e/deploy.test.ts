@@ -9,6 +9,7 @@ import type { Cli } from "../../src/cli/cli.ts";
 import { type DeployTools, deploy } from "../../src/cli/deploy/run.ts";
 import { uploadWorker, withBuiltWorkers } from "../../src/cli/deploy/wrangler.ts";
 import type { CliError } from "../../src/cli/errors.ts";
+import { packageFolder } from "../../src/package/program-files.ts";
 import {
   apiToken,
   type CloudflareApiServer,
@@ -129,6 +130,9 @@ test("[L188] wrangler uploads the four Workers of the split form, which are one 
     }
     // A change of the dashboard does not change the objects.
     const codeOf = (name: string) => Object.values(workers.get(name)?.modules ?? {}).join("");
+    // Equal wherever it was built.
+    for (const name of workers.keys())
+      expect(codeOf(name).includes(packageFolder.slice(1)), name).toBe(false);
     expect(codeOf("waggle-control")).toContain("src/dashboard/");
     for (const role of ["objects", "edge", "ingress"])
       expect(codeOf(`waggle-${role}`)).not.toContain("src/dashboard/");

@@ -2,9 +2,9 @@
 // infra/split/.
 
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { packageFolder, programVersion } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
@@ -85,33 +85,69 @@ async function buildWorker(
   const main = basename(worker.main).replace(/\.ts$/, ".js");
   const text = wranglerConfig(template, worker, settings, { main, isBuilt: true });
   await writeFile(join(folder, "wrangler.toml"), text);
-  return { worker, folder, fingerprint: fingerprintOf(text, await modulesIn(folder)) };
+  await rewriteFile(join(folder, main), withPackagePaths, sources);
+  await rewriteFile(join(folder, `${main}.map`), withPackageSources, folder);
+  return { worker, folder, fingerprint: fingerprintOf(text, await readModules(folder)) };
 }
 
-/** The modules of a folder by name, and in their order. */
-async function modulesIn(folder: string): Promise<ReadonlyMap<string, string>> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".js")).sort();
-  const texts = names.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const);
-  return new Map(await Promise.all(texts));
+/** Rewrites paths in a built file, which are from `folder`. */
+async function rewriteFile(
+  path: string,
+  rewrite: (text: string, toPackage: string) => string,
+  folder: string,
+): Promise<void> {
+  const toPackage = relative(await realpath(folder), await realpath(packageFolder));
+  await writeFile(path, rewrite(await readFile(path, "utf8"), toPackage));
+}
+
+/** The files that wrangler uploads from a folder: modules of all types. */
+async function readModules(folder: string): Promise<ReadonlyMap<string, Buffer>> {
+  const names = (await readdir(folder)).filter((name) => /\.(?:js|mjs|wasm|txt|html|sql|bin)$/.test(name));
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+  );
 }
 
 /**
- * The fingerprint of a Worker. Comments are not hashed: those of a bundle have the paths of sources, which differ from
- * one machine to another.
+ * A module as it is uploaded: esbuild names sources by their paths from the folder of the build, in comments and in
+ * the wrappers of CommonJS modules. Here those paths begin at the folder of the package, wherever that is.
  *
- * @param config for wrangler, which names no folder
- * @param modules by name, in an order that does not change
+ * @param toPackage the path from the folder of the build to that of the package: `../../../../home/ops/waggle`
  */
-export function fingerprintOf(config: string, modules: ReadonlyMap<string, string>): string {
-  const hash = createHash("sha256").update(withoutComments(config, /^\s*(?:#.*)?$/));
-  for (const [name, code] of modules) hash.update(`\n${name}\n`).update(withoutComments(code, /^\/\/ /));
+export function withPackagePaths(code: string, toPackage: string): string {
+  return `\n${code}`
+    .replaceAll(`\n// ${toPackage}/`, "\n// ")
+    .replaceAll(`\n  "${toPackage}/`, '\n  "')
+    .slice(1);
+}
+
+/** A source map as it is uploaded, for stack traces: with the same paths. */
+export function withPackageSources(map: string, toPackage: string): string {
+  const { sourceRoot: _, ...rest } = JSON.parse(map) as { sourceRoot?: string; sources: readonly string[] };
+  const shorter = (path: string) =>
+    path.startsWith(`${toPackage}/`) ? path.slice(toPackage.length + 1) : path;
+  return JSON.stringify({ ...rest, sources: rest.sources.map(shorter) });
+}
+
+/**
+ * Equal for equal code and configuration. Comments are left out: those of the configuration, and the bundler's with
+ * the path of a source, so that no file that is moved restarts the registry.
+ */
+export function fingerprintOf(config: string, modules: ReadonlyMap<string, Buffer>): string {
+  const hash = createHash("sha256").update(withoutLines(config, /^\s*(?:#.*)?$/));
+  for (const [name, code] of [...modules].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    hash.update(`\n${name}\n`);
+    hash.update(name.endsWith("js") ? withoutLines(code.toString(), sourceComment) : code);
+  }
   return hash.digest("hex").slice(0, fingerprintDigits);
 }
 
-function withoutComments(text: string, comment: RegExp): string {
+const sourceComment = /^\/\/ (?:src|workers|node_modules)\/\S+$/;
+
+function withoutLines(text: string, lines: RegExp): string {
   return text
     .split("\n")
-    .filter((line) => !comment.test(line))
+    .filter((line) => !lines.test(line))
     .join("\n");
 }
 

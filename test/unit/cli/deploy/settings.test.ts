@@ -17,7 +17,13 @@ import {
   readMeshName,
   registryLocations,
 } from "../../../../src/cli/deploy/settings.ts";
-import { fingerprintOf, uploadFailed, wranglerConfig } from "../../../../src/cli/deploy/wrangler.ts";
+import {
+  fingerprintOf,
+  uploadFailed,
+  withPackagePaths,
+  withPackageSources,
+  wranglerConfig,
+} from "../../../../src/cli/deploy/wrangler.ts";
 
 function templateOf(config: string): string {
   return readFileSync(new URL(`../../../../${config}`, import.meta.url), "utf8");
@@ -136,24 +142,6 @@ test("[L188] the Workers of the split form are bound to the objects of their mes
   expect(edgeUrl(mesh, "acme")).toBe("https://prod-edge.acme.workers.dev");
 });
 
-test("[L183] a fingerprint is of code and configuration, and not of comments or of the folder of the sources", () => {
-  const config = 'name = "prod"\n\n# Why.\n[vars]\nMESH_NAME = "prod"\n';
-  const code = (folder: string) =>
-    `// ${folder}/src/a.ts\nlet a = 1; // one\n// ${folder}/src/b.ts\nrun(a);\n`;
-  const print = (text: string, js: string) => fingerprintOf(text, new Map([["main.js", js]]));
-  const here = print(config, code("../../srv/waggle"));
-  expect(here).toMatch(/^[0-9a-f]{32}$/);
-  expect(print(config.replace("# Why.", "# Why?"), code("../my repository"))).toBe(here);
-  for (const [text, js] of [
-    [config.replace('MESH_NAME = "prod"', 'MESH_NAME = "dev"'), code("..")],
-    [`${config}[limits]\ncpu_ms = 30000\n`, code("..")],
-    [config, code("..").replace("a = 1", "a = 2")],
-    [config, `${code("..")}stop();\n`],
-  ] as const)
-    expect(print(text, js)).not.toBe(here);
-  expect(fingerprintOf(config, new Map([["other.js", code("..")]]))).not.toBe(here);
-});
-
 test.each([
   [
     "CPU limits are not supported for the Free plan. [code: 100328]",
@@ -180,4 +168,51 @@ test.each([
   expect(error.message).toContain(message);
   expect(error.hint).toContain(hint);
   expect(error.hint).not.toContain("line 1");
+});
+
+const bundled = (folder: string) =>
+  `var a = 1;\n// ${folder}src/a.ts\nvar require_util = __commonJS({\n  "${folder}node_modules/b/util.js"(exports) {}\n});`;
+
+test("[U602] a build in another folder has the same code and fingerprint, also that of a CommonJS module", () => {
+  const [here, there] = ["../../../../work/waggle", "../../../home/ops/mesh"].map((folder) =>
+    withPackagePaths(bundled(`${folder}/`), folder),
+  );
+  expect(here).toBe(bundled(""));
+  expect(there).toBe(here);
+  const map = {
+    version: 3,
+    sourceRoot: "/tmp/x",
+    sources: ["../../work/src/a.ts", "b.ts"],
+    mappings: "AAAA",
+  };
+  expect(JSON.parse(withPackageSources(JSON.stringify(map), "../../work"))).toEqual({
+    version: 3,
+    sources: ["src/a.ts", "b.ts"],
+    mappings: "AAAA",
+  });
+  // A text of the program is no path.
+  const text = 'x = "../../work/src/a.ts";';
+  expect(withPackagePaths(text, "../../work")).toBe(text);
+});
+
+test("[U602] a fingerprint changes with each line of a module, each byte of a binary one, its name, and the configuration", () => {
+  const print = (code: string, config = 'name = "a"', more: Readonly<Record<string, Buffer>> = {}) => {
+    const modules = Object.entries({ ...more, "main.js": Buffer.from(code) });
+    return fingerprintOf(config, new Map(modules));
+  };
+  const first = print("a();\n// src/a.ts\nb();");
+  expect(first).toMatch(/^[0-9a-f]{32}$/);
+  // A source that was moved, and a comment of the configuration.
+  expect(print("a();\n// src/b/c.ts\nb();", '# why\nname = "a"\n')).toBe(first);
+  const wasm = (byte: number) => ({ "m.wasm": Buffer.from([0xff, byte]) });
+  const others = [
+    print("a();\n// src/a.ts\nc();"),
+    // Of a text in the program, such as a page.
+    print("a(`\n// a comment that is shown\n`);"),
+    print("a(`\n// another one\n`);"),
+    print("a();\n// src/a.ts\nb();", 'name = "b"'),
+    print("a();\n// src/a.ts\nb();", undefined, wasm(0xfe)),
+    print("a();\n// src/a.ts\nb();", undefined, wasm(0xfd)),
+  ];
+  expect(new Set([first, ...others]).size).toBe(others.length + 1);
 });
