@@ -39,6 +39,9 @@ async function withDeployments(use: (run: DeployRun) => Promise<void>): Promise<
       HOME: folder,
       CLOUDFLARE_API_TOKEN: apiToken,
       CLOUDFLARE_API_BASE_URL: api.url,
+      // As in a build of Cloudflare's, which sets the name of the Worker that it belongs to.
+      WRANGLER_CI_OVERRIDE_NAME: "of-the-build",
+      CLOUDFLARE_ENV: "staging",
     },
     nowMs: () => Date.now(),
     random: () => 0,

@@ -72,9 +72,18 @@ async function wranglerPath(): Promise<string> {
   }
 }
 
-function wranglerEnvironment(env: Cli["env"]): NodeJS.ProcessEnv {
+/** Variables by which wrangler would deploy under another name than the configuration's. */
+const nameVariable = /^(CLOUDFLARE_ENV|WRANGLER_CI_.+)$/;
+
+/** Credentials that wrangler prefers to an API token. */
+const otherCredential = /^((CLOUDFLARE|CF)_(API_KEY|EMAIL)|CLOUDFLARE_API_USER_SERVICE_KEY)$/;
+
+/** The environment of wrangler: the operator's, without what changes which Worker it deploys, and as which user. */
+export function wranglerEnvironment(env: Cli["env"]): NodeJS.ProcessEnv {
+  const hasToken = Boolean(env.CLOUDFLARE_API_TOKEN);
+  const isMisleading = (name: string) => nameVariable.test(name) || (hasToken && otherCredential.test(name));
   return {
-    ...env,
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !isMisleading(name))),
     // Without a terminal wrangler asks nothing.
     CI: "true",
     NO_COLOR: "1",

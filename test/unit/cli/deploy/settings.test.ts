@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { meshWorkers } from "../../../../src/cli/deploy/mesh-workers.ts";
+import { wranglerEnvironment } from "../../../../src/cli/deploy/run-wrangler.ts";
 import {
   controlHostIn,
   controlUrl,
@@ -215,4 +216,22 @@ test("[U602] a fingerprint changes with each line of a module, each byte of a bi
     print("a();\n// src/a.ts\nb();", undefined, wasm(0xfd)),
   ];
   expect(new Set([first, ...others]).size).toBe(others.length + 1);
+});
+
+test("[U603] wrangler gets no variable by which it would deploy another Worker, or as another user", () => {
+  const misleading = {
+    CLOUDFLARE_ENV: "production",
+    WRANGLER_CI_OVERRIDE_NAME: "web",
+    WRANGLER_CI_MATCH_TAG: "t",
+    CLOUDFLARE_API_KEY: "k",
+    CLOUDFLARE_EMAIL: "ops@example.com",
+    CF_API_KEY: "k",
+    CF_EMAIL: "ops@example.com",
+  };
+  const useful = { CLOUDFLARE_API_TOKEN: "t", HTTPS_PROXY: "http://proxy", CLOUDFLARE_API_BASE_URL: "u" };
+  const env = wranglerEnvironment({ ...misleading, ...useful });
+  expect(env).toMatchObject(useful);
+  for (const name of Object.keys(misleading)) expect(env).not.toHaveProperty(name);
+  // The user of a machine without a token, for doctor.
+  expect(wranglerEnvironment({ CLOUDFLARE_API_KEY: "k" })).toMatchObject({ CLOUDFLARE_API_KEY: "k" });
 });
