@@ -1,7 +1,7 @@
 // What exists in an account of Cloudflare, as far as a deployment is concerned.
 
 import { z } from "zod";
-import { type CloudflareApi, isNotFound } from "./cloudflare-api.ts";
+import { type ApiRequest, type CloudflareApi, isNotFound } from "./cloudflare-api.ts";
 import { deployForms, meshWorkers } from "./mesh-workers.ts";
 import type { DeploySettings } from "./settings.ts";
 
@@ -42,12 +42,16 @@ const WorkerSettings = z.object({
       script_name: z.string().nullish(),
     }),
   ),
+  limits: z.object({ cpu_ms: z.number().optional() }).nullish(),
 });
 
 /** The first one is served; its requests may be divided among two versions. */
 const Deployments = z.object({
   deployments: z.array(z.object({ versions: z.array(z.object({ version_id: z.string() })) })),
 });
+
+/** Whether a Worker has a host name at workers.dev. */
+const WorkerSubdomain = z.object({ enabled: z.boolean() });
 
 const WorkerVersion = z.object({
   annotations: z.object({ "workers/tag": z.string().optional() }).nullish(),
@@ -62,7 +66,13 @@ export type FoundWorker = {
   /** Its variables. */
   readonly variables: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
-  /** The fingerprint that deploy gave the version that is served; null if that version was made otherwise. */
+  /** True if it has a limit of CPU time, which Workers Paid allows. */
+  readonly hasCpuLimit: boolean;
+  /** True if it has a host name at workers.dev; null if Cloudflare does not say. */
+  readonly isOnWorkersDev: boolean | null;
+  /** Ids of the versions that are served, among which requests are divided, in one text. */
+  readonly versions: string;
+  /** The fingerprint that deploy gave the version that is served; null if that was made otherwise, or if there are two. */
   readonly fingerprint: string | null;
 };
 
@@ -96,7 +106,9 @@ export async function readFoundParts(api: CloudflareApi, settings: DeploySetting
   }
   if (zone === null)
     return { workers, workersDev: await readWorkersDev(api, account), zone: null, records: [], routes: [] };
-  const [found = null] = await listZones(api, zone);
+  const zones = await listZones(api, zone);
+  // Two accounts may have a zone of one name, until one of them is active.
+  const found = zones.find((one) => one.account.id === account) ?? zones[0] ?? null;
   const isOwn = found?.account.id === account;
   return {
     workers,
@@ -130,57 +142,53 @@ export async function readWorker(
   name: string,
 ): Promise<FoundWorker | null> {
   const path = `/accounts/${account}/workers/scripts/${name}`;
-  try {
-    const { bindings } = await api.get({
-      path: `${path}/settings`,
-      result: WorkerSettings,
-      permission: "workers",
-    });
-    const texts = bindings.flatMap(({ type, name: key, text }) =>
-      type === "plain_text" && text !== undefined ? [[key, text] as const] : [],
-    );
-    const registry = bindings.find(({ class_name }) => class_name === "MeshRegistry");
-    return {
-      isWaggle: registry !== undefined,
-      hasRegistry: registry !== undefined && (registry.script_name ?? name) === name,
-      variables: Object.fromEntries(texts),
-      secrets: bindings.filter(({ type }) => type === "secret_text").map(({ name: key }) => key),
-      fingerprint: await readFingerprint(api, path),
-    };
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
+  const settings = { path: `${path}/settings`, result: WorkerSettings, permission: "workers" } as const;
+  const found = await getOrNull(api, settings);
+  if (found === null) return null;
+  const { bindings, limits } = found;
+  const texts = bindings.flatMap(({ type, name: key, text }) =>
+    type === "plain_text" && text !== undefined ? [[key, text] as const] : [],
+  );
+  const registry = bindings.find(({ class_name }) => class_name === "MeshRegistry");
+  return {
+    isWaggle: registry !== undefined,
+    hasRegistry: registry !== undefined && (registry.script_name ?? name) === name,
+    variables: Object.fromEntries(texts),
+    secrets: bindings.filter(({ type }) => type === "secret_text").map(({ name: key }) => key),
+    hasCpuLimit: limits?.cpu_ms !== undefined,
+    isOnWorkersDev:
+      (await getOrNull(api, { path: `${path}/subdomain`, result: WorkerSubdomain, permission: "workers" }))
+        ?.enabled ?? null,
+    ...(await readServedVersion(api, path)),
+  };
 }
 
 /**
- * The tag of the version that is served. A version that is made otherwise, such as by an edit in Cloudflare's
- * dashboard, has none, and after a rollback the earlier version has its own.
+ * The version that is served. One that is made otherwise than by deploy, such as by an edit in Cloudflare's dashboard,
+ * has no tag, and after a rollback the earlier version has its own. A Worker without versions exists all the same.
  */
-async function readFingerprint(api: CloudflareApi, path: string): Promise<string | null> {
-  const { deployments } = await api.get({
-    path: `${path}/deployments`,
-    result: Deployments,
-    permission: "workers",
-  });
-  const [version, ...others] = deployments[0]?.versions ?? [];
-  if (version === undefined || others.length > 0) return null;
-  const { annotations } = await api.get({
-    path: `${path}/versions/${version.version_id}`,
-    result: WorkerVersion,
-    permission: "workers",
-  });
-  return annotations?.["workers/tag"] ?? null;
+async function readServedVersion(
+  api: CloudflareApi,
+  path: string,
+): Promise<Pick<FoundWorker, "versions" | "fingerprint">> {
+  const all = { path: `${path}/deployments`, result: Deployments, permission: "workers" } as const;
+  const served = (await getOrNull(api, all))?.deployments[0]?.versions ?? [];
+  const versions = served.map(({ version_id }) => version_id).join();
+  if (served.length !== 1) return { versions, fingerprint: null };
+  const one = { path: `${path}/versions/${versions}`, result: WorkerVersion, permission: "workers" } as const;
+  return { versions, fingerprint: (await getOrNull(api, one))?.annotations?.["workers/tag"] ?? null };
 }
 
 async function readWorkersDev(api: CloudflareApi, account: string): Promise<string | null> {
+  const path = `/accounts/${account}/workers/subdomain`;
+  const result = z.object({ subdomain: z.string() });
+  return (await getOrNull(api, { path, result, permission: "workers" }))?.subdomain ?? null;
+}
+
+/** Null if Cloudflare says that there is no such thing. */
+async function getOrNull<T>(api: CloudflareApi, request: ApiRequest<T>): Promise<T | null> {
   try {
-    const { subdomain } = await api.get({
-      path: `/accounts/${account}/workers/subdomain`,
-      result: z.object({ subdomain: z.string() }),
-      permission: "workers",
-    });
-    return subdomain;
+    return await api.get(request);
   } catch (error) {
     if (isNotFound(error)) return null;
     throw error;

@@ -14,11 +14,30 @@ type Deployment = {
 
 const Created = z.object({ id: z.string() });
 
-/** Creates a route or a record. */
+/** Creates a route or a record, or switches a host name at workers.dev. */
 export async function applyNameStep(
   deployment: Deployment,
   step: Exclude<DeployStep, { kind: "upload" }>,
 ): Promise<void> {
+  if (step.kind === "workers-dev") return await switchWorkersDev(deployment, step);
+  await createName(deployment, step);
+}
+
+async function switchWorkersDev(
+  { api, settings: { account } }: Deployment,
+  { worker, isOn }: DeployStep & { kind: "workers-dev" },
+): Promise<void> {
+  await api.post({
+    path: `/accounts/${account}/workers/scripts/${worker.name}/subdomain`,
+    body: { enabled: isOn, previews_enabled: false },
+    result: z.unknown(),
+    permission: "workers",
+  });
+}
+
+type CreateStep = DeployStep & { kind: "route" | "record" };
+
+async function createName(deployment: Deployment, step: CreateStep): Promise<void> {
   const { api, settings } = deployment;
   const zoneId = zoneIdOf(deployment);
   try {
@@ -51,10 +70,7 @@ export async function applyNameStep(
   }
 }
 
-async function exists(
-  deployment: Deployment,
-  step: Exclude<DeployStep, { kind: "upload" }>,
-): Promise<boolean> {
+async function exists(deployment: Deployment, step: CreateStep): Promise<boolean> {
   const { api } = deployment;
   const zoneId = zoneIdOf(deployment);
   if (step.kind === "record")

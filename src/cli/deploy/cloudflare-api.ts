@@ -10,7 +10,7 @@ import { type TokenPermission, tokenPermissions } from "./token-permissions.ts";
 /** Where tokens are created and changed. */
 const tokensPage = "https://dash.cloudflare.com/profile/api-tokens";
 
-type ApiRequest<T> = {
+export type ApiRequest<T> = {
   /** Below /client/v4: `/zones`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -46,6 +46,11 @@ function splitWorker(meshName: string, role: WorkerRole, main: string): MeshWork
   return { role, name: `${meshName}-${role}`, config, main, isPublic: role !== "objects" };
 }
 
+/** True if a Worker of the mesh has a host name at workers.dev. Preview URLs would be further ways in. */
+export function isAtWorkersDev({ isPublic }: MeshWorker, { zone }: Pick<NamedMesh, "zone">): boolean {
+  return zone === null && isPublic;
+}
+
 /** The name of the Worker that serves a role: in a mesh of one Worker, that one. */
 export function workerName(
   { form, name }: Pick<NamedMesh, "form" | "name">,

@@ -3,6 +3,7 @@
 import type { DnsRecord, FoundParts, FoundWorker, WorkerRoute } from "./account.ts";
 import {
   deployForms,
+  isAtWorkersDev,
   type MeshWorker,
   meshWorkers,
   type SecretName,
@@ -21,6 +22,8 @@ export type DeployStep =
       /** Secrets to set; others of the Worker stay. */
       readonly secrets: readonly SecretName[];
     }
+  /** Gives a Worker that is not uploaded its host name at workers.dev, or takes it. */
+  | { readonly kind: "workers-dev"; readonly worker: MeshWorker; readonly isOn: boolean }
   /** `worker` is null for a route that leaves a name to its own record. */
   | { readonly kind: "route"; readonly pattern: string; readonly worker: string | null }
   /** A proxied record without an origin: the Worker answers. */
@@ -108,6 +111,12 @@ export function planDeployment(
     return [{ kind: "upload", worker, isNew: existing === undefined, secrets }];
   });
   const uploaded = new Set(uploads.map(({ worker }) => worker.name));
+  // An upload sets it as well, after the new version is served: it may have ended between the two.
+  const switches = workers.flatMap((worker): readonly DeployStep[] => {
+    const isOn = isAtWorkersDev(worker, settings);
+    const now = found.workers.get(worker.name)?.isOnWorkersDev ?? isOn;
+    return uploaded.has(worker.name) || now === isOn ? [] : [{ kind: "workers-dev", worker, isOn }];
+  });
   const exempt = exemptNames(settings, found);
   const records = wantedNames(settings);
   const routes = [
@@ -122,6 +131,7 @@ export function planDeployment(
     // A name is published after its route exists, and the wildcard's route after those that leave names out.
     steps: [
       ...inReleaseOrder(uploads, releases),
+      ...switches,
       ...missingRoutes,
       ...missingRecords.map((name) => ({ kind: "record", name }) as const),
     ],

@@ -26,6 +26,8 @@ export function stepText(step: DeployStep, { newSecrets }: Pick<DeployPlan, "new
     );
     return `${verb}${made ? `, with new secrets ${made}` : ""}${known ? `, with the mesh's ${known}` : ""}`;
   }
+  if (step.kind === "workers-dev")
+    return `${step.isOn ? "create" : "delete"}  host name of ${step.worker.name} at workers.dev`;
   if (step.kind === "record") return `create  DNS record ${step.name} (AAAA ${originlessAddress}, proxied)`;
   return `create  route ${step.pattern} ${step.worker === null ? "without a Worker: the name has its own record" : `to ${step.worker}`}`;
 }

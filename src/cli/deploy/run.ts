@@ -7,7 +7,7 @@ import { readLine } from "../ask.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused, usageError } from "../errors.ts";
 import { printLines } from "../output.ts";
-import { type FoundParts, readFoundParts } from "./account.ts";
+import { type FoundParts, readFoundParts, readWorker } from "./account.ts";
 import { type AnswerFlags, completeSettings } from "./answers.ts";
 import { applyNameStep } from "./apply.ts";
 import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
@@ -114,14 +114,12 @@ async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker
   const stop = cli.onInterrupt();
   for (const step of plan.steps) {
     if (stop.aborted) throw interruptedDeploy();
-    if (step.kind === "upload")
-      await tools.upload({
-        settings,
-        built: builtOf(built, step.worker.name),
-        secrets: tokensOf(tokens, step.secrets),
-        stop,
-      });
-    else await applyNameStep({ api, settings, found }, step);
+    if (step.kind === "upload") {
+      const { name } = step.worker;
+      await requireUnchanged(run, name);
+      const secrets = tokensOf(tokens, step.secrets);
+      await tools.upload({ settings, built: builtOf(built, name), secrets, stop });
+    } else await applyNameStep({ api, settings, found }, step);
     printLines(cli.out, [`done: ${stepText(step, plan)}`]);
   }
   const token = tokens.OPERATOR_TOKEN ?? known;
@@ -136,6 +134,18 @@ async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker
   const isUpgrade = plan.steps.some((step) => step.kind === "upload" && !step.isNew);
   const edge = edgeUrl(settings, found.workersDev);
   printLines(cli.out, [checkedText(token), ...deployedLines({ settings, url, edge, joinToken, isUpgrade })]);
+}
+
+/** The operator may take an hour to confirm, and another one may deploy meanwhile. */
+async function requireUnchanged({ api, settings, found }: Run, name: string): Promise<void> {
+  const before = found.workers.get(name)?.versions ?? null;
+  const now = (await readWorker(api, settings.account, name))?.versions ?? null;
+  if (before === now) return;
+  const what = before === null ? "was created" : now === null ? "was deleted" : "was deployed or changed";
+  throw refused(
+    `the Worker ${name} ${what} by somebody else after the plan was made`,
+    "it is left alone, and what is done stays done; run the command again, which plans from what exists now",
+  );
 }
 
 function builtOf(built: readonly BuiltWorker[], name: string): BuiltWorker {

@@ -8,7 +8,7 @@ import { basename, join, relative } from "node:path";
 import { packageFolder, programVersion } from "../../package/program-files.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
-import { type MeshWorker, meshWorkers, type SecretName } from "./mesh-workers.ts";
+import { isAtWorkersDev, type MeshWorker, meshWorkers, type SecretName } from "./mesh-workers.ts";
 import { runWrangler } from "./run-wrangler.ts";
 import type { DeploySettings } from "./settings.ts";
 
@@ -181,16 +181,16 @@ type BuildStage = {
  */
 export function wranglerConfig(
   template: string,
-  { name, isPublic, config }: MeshWorker,
+  worker: MeshWorker,
   settings: DeploySettings,
   { main, isBuilt }: BuildStage,
 ): string {
-  const { zone, domain, controlHost, location, plan } = settings;
+  const { name, config } = worker;
+  const { domain, controlHost, location, plan } = settings;
   const values: Readonly<Record<string, string | boolean>> = {
     name,
     main,
-    // Preview URLs would be further ways in.
-    workers_dev: zone === null && isPublic,
+    workers_dev: isAtWorkersDev(worker, settings),
     MESH_NAME: settings.name,
     MESH_DOMAIN: domain ?? "",
     CONTROL_HOST: controlHost ?? "",

@@ -5,7 +5,7 @@ import { type FoundParts, readFoundParts } from "../deploy/account.ts";
 import { createCloudflareApi } from "../deploy/cloudflare-api.ts";
 import { completeFile, loadDeployFile } from "../deploy/deploy-file.ts";
 import { meshWorkers, secretNames } from "../deploy/mesh-workers.ts";
-import { deploymentRefusals, planDeployment } from "../deploy/plan.ts";
+import { type DeployStep, deploymentRefusals, planDeployment } from "../deploy/plan.ts";
 import { type DeploySettings, nothingMade } from "../deploy/settings.ts";
 import { CliError } from "../errors.ts";
 import { type Finding, findingsOf } from "./finding.ts";
@@ -47,12 +47,14 @@ export function deploymentFindings(settings: DeploySettings, found: FoundParts):
   const { steps } = planDeployment(settings, nothingMade, found, fingerprints, { knowsToken: true });
   const names = steps.flatMap((step) => {
     if (step.kind === "route") return [`route ${step.pattern}`];
+    if (step.kind === "workers-dev" && step.isOn) return [`host name of ${step.worker.name} at workers.dev`];
     return step.kind === "record" ? [`DNS record ${step.name}`] : [];
   });
   return [
     ...meshWorkers(settings).map(({ name }) => workerFinding(name, found)),
     ...secretNames.map((secret) => secretFinding(secret, settings, found)),
-    ...(settings.zone === null ? [] : [nameFinding(names)]),
+    ...switchedOn(steps),
+    ...(settings.zone === null && names.length === 0 ? [] : [nameFinding(names)]),
   ];
 }
 
@@ -75,10 +77,20 @@ function secretFinding(secret: string, settings: DeploySettings, { workers }: Fo
     : fail(check, `not set in ${lacking.join(", ")}`, runDeploy);
 }
 
+/** Ways in that deploy does not make. */
+function switchedOn(steps: readonly DeployStep[]): readonly Finding[] {
+  return steps.flatMap((step) =>
+    step.kind === "workers-dev" && !step.isOn
+      ? [fail("names", `${step.worker.name} has a host name at workers.dev as well`, takesItAway)]
+      : [],
+  );
+}
+
 function nameFinding(missing: readonly string[]): Finding {
   return missing.length === 0
     ? ok("names", "all routes and DNS records are there")
     : fail("names", `missing: ${missing.join(", ")}`, runDeploy);
 }
 
+const takesItAway = "Run waggle deploy, which takes it away.";
 const runDeploy = "Run waggle deploy, which creates what is missing.";

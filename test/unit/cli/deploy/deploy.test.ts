@@ -12,6 +12,7 @@ import {
   emptyWorld,
   otherAccountId,
   startCloudflareApi,
+  type UploadedWorker,
 } from "../../../support/cloudflare-api/server.ts";
 import { runCli } from "../support.ts";
 import { type DeployTest, deployTest, exampleAnswers, runDeploy, runDestroy } from "./deploy-run.ts";
@@ -602,6 +603,103 @@ test("[L189] doctor deploy looks at all Workers of the mesh, their secrets, and 
     expect([blind.code, blind.out]).toEqual([1, expect.stringContaining("CLOUDFLARE_API_TOKEN is not set")]);
   });
 });
+
+/** A Worker of the world, which is there. */
+function workerIn({ workers }: ApiWorld, name: string) {
+  const worker = workers.get(name);
+  if (worker === undefined) throw new Error(`there is no Worker ${name}`);
+  return worker;
+}
+
+test("[U600] a Worker of which Cloudflare has no version is there all the same: it keeps its secrets, and another's is not overwritten", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    await runDeploy(run, splitAnswers);
+    const edge = workerIn(world, "waggle-edge");
+    const { secrets } = edge;
+    edge.tags = {};
+    const again = await runDeploy(run, { yes: true });
+    expect(again).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("deploy  Worker waggle-edge, this"),
+    });
+    expect(workerIn(world, "waggle-edge").secrets).toEqual(secrets);
+    const stranger = workerIn(world, "waggle-ingress");
+    stranger.tags = {};
+    stranger.metadata = { ...stranger.metadata, bindings: [] };
+    expect(await runDeploy(run, { yes: true })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("a Worker waggle-ingress that is not a mesh's"),
+    });
+    expect((await runDestroy(run, "--yes", "--name", "waggle")).err).toContain("nothing was deleted");
+  });
+});
+
+const workersDevAnswers = { ...splitAnswers, zone: "none" } as const;
+
+test("[U604] a host name at workers.dev that an upload did not get to is made by the next run, and one that was turned on is taken away", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    // The upload of these tests is not followed by the request that turns it on: as if it had been interrupted.
+    await runDeploy(run, workersDevAnswers);
+    expect(workerIn(world, "waggle-control").isOnWorkersDev).toBe(false);
+    workerIn(world, "waggle-objects").isOnWorkersDev = true;
+    const ill = await runCli(["doctor", "deploy", "--config", run.config], { env: run.env });
+    expect(ill.out).toMatch(/FAIL +names +missing: host name of waggle-control at workers\.dev/);
+    expect(ill.out).toMatch(/FAIL +names +waggle-objects has a host name at workers\.dev as well/);
+    const { out } = await runDeploy(run, { yes: true });
+    expect(out).toContain("done: delete  host name of waggle-objects at workers.dev");
+    expect(out).toContain("done: create  host name of waggle-edge at workers.dev");
+    const names = [...world.workers].filter(([, { isOnWorkersDev }]) => isOnWorkersDev).map(([name]) => name);
+    expect(names).toEqual(["waggle-control", "waggle-edge"]);
+    expect(uploadsOf(world)).toEqual({ objects: 1, control: 1, edge: 1 });
+    expect((await runDeploy(run, { yes: true })).out).not.toContain("host name of");
+  });
+});
+
+test("[U605] a Worker that somebody else creates, deploys or changes after the plan was made is left alone", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const another = await runDeploy(run, splitAnswers, {
+      out: {
+        write: (text) => {
+          // The other operator confirmed first.
+          if (text.startsWith("Tokens, shown")) world.workers.set("waggle-objects", strangeWorker());
+        },
+      },
+    });
+    expect(another).toMatchObject({ code: 1 });
+    expect(another.err).toContain("the Worker waggle-objects was created by somebody else after the plan");
+    expect([...world.workers.keys()]).toEqual(["waggle-objects"]);
+    world.workers.clear();
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    run.changes.set("control", 1);
+    const late = await runDeploy(
+      run,
+      { yes: true },
+      {
+        out: {
+          write: (text) => {
+            if (text.startsWith("The mesh")) workerIn(world, "waggle-control").served = "v9";
+          },
+        },
+      },
+    );
+    expect(late.err).toContain("the Worker waggle-control was deployed or changed by somebody else");
+    expect(uploadsOf(world)).toMatchObject({ control: 1 });
+  });
+});
+
+function strangeWorker(): UploadedWorker {
+  return {
+    metadata: { main_module: "m", bindings: [], compatibility_date: "2026-11-01", compatibility_flags: [] },
+    modules: {},
+    secrets: {},
+    migrationTag: null,
+    isOnWorkersDev: false,
+    uploads: 1,
+    tags: {},
+    served: "v7",
+    version: null,
+  };
+}
 
 /** A terminal whose user types the lines, and then Ctrl-D. */
 function terminal(lines: string[]) {

@@ -33,6 +33,9 @@ const mesh: FoundWorker = {
   hasRegistry: true,
   variables: { MESH_NAME: "waggle" },
   secrets: ["OPERATOR_TOKEN", "VIEWER_TOKEN"],
+  hasCpuLimit: true,
+  isOnWorkersDev: false,
+  versions: "v1",
   fingerprint: "before",
 };
 const client: FoundWorker = { ...mesh, hasRegistry: false };
