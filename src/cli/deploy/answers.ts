@@ -40,12 +40,45 @@ export async function completeSettings(
   checkAgainstFile(flags, file, path);
   const account = flags.account ?? file.account ?? (await chooseAccount(asking, api));
   const name = flags.name ?? file.name ?? (await askName(asking));
-  const form = flags.form ?? file.form ?? (await deployedForm(api, account, name)) ?? (await askForm(asking));
-  const zone = await zoneOf(asking, api, flags, file, account);
-  const site = zone === null ? noSite(flags) : await siteIn(asking, zone, name, flags, file);
-  const location = flags.location ?? file.location ?? (await askLocation(asking));
-  const plan = flags.plan ?? file.plan ?? (await askPlan(asking));
+  const known = { ...(await deployedAnswers(api, account, name, file)), ...file };
+  const form = flags.form ?? known.form ?? (await askForm(asking));
+  const zone = await zoneOf(asking, api, flags, known, account);
+  const site = zone === null ? noSite(flags) : await siteIn(asking, zone, name, flags, known);
+  const location = flags.location ?? known.location ?? (await askLocation(asking));
+  const plan = flags.plan ?? known.plan ?? (await askPlan(asking));
   return { form, account, name, zone, ...site, location, plan };
+}
+
+const answerNames = ["form", "zone", "domain", "controlHost", "location", "plan"] as const;
+
+/** Answers that the file or a mesh that exists has. */
+type KnownAnswers = Pick<DeployFile, (typeof answerNames)[number]>;
+
+/**
+ * The answers of a mesh that was deployed from another folder, or whose file is lost: by the Worker of its registry.
+ * None if the file has all of them, or if there is no such Worker. The zone follows from the domain.
+ */
+async function deployedAnswers(
+  api: CloudflareApi,
+  account: string,
+  name: string,
+  file: DeployFile,
+): Promise<KnownAnswers> {
+  if (answerNames.every((key) => file[key] !== undefined)) return {};
+  for (const form of deployForms) {
+    const worker = await readWorker(api, account, workerName({ form, name }, "objects"));
+    if (worker?.hasRegistry !== true || worker.variables.MESH_NAME !== name) continue;
+    const { MESH_DOMAIN: domain, CONTROL_HOST: controlHost, REGISTRY_LOCATION: hint } = worker.variables;
+    const location = registryLocations.find((one) => one === hint);
+    return {
+      form,
+      ...(domain && { domain }),
+      ...(controlHost && { controlHost }),
+      ...(location && { location }),
+      ...(worker.hasCpuLimit && { plan: "paid" }),
+    };
+  }
+  return {};
 }
 
 /** What a deployment cannot change: the mesh would be another one, or lose its registry. */
@@ -100,15 +133,6 @@ function askName(asking: Asking): Promise<string> {
   });
 }
 
-/** The form of a mesh that exists, by the Worker of its registry; null if there is no such Worker. */
-async function deployedForm(api: CloudflareApi, account: string, name: string): Promise<DeployForm | null> {
-  for (const form of deployForms) {
-    const worker = await readWorker(api, account, workerName({ form, name }, "objects"));
-    if (worker?.hasRegistry === true && worker.variables.MESH_NAME === name) return form;
-  }
-  return null;
-}
-
 function askForm(asking: Asking): Promise<DeployForm> {
   return ask(asking, {
     what: "the form: split (a Worker for each part, and a release restarts what it changes) or single (one Worker)",
@@ -122,15 +146,15 @@ async function zoneOf(
   asking: Asking,
   api: CloudflareApi,
   flags: AnswerFlags,
-  file: DeployFile,
+  known: KnownAnswers,
   account: string,
 ): Promise<string | null> {
-  const known = flags.zone === noZone ? null : (flags.zone ?? file.zone);
-  if (known !== undefined) return known;
+  const given = flags.zone === noZone ? null : (flags.zone ?? known.zone);
+  if (given !== undefined) return given;
   // A domain names its zone, if the token sees it.
   const zones = (await listZones(api)).filter((zone) => zone.account.id === account).map((zone) => zone.name);
-  const { domain } = flags;
-  if (domain !== undefined) {
+  const { domain = known.domain } = flags;
+  if (domain != null) {
     const zone = zones
       .filter((name) => domain === name || domain.endsWith(`.${name}`))
       .sort(byLength)
@@ -173,10 +197,10 @@ async function siteIn(
   zone: string,
   name: string,
   flags: AnswerFlags,
-  file: DeployFile,
+  known: KnownAnswers,
 ): Promise<Site> {
   const domain =
-    (flags.domain === undefined ? file.domain : domainIn(zone, flags.domain)) ??
+    (flags.domain === undefined ? known.domain : domainIn(zone, flags.domain)) ??
     (await ask(asking, {
       what: "the domain of the services, which are at NAME.DOMAIN",
       flag: "--domain DOMAIN",
@@ -184,7 +208,7 @@ async function siteIn(
       read: (text) => domainIn(zone, text),
     }));
   const controlHost =
-    (flags.controlHost === undefined ? file.controlHost : controlHostIn(zone, flags.controlHost)) ??
+    (flags.controlHost === undefined ? known.controlHost : controlHostIn(zone, flags.controlHost)) ??
     (await ask(asking, {
       what: "the host name of the control API and the dashboard",
       flag: "--control-host HOST",

@@ -80,6 +80,7 @@ export function deploymentRefusals(
   if (ofRegistry.length > 0) return ofRegistry;
   return [
     ...workerRefusals(settings, found),
+    ...movedRefusals(settings, found),
     ...(newTokens || knowsToken ? [] : secretRefusals(settings, found)),
     ...(downgrade ? [] : releaseRefusals(releases)),
     ...zoneRefusals(settings, found),
@@ -338,6 +339,33 @@ function registryRefusals({ form, name }: DeploySettings, { workers }: FoundPart
       message: `the registry of the mesh ${name} is in the Worker ${holder}, ${other === undefined ? "as an earlier release had it" : `as in the form ${other}`}, and deploy moves no registry`,
       hint: other === undefined ? move : `deploy with --form ${other}; to change the form, ${move}`,
     };
+  });
+}
+
+/**
+ * A mesh with other names than those of the settings: its services would stop answering at them. A mesh that has none,
+ * such as one that was deployed by hand, may get some.
+ */
+function movedRefusals(settings: DeploySettings, { workers }: FoundParts): DeployRefusal[] {
+  const { name, domain, controlHost, location } = settings;
+  const wanted = [
+    ["MESH_DOMAIN", "domain", domain],
+    ["CONTROL_HOST", "control host", controlHost],
+    ["REGISTRY_LOCATION", "location", location],
+  ] as const;
+  return wanted.flatMap(([variable, what, value]) => {
+    const kept = meshWorkers(settings)
+      .map((worker) => workers.get(worker.name))
+      .filter((worker) => worker?.isWaggle === true && worker.variables.MESH_NAME === name)
+      .map((worker) => worker?.variables[variable])
+      .find((text) => text !== undefined && text !== "" && text !== value);
+    if (kept === undefined) return [];
+    return [
+      {
+        message: `the mesh ${name} has the ${what} ${kept}, not ${value ?? "none"}`,
+        hint: "deploy with the waggle.deploy.json of its first deployment, or without that file and without flags for names: the answers are read from the mesh. Another mesh needs another --name",
+      },
+    ];
   });
 }
 

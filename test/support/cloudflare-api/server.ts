@@ -539,7 +539,8 @@ async function readUpload({ world, args, raw }: Parameters<Handler>[0]): Promise
 function settingsOf({ metadata, secrets }: UploadedWorker): unknown {
   const names = Object.keys(secrets).map((name) => ({ name, type: "secret_text" }));
   const bindings = metadata.bindings.filter(({ type }) => type !== "secret_text" && type !== "inherit");
-  return { bindings: [...bindings, ...names], compatibility_date: metadata.compatibility_date };
+  const { compatibility_date, limits } = metadata;
+  return { bindings: [...bindings, ...names], compatibility_date, ...(limits && { limits }) };
 }
 
 /** True if a Worker is bound to objects of another one. */

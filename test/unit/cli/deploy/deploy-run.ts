@@ -96,7 +96,7 @@ async function upload(
   api: CloudflareApiServer,
   { settings, secrets, built: { worker: part, fingerprint } }: UploadRequest,
 ): Promise<void> {
-  const { account, domain, plan } = settings;
+  const { account, domain, controlHost, location, plan } = settings;
   const { name } = part;
   const worker = api.world.workers.get(name);
   const set = Object.entries(secrets).map(([key, text]) => ({ name: key, type: "secret_text", text }));
@@ -106,6 +106,8 @@ async function upload(
     bindings: [
       { name: "MESH_NAME", type: "plain_text", text: settings.name },
       { name: "MESH_DOMAIN", type: "plain_text", text: domain ?? "" },
+      { name: "CONTROL_HOST", type: "plain_text", text: controlHost ?? "" },
+      { name: "REGISTRY_LOCATION", type: "plain_text", text: location },
       registryBinding(part, settings.name),
       ...set,
       ...(secrets.OPERATOR_TOKEN === undefined ? [{ name: "OPERATOR_TOKEN", type: "inherit" }] : []),

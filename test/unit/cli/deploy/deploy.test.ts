@@ -634,6 +634,27 @@ test("[U600] a Worker of which Cloudflare has no version is there all the same: 
   });
 });
 
+test("[U601] without its file a mesh keeps the form, names, location and plan that it has, and is not deployed with others", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    const answers = { ...splitAnswers, domain: "apps.example.com", controlHost: "admin.example.com" };
+    expect(await runDeploy(run, answers)).toMatchObject({ code: 0 });
+    const file = JSON.parse(readFileSync(run.config, "utf8"));
+    rmSync(run.config);
+    const elsewhere = await runDeploy(run, { yes: true, zone: "none", dryRun: true });
+    expect(elsewhere).toMatchObject({ code: 1, out: "" });
+    expect(elsewhere.err).toContain("the mesh waggle has the domain apps.example.com, not none");
+    expect((await runDeploy(run, { yes: true, location: "enam" })).err).toContain(
+      "the mesh waggle has the location weur, not enam",
+    );
+    expect((await runDeploy(run, { yes: true, domain: "example.com" })).err).toContain("not example.com");
+    expect(uploadsOf(world)).toEqual({ objects: 1, control: 1, edge: 1, ingress: 1 });
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    expect(uploadsOf(world)).toEqual({ objects: 1, control: 1, edge: 1, ingress: 1 });
+    const { made: _, ...kept } = file;
+    expect(JSON.parse(readFileSync(run.config, "utf8"))).toMatchObject(kept);
+  });
+});
+
 const workersDevAnswers = { ...splitAnswers, zone: "none" } as const;
 
 test("[U604] a host name at workers.dev that an upload did not get to is made by the next run, and one that was turned on is taken away", async () => {
