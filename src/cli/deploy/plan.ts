@@ -63,8 +63,10 @@ type DeployOptions = {
   readonly newTokens?: boolean;
   /** True if an earlier release may replace a later one. */
   readonly downgrade?: boolean;
-  /** True if this machine knows the operator token of the mesh. */
-  readonly knowsToken?: boolean;
+  /** Whether this machine knows the operator token of the mesh, as far as the mesh says. */
+  readonly knowsToken?: boolean | "unchecked";
+  /** Workers that have not got the new secrets of an earlier deployment, which failed before. */
+  readonly lacksSecrets?: readonly string[];
   /** Absent: no mesh runs. */
   readonly releases?: Releases;
 };
@@ -73,7 +75,13 @@ type DeployOptions = {
 export function deploymentRefusals(
   settings: DeploySettings,
   found: FoundParts,
-  { newTokens = false, downgrade = false, knowsToken = false, releases }: DeployOptions = {},
+  {
+    newTokens = false,
+    downgrade = false,
+    knowsToken = false,
+    lacksSecrets = [],
+    releases,
+  }: DeployOptions = {},
 ): readonly DeployRefusal[] {
   const ofRegistry = registryRefusals(settings, found);
   // Names that lead to that mesh are no reasons of their own.
@@ -81,7 +89,7 @@ export function deploymentRefusals(
   return [
     ...workerRefusals(settings, found),
     ...movedRefusals(settings, found),
-    ...(newTokens || knowsToken ? [] : secretRefusals(settings, found)),
+    ...(newTokens || knowsToken !== false ? [] : secretRefusals(settings, found, lacksSecrets)),
     ...(downgrade ? [] : releaseRefusals(releases)),
     ...zoneRefusals(settings, found),
   ];
@@ -97,11 +105,16 @@ export function planDeployment(
   made: MadeHere,
   found: FoundParts,
   fingerprints: ReadonlyMap<string, string>,
-  { newTokens = false, knowsToken = false, releases }: DeployOptions = {},
+  { newTokens = false, knowsToken = false, lacksSecrets = [], releases }: DeployOptions = {},
 ): DeployPlan {
   const workers = meshWorkers(settings);
+  const names = workers.map(({ name }) => name);
   const changes = new Map(
-    secretNames.map((secret) => [secret, secretChange(workers, found, secret, newTokens, knowsToken)]),
+    secretNames.map((secret) => {
+      const lacking = namesWithout(found, names, secret, lacksSecrets);
+      const isKnown = secret === "OPERATOR_TOKEN" && knowsToken !== false;
+      return [secret, secretChange(names, lacking, newTokens, isKnown)];
+    }),
   );
   const uploads = workers.flatMap((worker): readonly (DeployStep & { kind: "upload" })[] => {
     const existing = found.workers.get(worker.name);
@@ -145,6 +158,7 @@ export function planDeployment(
       ...restartNotes(settings, uploads),
       ...notesOf(settings, exempt),
       ...secretNotes(settings, found, changes.get("VIEWER_TOKEN")),
+      ...tokenNotes(changes.get("OPERATOR_TOKEN"), knowsToken),
       ...releaseNotes(releases),
     ],
     newSecrets: secretNames.filter((secret) => changes.get(secret)?.isNew),
@@ -185,17 +199,13 @@ type SecretChange = {
  * all get a new one.
  */
 function secretChange(
-  workers: readonly MeshWorker[],
-  found: FoundParts,
-  secret: SecretName,
+  names: readonly string[],
+  lacking: readonly string[],
   newTokens: boolean,
-  knowsToken: boolean,
+  isKnown: boolean,
 ): SecretChange {
-  const names = workers.map(({ name }) => name);
-  const lacking = namesWithout(found, names, secret);
   if (newTokens || lacking.length === names.length) return { workers: new Set(names), isNew: true };
   if (lacking.length === 0) return { workers: new Set(), isNew: false };
-  const isKnown = secret === "OPERATOR_TOKEN" && knowsToken;
   return { workers: new Set(isKnown ? lacking : names), isNew: !isKnown };
 }
 
@@ -203,14 +213,21 @@ function namesWithout(
   { workers }: FoundParts,
   names: readonly string[],
   secret: SecretName,
+  lacksSecrets: readonly string[],
 ): readonly string[] {
-  return names.filter((name) => workers.get(name)?.secrets.includes(secret) !== true);
+  return names.filter(
+    (name) => lacksSecrets.includes(name) || workers.get(name)?.secrets.includes(secret) !== true,
+  );
 }
 
 /** A new operator token closes what is sealed under the present one, and is made only if it is asked for. */
-function secretRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {
+function secretRefusals(
+  settings: DeploySettings,
+  found: FoundParts,
+  lacksSecrets: readonly string[],
+): DeployRefusal[] {
   const names = meshWorkers(settings).map(({ name }) => name);
-  const lacking = namesWithout(found, names, "OPERATOR_TOKEN");
+  const lacking = namesWithout(found, names, "OPERATOR_TOKEN", lacksSecrets);
   if (lacking.length === 0 || lacking.length === names.length) return [];
   return [
     {
@@ -227,6 +244,14 @@ function secretNotes(
 ): readonly string[] {
   const has = meshWorkers(settings).some(({ name }) => workers.get(name)?.secrets.includes("VIEWER_TOKEN"));
   return change?.isNew && has ? ["the viewer's token is replaced: viewers need the new one"] : [];
+}
+
+/** A token of another mesh would divide this one into Workers that do not accept each other's clients. */
+function tokenNotes(change: SecretChange | undefined, knowsToken: boolean | "unchecked"): readonly string[] {
+  const isGiven = change !== undefined && !change.isNew && change.workers.size > 0;
+  return isGiven && knowsToken === "unchecked"
+    ? ["no Worker can check the operator token that this machine knows: it must be the one of the mesh"]
+    : [];
 }
 
 /** What a deployment does to the registry of a mesh that runs. */

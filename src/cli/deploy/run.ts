@@ -14,9 +14,9 @@ import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
 import { type CloudflareApi, createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
-import { meshWorkers, type SecretName, secretNames } from "./mesh-workers.ts";
+import { meshWorkers, type SecretName, secretNames, workerName } from "./mesh-workers.ts";
 import { type DeployPlan, deploymentRefusals, planDeployment } from "./plan.ts";
-import { readRunningRelease } from "./release-order.ts";
+import { askRelease, type TokenAnswer } from "./release-order.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import { controlUrl, type DeployFile, type DeploySettings, edgeUrl } from "./settings.ts";
 import {
@@ -73,13 +73,21 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
   const settings = await completeSettings(asking, api, flags, file, flags.config);
   const found = await readFoundParts(api, settings);
   const url = controlUrl(settings, found.workersDev);
-  const known = await knownToken(cli, settings.name, url);
+  const tokens = await storedTokens(cli, settings.name, url);
   const isRunning = [...found.workers.values()].some(({ isWaggle }) => isWaggle);
-  const releases = isRunning
-    ? { running: await readRunningRelease(tools.callMesh, url, known), own: programVersion() }
-    : undefined;
+  const answer = isRunning ? await askRelease(tools.callMesh, url, tokens) : null;
+  const known = answer?.token ?? tokens[0] ?? null;
   const { newTokens = false, downgrade = false } = flags;
-  const options = { newTokens, downgrade, knowsToken: known !== null, ...(releases && { releases }) };
+  const { lacksSecrets = [] } = file;
+  const hasToken = (worker: string) =>
+    found.workers.get(worker)?.secrets.includes("OPERATOR_TOKEN") === true && !lacksSecrets.includes(worker);
+  const options = {
+    newTokens,
+    downgrade,
+    knowsToken: knowsToken(answer, hasToken(workerName(settings, "control"))),
+    lacksSecrets,
+    ...(isRunning && { releases: { running: answer?.release ?? null, own: programVersion() } }),
+  };
   refuse(deploymentRefusals(settings, found, options));
   await tools.withBuilt(settings, async (built) => {
     const fingerprints = new Map(built.map(({ worker, fingerprint }) => [worker.name, fingerprint]));
@@ -87,7 +95,7 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
     printLines(cli.out, planLines(settings, plan, url));
     if (flags.dryRun) return;
     await confirm(cli, flags);
-    await applyPlan({ cli, api, flags, tools, settings, found, url, known }, plan, built);
+    await applyPlan({ cli, api, flags, tools, settings, found, url, known, lacksSecrets }, plan, built);
   });
 }
 
@@ -102,13 +110,20 @@ type Run = {
   readonly url: string;
   /** The operator token that this machine knows; null if it knows none. */
   readonly known: string | null;
+  /** Workers that did not get the new secrets of an earlier run. */
+  readonly lacksSecrets: readonly string[];
 };
 
 async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker[]): Promise<void> {
   const { cli, api, flags, tools, settings, found, url, known } = run;
-  // Before the first change: destroy must know of everything that follows.
-  const file: DeployFile = { ...settings, made: plan.made };
-  await saveDeployFile(flags.config, file);
+  let lacksSecrets = [...new Set([...run.lacksSecrets, ...newSecretsOf(plan)])];
+  const save = () => {
+    const file: DeployFile = { ...settings, made: plan.made };
+    return saveDeployFile(flags.config, lacksSecrets.length === 0 ? file : { ...file, lacksSecrets });
+  };
+  // Before the first change: destroy must know of everything that follows, and the next deploy of the secrets that
+  // only some Workers have.
+  await save();
   const tokens = await meshTokens(run, plan);
   // From here on Ctrl-C ends the command between two steps.
   const stop = cli.onInterrupt();
@@ -119,6 +134,10 @@ async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker
       await requireUnchanged(run, name);
       const secrets = tokensOf(tokens, step.secrets);
       await tools.upload({ settings, built: builtOf(built, name), secrets, stop });
+      if (lacksSecrets.includes(name)) {
+        lacksSecrets = lacksSecrets.filter((other) => other !== name);
+        await save();
+      }
     } else await applyNameStep({ api, settings, found }, step);
     printLines(cli.out, [`done: ${stepText(step, plan)}`]);
   }
@@ -136,6 +155,15 @@ async function applyPlan(run: Run, plan: DeployPlan, built: readonly BuiltWorker
   printLines(cli.out, [checkedText(token), ...deployedLines({ settings, url, edge, joinToken, isUpgrade })]);
 }
 
+/** The Workers that get a new secret, which all of them must have in the end. */
+function newSecretsOf({ steps, newSecrets }: DeployPlan): readonly string[] {
+  return steps.flatMap((step) =>
+    step.kind === "upload" && step.secrets.some((secret) => newSecrets.includes(secret))
+      ? [step.worker.name]
+      : [],
+  );
+}
+
 /** The operator may take an hour to confirm, and another one may deploy meanwhile. */
 async function requireUnchanged({ api, settings, found }: Run, name: string): Promise<void> {
   const before = found.workers.get(name)?.versions ?? null;
@@ -146,6 +174,16 @@ async function requireUnchanged({ api, settings, found }: Run, name: string): Pr
     `the Worker ${name} ${what} by somebody else after the plan was made`,
     "it is left alone, and what is done stays done; run the command again, which plans from what exists now",
   );
+}
+
+/**
+ * Whether the operator token of this machine is the mesh's. A control Worker that lacks the token, or does not answer,
+ * cannot say.
+ */
+function knowsToken(answer: TokenAnswer | null, hasControl: boolean): boolean | "unchecked" {
+  if (answer === null) return false;
+  if (answer.isAccepted !== null && hasControl) return answer.isAccepted;
+  return "unchecked";
 }
 
 function builtOf(built: readonly BuiltWorker[], name: string): BuiltWorker {
@@ -160,9 +198,10 @@ function tokensOf(tokens: SecretValues, names: readonly SecretName[]): SecretVal
   return Object.fromEntries(names.map((name) => [name, tokens[name]]));
 }
 
-/** The operator token of the user's context, else of the environment. */
-async function knownToken(cli: Cli, name: string, url: string): Promise<string | null> {
-  return (await contextToken(cli, name, url)) ?? (cli.env.WAGGLE_TOKEN || null);
+/** The operator tokens of the user's context and of the environment. */
+async function storedTokens(cli: Cli, name: string, url: string): Promise<readonly string[]> {
+  const all = [await contextToken(cli, name, url), cli.env.WAGGLE_TOKEN || null];
+  return [...new Set(all.filter((token) => token !== null))];
 }
 
 function refuse(refusals: ReturnType<typeof deploymentRefusals>): void {

@@ -64,6 +64,8 @@ export type DeploySettings = Readonly<z.infer<typeof DeploySettings>>;
 
 const DeployFile = DeploySettings.partial().extend({
   made: MadeHere.default({ workers: [], routes: [] }),
+  /** Workers that have not got the new secrets of a deployment yet. */
+  lacksSecrets: z.array(z.string()).optional(),
 });
 
 /** The content of waggle.deploy.json. Answers that it lacks are asked for. */

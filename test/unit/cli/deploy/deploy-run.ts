@@ -155,9 +155,13 @@ async function meshAnswer(
   if (worker === undefined)
     throw new TypeError("fetch failed", { cause: { code: "ENOTFOUND", message: "not found" } });
   if (pathname === "/_ping") return new Response("OK");
-  if (pathname !== "/v1.44/swarm" && pathname !== "/v1.44/version")
+  if (!pathname.startsWith("/v1.44/"))
     return Response.json({ message: "no node has joined this mesh yet" }, { status: 503 });
-  if (authorization !== `Bearer ${worker.secrets.OPERATOR_TOKEN}`) return new Response("{}", { status: 401 });
+  const { OPERATOR_TOKEN, VIEWER_TOKEN } = worker.secrets;
+  const isOperator = authorization === `Bearer ${OPERATOR_TOKEN}`;
+  if (!isOperator && authorization !== `Bearer ${VIEWER_TOKEN}`) return new Response("{}", { status: 401 });
   if (pathname === "/v1.44/version") return Response.json({ Version: release });
+  if (!isOperator) return new Response("{}", { status: 403 });
+  if (pathname === "/v1.44/swarm/unlockkey") return Response.json({ UnlockKey: "" });
   return Response.json({ JoinTokens: { Worker: "SWMTKN-1-abc-def" } });
 }

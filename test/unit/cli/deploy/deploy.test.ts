@@ -722,6 +722,47 @@ function strangeWorker(): UploadedWorker {
   };
 }
 
+test("[U606] a Worker gets the operator token that the mesh accepts as an operator's, of the context or WAGGLE_TOKEN, and no other", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    await runDeploy(run, splitAnswers);
+    const { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" } = workerIn(world, "waggle-objects").secrets;
+    // Another operator has replaced the tokens; this machine's context has the earlier one.
+    for (const worker of world.workers.values()) worker.secrets = { OPERATOR_TOKEN: "theirs", VIEWER_TOKEN };
+    world.workers.delete("waggle-edge");
+    for (const WAGGLE_TOKEN of ["of another mesh", VIEWER_TOKEN]) {
+      const wrong = await runDeploy({ ...run, env: { ...run.env, WAGGLE_TOKEN } }, { yes: true });
+      expect(wrong).toMatchObject({ code: 1, out: "" });
+      expect(wrong.err).toContain("lacks the operator token, and this machine does not know it");
+    }
+    const right = { ...run, env: { ...run.env, WAGGLE_TOKEN: "theirs" } };
+    expect(await runDeploy(right, { yes: true })).toMatchObject({ code: 0 });
+    expect(haveSameSecrets(world)).toBe(true);
+    expect(workerIn(world, "waggle-edge").secrets.OPERATOR_TOKEN).toBe("theirs");
+    expect(OPERATOR_TOKEN).not.toBe("theirs");
+    world.workers.delete("waggle-control");
+    const dry = await runDeploy(right, { yes: true, dryRun: true });
+    expect(dry.out).toContain("note: no Worker can check the operator token that this machine knows");
+  });
+});
+
+test("[U606] new tokens that only some Workers have got are completed by the next run, also without --new-tokens", {
+  timeout: manyRunsTimeoutMs,
+}, async () => {
+  for (let failing = 0; failing < 4; failing += 1) {
+    await withApi(emptyWorld(), async (run, api) => {
+      await runDeploy(run, splitAnswers);
+      let uploads = 0;
+      api.fault = (_, { method }) => (method === "PUT" && uploads++ >= failing ? "reset" : null);
+      expect((await runDeploy(run, { yes: true, newTokens: true })).code).toBe(1);
+      api.fault = () => null;
+      expect(await runDeploy(run, { yes: true }), `upload ${failing}`).toMatchObject({ code: 0 });
+      expect(haveSameSecrets(api.world), `upload ${failing}`).toBe(true);
+      expect(contextsOf(run).token()).toBe(workerIn(api.world, "waggle-edge").secrets.OPERATOR_TOKEN);
+      expect(readFileSync(run.config, "utf8")).not.toContain("lacksSecrets");
+    });
+  }
+});
+
 /** A terminal whose user types the lines, and then Ctrl-D. */
 function terminal(lines: string[]) {
   const events = new EventEmitter();
