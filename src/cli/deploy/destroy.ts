@@ -32,7 +32,12 @@ export async function destroy(cli: Cli, flags: DestroyFlags): Promise<void> {
   const found = await readFoundParts(api, settings);
   const { refusals, steps, left } = planDestruction(settings, file.made, found);
   if (refusals.length > 0)
-    throw refused(refusals.map(({ message }) => message).join("; "), "nothing was deleted");
+    throw refused(
+      refusals.map(({ message }) => message).join("; "),
+      settings.zone === null || found.zone?.account.id === settings.account
+        ? "nothing was deleted"
+        : `nothing was deleted: give a token that sees the zone, whose records and routes would be left; if the zone has left Cloudflare, delete the Workers with "npx wrangler delete NAME", and then ${flags.config}`,
+    );
   printLines(cli.out, [
     `The mesh ${settings.name} in the account ${settings.account}:`,
     ...steps.map((step) => `  ${destroyStepText(step)}`),

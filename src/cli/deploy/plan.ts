@@ -155,7 +155,7 @@ export function planDeployment(
       ...records.filter((name) => !missingRecords.includes(name)).map((name) => `DNS record ${name}`),
     ],
     notes: [
-      ...restartNotes(settings, uploads),
+      ...restartNotes(settings, found, uploads),
       ...notesOf(settings, exempt),
       ...secretNotes(settings, found, changes.get("VIEWER_TOKEN")),
       ...tokenNotes(changes.get("OPERATOR_TOKEN"), knowsToken),
@@ -256,16 +256,24 @@ function tokenNotes(change: SecretChange | undefined, knowsToken: boolean | "unc
 
 /** What a deployment does to the registry of a mesh that runs. */
 function restartNotes(
-  { form }: DeploySettings,
+  settings: DeploySettings,
+  { workers }: FoundParts,
   uploads: readonly (DeployStep & { kind: "upload" })[],
 ): readonly string[] {
   const ofRegistry = uploads.find(({ worker: { role } }) => role === "mesh" || role === "objects");
-  if (ofRegistry?.isNew) return [];
+  if (ofRegistry?.isNew)
+    return meshWorkers(settings).some(({ name }) => workers.has(name))
+      ? [
+          `the registry is new and empty: there is no Worker ${ofRegistry.worker.name} any more, which had it. Restore a backup (waggle restore)`,
+        ]
+      : [];
   if (ofRegistry !== undefined)
     return [
       "the registry starts again within 300 s: agents dial again, requests go on, and connections that follow events or logs end",
     ];
-  return form === "split" && uploads.length > 0 ? ["the registry keeps running: agents stay connected"] : [];
+  return settings.form === "split" && uploads.length > 0
+    ? ["the registry keeps running: agents stay connected"]
+    : [];
 }
 
 /** The names that lead to the mesh: the control API's, and any below the domain. */
@@ -414,9 +422,11 @@ function releaseNotes(releases: Releases | undefined): readonly string[] {
   return running === own ? [] : [`waggle ${running} runs now, and ${own} is deployed`];
 }
 
-function zoneRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {
-  const { zone: name, account } = settings;
-  const { zone } = found;
+/** A zone whose names and routes cannot be read: without them nothing is known of what leads to the mesh. */
+function unseenZoneRefusals(
+  { zone: name, account }: DeploySettings,
+  { zone }: Pick<FoundParts, "zone">,
+): DeployRefusal[] {
   if (name === null) return [];
   if (zone === null)
     return [
@@ -425,13 +435,20 @@ function zoneRefusals(settings: DeploySettings, found: FoundParts): DeployRefusa
         hint: "add the zone to the account, or to the zone resources of the token",
       },
     ];
-  if (zone.account.id !== account)
-    return [
-      {
-        message: `the zone ${name} is in another account, ${zone.account.name ?? zone.account.id}`,
-        hint: `give --account ${zone.account.id}, or a zone of the account ${account}`,
-      },
-    ];
+  if (zone.account.id === account) return [];
+  return [
+    {
+      message: `the zone ${name} is in another account, ${zone.account.name ?? zone.account.id}`,
+      hint: `give --account ${zone.account.id}, or a zone of the account ${account}`,
+    },
+  ];
+}
+
+function zoneRefusals(settings: DeploySettings, found: FoundParts): DeployRefusal[] {
+  const { zone: name } = settings;
+  const { zone } = found;
+  const unseen = unseenZoneRefusals(settings, found);
+  if (zone === null || unseen.length > 0) return unseen;
   if (zone.status !== undefined && zone.status !== "active")
     return [
       {
@@ -526,7 +543,8 @@ export function planDestruction(settings: DeploySettings, made: MadeHere, found:
   const { records, routes } = found;
   const workers = meshWorkers(settings).filter(({ name }) => found.workers.has(name));
   const strangers = workers.flatMap(({ name }) => strangerRefusals(settings, name, found.workers.get(name)));
-  if (strangers.length > 0) return { refusals: strangers, steps: [], left: [] };
+  const refusals = [...strangers, ...unseenZoneRefusals(settings, found)];
+  if (refusals.length > 0) return { refusals, steps: [], left: [] };
   const names = new Set(meshWorkers(settings).map(({ name }) => name));
   const ownRecords = records.filter(
     (record) => record.comment === recordMark(settings) && isRouteRecord(record),

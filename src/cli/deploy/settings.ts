@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { usageError } from "../errors.ts";
-import { deployForms, workerName } from "./mesh-workers.ts";
+import { deployForms, meshWorkers, workerName } from "./mesh-workers.ts";
 
 /** The default path of the file with the settings. */
 export const deployFileName = "waggle.deploy.json";
@@ -91,7 +91,31 @@ export function readDeployFile(text: string, path: string): DeployFile {
   const { made, ...given } = parsed.data;
   const { worker = false, workers, routes } = made;
   const isOwnWorker = worker && name !== undefined;
-  return { ...given, made: { workers: isOwnWorker ? [name, ...workers] : workers, routes } };
+  const file = { ...given, made: { workers: isOwnWorker ? [name, ...workers] : workers, routes } };
+  requireOneMesh(file, path);
+  return file;
+}
+
+/**
+ * What deploy has made belongs to the mesh of the answers. After an answer was edited, destroy would not find it, and
+ * remove the only list of it.
+ */
+function requireOneMesh({ form, name, zone, made }: DeployFile, path: string): void {
+  if (name === undefined || zone === undefined) return;
+  const forms = form === undefined ? deployForms : [form];
+  const own = new Set(forms.flatMap((one) => meshWorkers({ form: one, name, zone })).map((one) => one.name));
+  const isBelow = (pattern: string) =>
+    zone !== null && `.${pattern.replace(/\/\*$/, "")}`.endsWith(`.${zone}`);
+  const others = [
+    ...made.workers.filter((worker) => !own.has(worker)),
+    ...made.routes.filter((pattern) => !isBelow(pattern)),
+  ];
+  const [first] = others;
+  if (first === undefined) return;
+  throw usageError(
+    `${path} is for the mesh ${name} at ${zone ?? noZone}${form === undefined ? "" : ` in the form ${form}`}, and says that deploy has made ${first}, which is not of that mesh`,
+    "an answer was changed by hand: change it back, or name another file with --config for another mesh",
+  );
 }
 
 /** The text of the file, which reads back. It has no secrets. */

@@ -763,6 +763,50 @@ test("[U606] new tokens that only some Workers have got are completed by the nex
   }
 });
 
+test("[U607] destroy deletes nothing of a mesh whose zone its token does not see, and keeps the file", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    await runDeploy(run);
+    const [zone] = world.zones;
+    world.zones = [];
+    const blind = await runDestroy(run, "--yes", "--name", "waggle");
+    expect(blind).toMatchObject({ code: 1, out: "" });
+    expect(blind.err).toContain("the token sees no zone example.com");
+    expect(blind.err).toContain("give a token that sees the zone");
+    expect([existsSync(run.config), [...world.workers.keys()]]).toEqual([true, ["waggle"]]);
+    world.zones = zone === undefined ? [] : [zone];
+    expect(await runDestroy(run, "--yes", "--name", "waggle")).toMatchObject({ code: 0 });
+    expect(deployed(world)).toEqual(noMesh);
+  });
+});
+
+test("[U607] a file with an answer that was edited is refused: what deploy has made would be forgotten", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    await runDeploy(run, splitAnswers);
+    const file = JSON.parse(readFileSync(run.config, "utf8"));
+    const site = { zone: null, domain: null, controlHost: null };
+    const other = { zone: "example.net", domain: "example.net", controlHost: "waggle.example.net" };
+    for (const edit of [{ name: "other" }, { form: "single" }, site, other]) {
+      writeFileSync(run.config, JSON.stringify({ ...file, ...edit }));
+      const name = "name" in edit ? edit.name : "waggle";
+      const results = [await runDestroy(run, "--yes", "--name", name), await runDeploy(run, { yes: true })];
+      for (const { code, err } of results) {
+        expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining("was changed by hand") });
+        expect(err).toMatch(/says that deploy has made \S+, which is not of that mesh/);
+      }
+    }
+    expect(deployed(world)).toEqual(splitMesh);
+  });
+});
+
+test("[U607] a plan says that the registry is new and empty if the Worker that had it is not there any more", async () => {
+  await withApi(emptyWorld(), async (run, { world }) => {
+    const note = "note: the registry is new and empty: there is no Worker waggle-objects any more";
+    expect((await runDeploy(run, splitAnswers)).out).not.toContain(note);
+    world.workers.delete("waggle-objects");
+    expect((await runDeploy(run, { yes: true, dryRun: true })).out).toContain(note);
+  });
+});
+
 /** A terminal whose user types the lines, and then Ctrl-D. */
 function terminal(lines: string[]) {
   const events = new EventEmitter();
