@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import type { Refusal } from "./read-request.ts";
+import { overloaded, reasonPhrases, refusalMessage, stalledBody } from "./refusal-message.ts";
 
 /** A request of the connection with its response. */
 export type Exchange = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
@@ -24,19 +25,8 @@ const maxPipelined = 16;
 /** How long a refused connection may go on, so that no reset overtakes the refusal, milliseconds. */
 const lingerMs = 1_000;
 
-const overloaded: Refusal = { status: 503, reason: "too many requests are open on this machine" };
-
-const reasonPhrases: Record<Refusal["status"], string> = {
-  400: "Bad Request",
-  408: "Request Timeout",
-  413: "Content Too Large",
-  417: "Expectation Failed",
-  431: "Request Header Fields Too Large",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  505: "HTTP Version Not Supported",
-};
+/** The connection ends after a refusal. */
+const closing = { connection: "close" } as const;
 
 /**
  * Runs the requests of a connection one after the other, in the order in which they came. A refusal takes
@@ -180,7 +170,7 @@ export class ClientConnection {
     const isUploadStalled = !incoming.complete && !incoming.isPaused();
     if (isUploadStalled && this.#silentMs < bodyTimeoutMs) return false;
     if (isUploadStalled && !outgoing.headersSent) {
-      this.refuse({ status: 408, reason: `no byte of the request body came for ${bodyTimeoutMs / 1_000} s` });
+      this.refuse(stalledBody(bodyTimeoutMs));
       return true;
     }
     if (!isUploadStalled && !this.#isHalfClosed && this.socket.writableLength === 0) return false;
@@ -274,8 +264,8 @@ export class ClientConnection {
   #refuseOnSocket(refusal: Refusal): void {
     this.#isRefused = true;
     this.#isEnding = true;
-    const { line, headers, body } = message(this.#profile, refusal);
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const { line, headers, body } = refusalMessage(this.#profile, refusal);
+    const lines = Object.entries({ ...headers, ...closing }).map(([name, value]) => `${name}: ${value}\r\n`);
     this.socket.end(`HTTP/1.1 ${line}\r\n${lines.join("")}\r\n${body}`);
     setTimeout(() => this.socket.destroy(), lingerMs).unref();
   }
@@ -308,21 +298,7 @@ function whenRead(incoming: IncomingMessage, { status }: Refusal, respondNow: ()
 }
 
 function respond(outgoing: ServerResponse, profile: ListenerProfile, refusal: Refusal): void {
-  const { headers, body } = message(profile, refusal);
+  const { headers, body } = refusalMessage(profile, refusal);
   outgoing.sendDate = false;
-  outgoing.writeHead(refusal.status, reasonPhrases[refusal.status], headers).end(body);
-}
-
-function message(profile: ListenerProfile, { status, reason }: Refusal) {
-  const line = `${status} ${reasonPhrases[status]}`;
-  const { type, body } = profile.refusal(line, reason);
-  const headers = {
-    "content-type": type,
-    "content-length": String(Buffer.byteLength(body)),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    ...(status === 503 && { "retry-after": "1" }),
-    connection: "close",
-  };
-  return { line, headers, body };
+  outgoing.writeHead(refusal.status, reasonPhrases[refusal.status], { ...headers, ...closing }).end(body);
 }

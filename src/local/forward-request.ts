@@ -1,9 +1,9 @@
 // Forwards one request of a listener to the Workers runtime, and its response to the client.
 
-import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
-import { headerLines } from "../proxy/http/header-lines.ts";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Readable } from "node:stream";
 import { idempotentMethods } from "../proxy/http/methods.ts";
-import type { Abort, ClientConnection } from "./client-connection.ts";
+import type { Abort } from "./client-connection.ts";
 import type { ParseError } from "./parse-refusal.ts";
 import type { Refusal, RuntimeRequest } from "./read-request.ts";
 import { type RuntimeAgent, RuntimeDownError } from "./runtime-agent.ts";
@@ -11,14 +11,24 @@ import { type RuntimeAgent, RuntimeDownError } from "./runtime-agent.ts";
 /** Sends one refusal as the response, if none has begun. */
 export type Refuse = (refusal: Refusal) => void;
 
+/** A request and its response at the client's side: of an HTTP/1.1 connection, or a stream of HTTP/2. */
+export type ClientExchange = {
+  /** The body of the request. */
+  readonly body: Readable;
+  /** True if a response has begun. */
+  readonly hasResponse: () => boolean;
+  readonly refuse: Refuse;
+  /** Passes a response with its body. One that breaks off must not look complete to the client. */
+  readonly respond: (response: IncomingMessage) => void;
+  /** Calls back when the client is gone before it has the whole response. */
+  readonly onLost: (abort: Abort) => void;
+};
+
 /** Attempts of a request that may be repeated, when the runtime ends its connections. */
 const maxRuntimeAttempts = 3;
 
 /** Limit of a response head; workerd's own is 128 KiB. */
 const maxResponseHeaderBytes = 256 * 1024;
-
-/** Headers about the connection to the runtime. Node frames the response for the client. */
-const droppedResponseHeaders = new Set(["connection", "keep-alive", "transfer-encoding"]);
 
 /**
  * Bytes of a body that the runtime still reads after it has responded, so that the connection stays usable. If
@@ -31,17 +41,9 @@ const maxMeasuredBytes = 64 * 1024;
 
 /**
  * Forwards a request and its body, piece by piece and both ways at once. A client that disconnects resets
- * the connection to the runtime, which ends the task's work. A response that breaks off resets the client's
- * connection, so that nothing takes it for complete.
+ * the connection to the runtime, which ends the task's work.
  */
-export function forwardRequest(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  head: RuntimeRequest,
-  agent: RuntimeAgent,
-  client: Pick<ClientConnection, "refuse" | "endAfter">,
-): Abort {
-  const refuse: Refuse = (refusal) => client.refuse(refusal);
+export function forwardRequest(client: ClientExchange, head: RuntimeRequest, agent: RuntimeAgent): Abort {
   let attempts = 0;
   let upstream: ClientRequest | null = null;
   let isAborted = false;
@@ -49,9 +51,7 @@ export function forwardRequest(
     isAborted = true;
     if (upstream !== null) reset(upstream);
   };
-  outgoing.once("close", () => {
-    if (!outgoing.writableFinished) abort();
-  });
+  client.onLost(abort);
   const send = (request: RuntimeRequest, body: Buffer | null): void => {
     attempts += 1;
     const sent = openRequest(request, agent);
@@ -59,26 +59,21 @@ export function forwardRequest(
     sent.on("response", (response) => {
       if (mayBeUnread(request)) sent.shouldKeepAlive = false;
       const refusal = responseRefusal(response);
-      if (refusal !== null) {
-        refuse(refusal);
-        return;
-      }
-      // The client may go on with the body after all, or take the connection for free.
-      if (response.statusCode === 408 && !incoming.complete) client.endAfter(outgoing);
-      relayResponse(response, outgoing);
+      if (refusal === null) client.respond(response);
+      else client.refuse(refusal);
     });
     sent.on("error", (error) => {
-      if (isAborted || outgoing.headersSent) return;
+      if (isAborted || client.hasResponse()) return;
       if (mayRepeat(request, attempts, error)) send(request, body);
-      else refuse(runtimeFailure(error, request.method));
+      else client.refuse(runtimeFailure(error, request.method));
     });
-    if (request.body === "streamed") incoming.pipe(sent);
+    if (request.body === "streamed") client.body.pipe(sent);
     else sent.end(body);
   };
   if (head.body === "measured") {
-    measureBody(incoming, (body) => {
+    measureBody(client.body, (body) => {
       if (isAborted) return;
-      if (body === null) refuse(tooLong(head.method));
+      if (body === null) client.refuse(tooLong(head.method));
       else send(body.length === 0 ? head : withLength(head, body.length), body);
     });
   } else {
@@ -88,15 +83,15 @@ export function forwardRequest(
 }
 
 /** Reads a body; null if it exceeds the limit. Not called back if the client disconnects. */
-function measureBody(incoming: IncomingMessage, onEnd: (body: Buffer | null) => void): void {
+function measureBody(sent: Readable, onEnd: (body: Buffer | null) => void): void {
   const parts: Buffer[] = [];
   let bytes = 0;
-  incoming.on("data", (part: Buffer) => {
+  sent.on("data", (part: Buffer) => {
     bytes += part.length;
     if (bytes <= maxMeasuredBytes) parts.push(part);
     else parts.length = 0;
   });
-  incoming.once("end", () => onEnd(bytes <= maxMeasuredBytes ? Buffer.concat(parts) : null));
+  sent.once("end", () => onEnd(bytes <= maxMeasuredBytes ? Buffer.concat(parts) : null));
 }
 
 function tooLong(method: string): Refusal {
@@ -161,38 +156,4 @@ export function reset(upstream: ClientRequest): void {
   if (upstream.destroyed) return;
   if (upstream.socket?.destroyed === false) upstream.socket.resetAndDestroy();
   upstream.destroy();
-}
-
-/** Passes the response to the client. */
-export function relayResponse(response: IncomingMessage, outgoing: ServerResponse): void {
-  outgoing.sendDate = false;
-  if (staysOpen(outgoing)) outgoing.removeHeader("connection");
-  outgoing.writeHead(
-    response.statusCode ?? 502,
-    response.statusMessage ?? "",
-    responseHeaders(response.rawHeaders),
-  );
-  // The head goes out with the first bytes if they are here already, else alone.
-  setImmediate(() => {
-    // Not flushHeaders, which writes the head as UTF-8.
-    if (!outgoing.writableEnded && !outgoing.destroyed) outgoing.write(Buffer.alloc(0));
-  });
-  response.pipe(outgoing);
-  response.once("error", () => outgoing.socket?.resetAndDestroy());
-}
-
-/** True if the connection stays open without a Connection header: HTTP/1.1, with both sides open. */
-function staysOpen({ shouldKeepAlive, req }: ServerResponse): boolean {
-  return shouldKeepAlive && req.httpVersion === "1.1" && !req.socket.readableEnded;
-}
-
-function responseHeaders(rawHeaders: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? "";
-    const lower = name.toLowerCase();
-    if (droppedResponseHeaders.has(lower)) continue;
-    for (const value of headerLines(lower, rawHeaders[index + 1] ?? "")) kept.push(name, value);
-  }
-  return kept;
 }

@@ -4,7 +4,8 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { joinStreams } from "../net/join-streams.ts";
 import type { Abort } from "./client-connection.ts";
-import { openRequest, type Refuse, relayResponse, reset, runtimeFailure } from "./forward-request.ts";
+import { openRequest, type Refuse, reset, runtimeFailure } from "./forward-request.ts";
+import { relayResponse } from "./http1-exchange.ts";
 import type { RuntimeRequest } from "./read-request.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 

@@ -8,6 +8,7 @@ import { type Abort, ClientConnection } from "./client-connection.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { forwardUpgrade, refusalOf } from "./forward-upgrade.ts";
+import { http1Exchange } from "./http1-exchange.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { handleOf, listenAt, type SocketHandle } from "./listening-socket.ts";
@@ -20,6 +21,7 @@ import {
   readRequest,
 } from "./read-request.ts";
 import { type Redirect, redirectToHttps } from "./redirect-to-https.ts";
+import { unknownExpectation } from "./refusal-message.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 import type { ServerTls } from "./tls/server-tls.ts";
 import { trackHandshakes } from "./tls/track-handshakes.ts";
@@ -203,13 +205,13 @@ export class Listener {
       // Node drops the bytes of the same packet behind an upgrade that it ignores.
       if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
       if (expectsContinue) outgoing.writeContinue();
-      return forwardRequest(incoming, outgoing, request, this.#agent, connection);
+      return forwardRequest(http1Exchange(incoming, outgoing, connection), request, this.#agent);
     });
   }
 
   #refuseExpectation(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const reason = `cannot meet the expectation "${incoming.headers.expect}"; 100-continue works`;
-    this.#connectionOf(incoming.socket).run({ incoming, outgoing }, () => ({ status: 417, reason }));
+    const refusal = unknownExpectation(incoming.headers.expect);
+    this.#connectionOf(incoming.socket).run({ incoming, outgoing }, () => refusal);
   }
 
   #upgrade(incoming: IncomingMessage, socket: Socket, rest: Buffer): void {

@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import { hostPort } from "../domain/model/server.ts";
 import { readFailure } from "../os/files.ts";
 import { forwardRequest } from "./forward-request.ts";
+import { http1Exchange } from "./http1-exchange.ts";
 import { controlIdentity, type ListenerProfile, listenerProfile } from "./listener-profile.ts";
 import { type Refusal, readRequest } from "./read-request.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
@@ -75,7 +76,7 @@ export async function openOperatorListener(
     };
     const request = readRequest(head, profile.entryHeader(remoteAddress), "waggle");
     if ("status" in request) client.refuse(request);
-    else forwardRequest(incoming, outgoing, request, agent, client);
+    else forwardRequest(http1Exchange(incoming, outgoing, client), request, agent);
   };
   const server =
     listen.kind === "socket" ? createServer(receive) : createTlsServer(tlsOptions(listen), receive);

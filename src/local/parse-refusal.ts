@@ -14,6 +14,12 @@ export type ParseError = Error & {
   readonly bytesParsed?: number;
 };
 
+/** The refusal of a request head above `maxHeaderBytes`. */
+const headTooLarge: Refusal = {
+  status: 431,
+  reason: `the request head is larger than ${maxHeaderBytes / 1024} KiB`,
+};
+
 /** The refusal; null if the connection is reset, so that no refusal would arrive. */
 export function parseRefusal(error: ParseError): Refusal | null {
   switch (error.code) {
@@ -25,7 +31,7 @@ export function parseRefusal(error: ParseError): Refusal | null {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return { status: 408, reason: "the request head did not arrive in time" };
     case "HPE_HEADER_OVERFLOW":
-      return { status: 431, reason: `the request head is larger than ${maxHeaderBytes / 1024} KiB` };
+      return headTooLarge;
     case "HPE_INVALID_METHOD":
       return methodRefusal(error);
     case "HPE_INVALID_VERSION":
