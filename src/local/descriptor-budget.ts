@@ -113,18 +113,30 @@ export class DescriptorBudget {
    */
   begin(connection: object, nowMs: number): boolean {
     const endIdle = this.#idle.get(connection);
-    this.#idle.delete(connection);
-    if (this.#hasRoomForRequest(nowMs)) {
-      this.#requests.set(connection, nowMs);
-      return true;
-    }
+    if (this.beginStream(connection, connection, nowMs)) return true;
     if (endIdle !== undefined) this.#refused.set(connection, endIdle);
     return false;
   }
 
+  /**
+   * Counts one of several requests of a connection, which is not idle from here on. False if too many are open; the
+   * connection may go on.
+   */
+  beginStream(connection: object, stream: object, nowMs: number): boolean {
+    this.#idle.delete(connection);
+    if (!this.#hasRoomForRequest(nowMs)) return false;
+    this.#requests.set(stream, nowMs);
+    return true;
+  }
+
   /** The request has ended. @param endIdle null if the connection has other requests, or is closed */
   end(connection: object, endIdle: EndIdle | null): void {
-    this.#requests.delete(connection);
+    this.endStream(connection, connection, endIdle);
+  }
+
+  /** One of several requests has ended, or was not counted. @param endIdle as of `end` */
+  endStream(connection: object, stream: object, endIdle: EndIdle | null): void {
+    this.#requests.delete(stream);
     if (endIdle !== null) this.#idle.set(connection, endIdle);
   }
 

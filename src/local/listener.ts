@@ -1,5 +1,6 @@
 // A listener: an HTTP port in front of the Workers runtime, whose own sockets are fixed when it starts. It
-// parses each request with Node's parser, adds the entry header, and sends it on as Node writes it.
+// parses each request with Node's parser, adds the entry header, and sends it on as Node writes it. With TLS it
+// speaks HTTP/2 as well.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as HttpsServer } from "node:https";
@@ -9,6 +10,7 @@ import { DescriptorBudget } from "./descriptor-budget.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { forwardUpgrade, refusalOf } from "./forward-upgrade.ts";
 import { http1Exchange } from "./http1-exchange.ts";
+import { Http2Sessions } from "./http2/http2-sessions.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { handleOf, listenAt, type SocketHandle } from "./listening-socket.ts";
@@ -42,13 +44,20 @@ export type ListenerOptions = {
   readonly redirectTo?: number;
 };
 
+/** What clients may choose in a TLS handshake (RFC 7301), the preferred one first. */
+const ALPNProtocols = ["h2", "http/1.1"];
+
 /**
  * An open port.
  *
  * @see docs/decisions/0055-http-parser-of-listeners.md
+ * @see docs/decisions/0133-http2-by-nghttp2.md
  */
 export class Listener {
   readonly #server: Server;
+  /** Null without TLS. */
+  readonly #http2: Http2Sessions | null;
+  /** Those of HTTP/1.1. */
   readonly #connections = new Map<Socket, ClientConnection>();
   readonly #profile: ListenerProfile;
   readonly #agent: RuntimeAgent;
@@ -67,6 +76,7 @@ export class Listener {
     this.#timeouts = options.timeouts ?? defaultTimeouts;
     this.#bodyTimeoutMs = options.bodyTimeoutMs ?? (() => this.#timeouts.clientMs);
     this.#redirectTo = options.redirectTo ?? null;
+    this.#http2 = options.tls === undefined ? null : this.#createHttp2();
     this.#server = this.#createServer(options.tls ?? null);
   }
 
@@ -106,6 +116,7 @@ export class Listener {
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#endHandshakes();
+    this.#http2?.end();
     for (const connection of this.#connections.values()) connection.end();
     await this.#endWithin(graceMs, closed);
   }
@@ -120,6 +131,7 @@ export class Listener {
       NetServer.prototype.close.call(this.#server, () => resolve()),
     );
     this.#isDraining = true;
+    this.#http2?.drain();
     for (const connection of this.#connections.values()) connection.drain();
     await this.#endWithin(graceMs, closed);
     // Ends its timers.
@@ -129,10 +141,12 @@ export class Listener {
   async #endWithin(graceMs: number, closed: Promise<void>): Promise<void> {
     const deadline = setTimeout(() => {
       this.#endHandshakes();
+      this.#http2?.destroy();
       for (const socket of this.#connections.keys()) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(deadline);
+    this.#http2?.stop();
   }
 
   #createServer(tls: ServerTls | null): Server {
@@ -172,10 +186,31 @@ export class Listener {
 
   #createTlsServer(options: object, tls: ServerTls): HttpsServer {
     const handshakeTimeout = this.#timeouts.headMs;
-    const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout, allowHalfOpen: true });
+    const tlsOptions = { ...tls.options, handshakeTimeout, ALPNProtocols, allowHalfOpen: true };
+    const server = createTlsServer({ ...options, ...tlsOptions });
     tls.follow(server);
-    this.#endHandshakes = trackHandshakes(server, this.#budget, (socket) => this.#accept(socket));
+    // Node's own listener takes every connection for one of HTTP/1.1.
+    const serveHttp1 = server.listeners("secureConnection");
+    server.removeAllListeners("secureConnection");
+    this.#endHandshakes = trackHandshakes(server, this.#budget, (socket) => {
+      if (socket.alpnProtocol === "h2") {
+        this.#http2?.serve(socket);
+        return;
+      }
+      this.#accept(socket);
+      for (const serve of serveHttp1) serve.call(server, socket);
+    });
     return server;
+  }
+
+  #createHttp2(): Http2Sessions {
+    return new Http2Sessions({
+      profile: this.#profile,
+      agent: this.#agent,
+      budget: this.#budget,
+      timeouts: this.#timeouts,
+      bodyTimeoutMs: this.#bodyTimeoutMs,
+    });
   }
 
   #accept(socket: Socket): void {

@@ -15,7 +15,7 @@ export type ParseError = Error & {
 };
 
 /** The refusal of a request head above `maxHeaderBytes`. */
-const headTooLarge: Refusal = {
+export const headTooLarge: Refusal = {
   status: 431,
   reason: `the request head is larger than ${maxHeaderBytes / 1024} KiB`,
 };

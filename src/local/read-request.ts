@@ -1,6 +1,6 @@
 // Checks a request that Node's parser has accepted, and builds the head that the runtime gets. The parser
-// (llhttp in strict mode) refuses ambiguous framing; this file refuses what the runtime behind it would read
-// differently or cannot express.
+// (llhttp in strict mode, nghttp2) refuses ambiguous framing; this file refuses what the runtime behind it would
+// read differently or cannot express.
 
 import { METHODS } from "node:http";
 import { entryHeader } from "../proxy/entry-facts.ts";
@@ -12,10 +12,22 @@ export type ParsedHead = {
   readonly method: string;
   /** The request target as sent (RFC 9112 §3.2). */
   readonly target: string;
-  /** `1.1` */
+  /** `1.1`; `2.0` exactly if there are stream facts */
   readonly version: string;
   /** Names and values in turn, as sent; a character is a byte. */
   readonly rawHeaders: readonly string[];
+  /** Absent: the request came over HTTP/1. */
+  readonly stream?: StreamFacts;
+};
+
+/** What the head of an HTTP/2 stream states in place of a request line's target and of framing headers. */
+type StreamFacts = {
+  /** `:scheme` */
+  readonly scheme: string;
+  /** `:authority` (RFC 9113 §8.3.1); null: the head has none, as of a request that was HTTP/1.1 before. */
+  readonly authority: string | null;
+  /** False if the stream ends with its head. */
+  readonly hasBody: boolean;
 };
 
 /** The status and reason of the response to a refused request. */
@@ -77,20 +89,23 @@ const droppedHeaders: ReadonlySet<string> = new Set([
  *
  * @param entry the value of the entry header; the client's own is dropped
  * @param authority host and port of the listener, for a request of HTTP/1.0 without Host
- * @see docs/spec.md U12, U72-U76
+ * @see docs/spec.md U12, U72-U76, Q61-Q62
  */
 export function readRequest(head: ParsedHead, entry: string, authority: string): RuntimeRequest | Refusal {
   const headers = readHeaders(head.rawHeaders);
   const refusal = methodRefusal(head) ?? versionRefusal(head) ?? framingRefusal(head, headers);
   if (refusal !== null) return refusal;
-  const target = readTarget(head.target);
+  const target = head.stream === undefined ? readTarget(head.target) : readPath(head.target, head.stream);
   if ("status" in target) return target;
   const host = chooseHost(head, headers.get("host") ?? [], target, authority);
   if (typeof host !== "string") return host;
   const isUpgrade = asksForUpgrade(headers) && namesWebSocket(headers);
   const handshake = isUpgrade ? handshakeRefusal(head, headers) : null;
   if (handshake !== null) return handshake;
-  const isChunked = headers.has("transfer-encoding");
+  const isChunked =
+    head.stream === undefined
+      ? headers.has("transfer-encoding")
+      : head.stream.hasBody && !headers.has("content-length");
   const body = bodyKind(head.method, isChunked, headers);
   return {
     method: head.method,
@@ -143,8 +158,8 @@ export function unknownMethod(method: string): Refusal {
   return { status: 501, reason: `the method "${method}" is not supported; these are: ${known}` };
 }
 
-function versionRefusal({ version }: ParsedHead): Refusal | null {
-  return version === "1.1" || version === "1.0" ? null : unknownVersion(version);
+function versionRefusal({ version, stream }: ParsedHead): Refusal | null {
+  return stream !== undefined || version === "1.1" || version === "1.0" ? null : unknownVersion(version);
 }
 
 /** The refusal of a version other than HTTP/1.1 and 1.0. */
@@ -152,8 +167,15 @@ export function unknownVersion(version: string): Refusal {
   return { status: 505, reason: `HTTP/${version} is not supported on this port; use HTTP/1.1` };
 }
 
+/** Headers about a connection, which make a request of HTTP/2 malformed (RFC 9113 §8.2.2). */
+const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
 /** Node's parser accepts codings before `chunked` and chunks in HTTP/1.0, which other readers do not. */
-function framingRefusal({ version }: ParsedHead, headers: HeaderLines): Refusal | null {
+function framingRefusal({ version, stream }: ParsedHead, headers: HeaderLines): Refusal | null {
+  if (stream !== undefined) {
+    const wrong = connectionHeaders.find((name) => headers.has(name));
+    return wrong === undefined ? null : { status: 400, reason: `HTTP/2 has no header "${wrong}"` };
+  }
   const codings = headers.get("transfer-encoding");
   if (codings === undefined) return null;
   if (version === "1.0")
@@ -175,35 +197,64 @@ type ReadTarget = {
  * reads as others: it resolves `\` to `/`, and drops a fragment. Browsers send a backtick in a query.
  */
 function readTarget(text: string): ReadTarget | Refusal {
+  const refusal = characterRefusal(text);
+  if (refusal !== null) return refusal;
+  if (isOriginForm(text)) return { path: text, authority: null, defaultPort: "80" };
+  return readAbsoluteTarget(text);
+}
+
+function isOriginForm(text: string): boolean {
+  return text.startsWith("/") || text === "*";
+}
+
+function characterRefusal(text: string): Refusal | null {
   const path = text.split("?", 1)[0] ?? "";
   const wrong = /[^!-~]|["<>\\#]/.exec(text)?.[0] ?? /`/.exec(path)?.[0];
-  if (wrong !== undefined) {
-    const encoded = wrong.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
-    const shown = /[!-~]/.test(wrong) ? `"${wrong}"` : `the byte 0x${encoded}`;
-    return { status: 400, reason: `the request target contains ${shown}; write it as %${encoded}` };
-  }
-  if (text.startsWith("/") || text === "*") return { path: text, authority: null, defaultPort: "80" };
-  return readAbsoluteTarget(text);
+  if (wrong === undefined) return null;
+  const encoded = wrong.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+  const shown = /[!-~]/.test(wrong) ? `"${wrong}"` : `the byte 0x${encoded}`;
+  return { status: 400, reason: `the request target contains ${shown}; write it as %${encoded}` };
+}
+
+/** Reads `:path`, which is a target in origin form, with the origin that other pseudo-headers state. */
+function readPath(text: string, { scheme, authority }: StreamFacts): ReadTarget | Refusal {
+  const origin = readOrigin(scheme, authority);
+  if ("status" in origin) return origin;
+  const refusal = characterRefusal(text);
+  if (refusal !== null) return refusal;
+  return isOriginForm(text) ? { path: text, ...origin } : unreadableTarget(text);
+}
+
+function unreadableTarget(text: string): Refusal {
+  const shown = text.slice(0, 100);
+  return {
+    status: 400,
+    reason: `cannot read the request target "${shown}": write a path that begins with /`,
+  };
 }
 
 /** Reads the absolute form (RFC 9112 §3.2.2). The request goes on with the listener's scheme. */
 function readAbsoluteTarget(text: string): ReadTarget | Refusal {
   const [prefix = "", scheme, authority] = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)/i.exec(text) ?? [];
-  if (scheme === undefined || authority === undefined) {
-    const shown = text.slice(0, 100);
-    return {
-      status: 400,
-      reason: `cannot read the request target "${shown}": write a path that begins with /`,
-    };
-  }
+  if (scheme === undefined || authority === undefined) return unreadableTarget(text);
+  const origin = readOrigin(scheme, authority);
+  if ("status" in origin) return origin;
+  const rest = text.slice(prefix.length);
+  return { path: rest.startsWith("/") ? rest : `/${rest}`, ...origin };
+}
+
+/** Checks the scheme and authority of a target. */
+function readOrigin(
+  scheme: string,
+  authority: string | null,
+): Pick<ReadTarget, "authority" | "defaultPort"> | Refusal {
   const defaultPort = defaultPorts[scheme.toLowerCase()];
   if (defaultPort === undefined)
     return { status: 400, reason: `the request target has the scheme "${scheme.slice(0, 100)}"; use http` };
-  if (authority.includes("@"))
+  if (authority?.includes("@"))
     return { status: 400, reason: "the request target names a user; send an Authorization header" };
   if (authority === "") return { status: 400, reason: "the request target names no host" };
-  const rest = text.slice(prefix.length);
-  return { path: rest.startsWith("/") ? rest : `/${rest}`, authority, defaultPort };
+  return { authority, defaultPort };
 }
 
 const defaultPorts: Readonly<Record<string, ReadTarget["defaultPort"]>> = { http: "80", https: "443" };
@@ -222,6 +273,9 @@ function chooseHost(
   const host = hosts[0] ?? "";
   if (hosts.length === 0 && version === "1.1") {
     return { status: 400, reason: "no Host header; HTTP/1.1 requires one" };
+  }
+  if (hosts.length === 0 && version === "2.0" && target === null) {
+    return { status: 400, reason: "neither :authority nor a Host header; HTTP/2 requires one" };
   }
   const canonical = (text: string): string => canonicalAuthority(text, defaultPort);
   if (target !== null && host !== "" && canonical(host) !== canonical(target)) {

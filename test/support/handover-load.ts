@@ -1,16 +1,20 @@
 // Clients of a machine whose process or certificate is replaced: `handover-load.ts HOST HTTP TCP TLS SECONDS RATE CA
 // NAME`, with three ports and the name of the certificate. Sends requests at a rate over kept and new connections, with
-// and without TLS, and holds a WebSocket, a download and a TCP connection open meanwhile. Each request is sent once.
-// Prints the counts as JSON.
+// and without TLS, over HTTP/1.1 and HTTP/2, and holds a WebSocket, a download and a TCP connection open meanwhile. Each
+// request is sent once, unless the balancer says of a stream that it was not processed (RFC 9113 §8.7). Prints the
+// counts as JSON.
 
 import { readFileSync } from "node:fs";
 import { Agent, get, type RequestOptions } from "node:http";
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { get as getTls, Agent as TlsAgent } from "node:https";
 import { connect } from "node:net";
 import WebSocket from "ws";
 
 export type HandoverCounts = {
   readonly sent: number;
+  /** Streams that were sent again, because they were not processed. */
+  readonly sentAgain: number;
   /** By the kind of request and the reason. */
   readonly failures: Readonly<Record<string, number>>;
   readonly webSocket: { readonly sent: number; readonly received: number; readonly end: string };
@@ -28,6 +32,7 @@ const loadPorts = { http: Number(http), tcp: Number(byTcp), tls: Number(tls) };
 const durationMs = Number(seconds) * 1_000;
 const failures: Record<string, number> = {};
 let sent = 0;
+let sentAgain = 0;
 let open = 0;
 
 /** @returns ends one request, once */
@@ -81,7 +86,54 @@ const kinds = [
   () => sendHttp("kept with TLS", getTls, { ...secured, agent: kept.tls, headers: hostHeader }),
   () => sendHttp("new with TLS", getTls, { ...secured, agent: false, headers: { ...hostHeader, ...last } }),
   sendTcp,
+  () => sendHttp2("kept with HTTP/2", keptSession, false),
+  () => sendHttp2("kept with HTTP/2", keptSession, false),
+  () => sendHttp2("new with HTTP/2", openSession, true),
 ];
+
+let session: ClientHttp2Session | null = null;
+
+/** The kept connection, or another one if that one ends. */
+function keptSession(): ClientHttp2Session {
+  if (session === null || session.closed || session.destroyed) session = openSession();
+  return session;
+}
+
+function openSession(): ClientHttp2Session {
+  const opened = connectHttp2(`https://${host}:${loadPorts.tls}`, secured);
+  opened.on("error", () => undefined);
+  return opened;
+}
+
+function sendHttp2(kind: string, on: () => ClientHttp2Session, isLast: boolean, end = begin(kind)): void {
+  const connection = on();
+  const stream = connection.request({ ":path": "/", ":authority": "back.test" });
+  let [status, text] = [0, ""];
+  stream.on("response", (headers) => {
+    status = Number(headers[":status"]);
+  });
+  stream.on("data", (bytes) => {
+    text += bytes;
+  });
+  stream.on("error", () => undefined);
+  stream.on("close", () => {
+    if (isLast) connection.close();
+    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) {
+      sentAgain += 1;
+      setImmediate(() => sendHttp2(kind, on, isLast, end));
+      return;
+    }
+    end(
+      status === 200 && text === "ok\n"
+        ? null
+        : `${status}, reset with ${stream.rstCode}: ${text.slice(0, 120)}`,
+    );
+  });
+  // As of the other kinds, from the connection on.
+  const watch = () => void stream.setTimeout(timeoutMs, () => stream.destroy(new Error("timeout")));
+  if (connection.connecting) connection.once("connect", watch);
+  else watch();
+}
 
 const webSocket = { sent: 0, received: 0, end: "open" };
 const socket = new WebSocket(`ws://${host}:${loadPorts.http}/`);
@@ -146,6 +198,6 @@ function finish(): void {
     setTimeout(finish, 50);
     return;
   }
-  const counts: HandoverCounts = { sent, failures, webSocket, download, tcp };
+  const counts: HandoverCounts = { sent, sentAgain, failures, webSocket, download, tcp };
   process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit(0));
 }

@@ -141,7 +141,7 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     expect((await slow).status).toBe(200);
   }, 60_000);
 
-  test(`[U497] ${handovers} processes of a balancer follow each other without a failed request`, async () => {
+  test(`[U497][Q70] ${handovers} processes of a balancer follow each other without a failed request`, async () => {
     const seconds = 8 + handovers * 6;
     const numbers = [...Object.values(loadPorts), seconds, ratePerSecond].map(String);
     const args = [network.address("lb1"), ...numbers, authority.certFile, "www.test"];
@@ -191,6 +191,20 @@ describe.skipIf(problem !== null)(`a mesh on your own machines${reason}`, () => 
     await waggle("service", "rm", "each");
     await waggle("service", "rm", "backtls");
   }, 120_000);
+
+  test("[Q60][Q61] HTTP/2 reaches the same services as HTTP/1.1, on a port with TLS", async () => {
+    const curl = (...args: string[]) =>
+      network.run(
+        "control",
+        ...["curl", "-sS", "-m", "10", "--http2", "--cacert", authority.certFile],
+        ...["--resolve", `www.test:443:${network.address("lb1")}`, "-H", "Host: back.test"],
+        ...["-o", "/dev/null", "-w", "%{http_version} %{http_code} %{size_download}\n", ...args],
+      );
+    expect(await curl("https://www.test/")).toBe("2 200 3\n");
+    expect(await curl("-I", "https://www.test/")).toBe("2 200 0\n");
+    expect(await curl("-T", authority.certFile, "-X", "POST", "https://www.test/")).toBe("2 200 3\n");
+    expect(await curl("https://www.test/?bytes=300000")).toBe("2 200 300000\n");
+  }, 60_000);
 
   test("[U499] clients of a process that was killed wait for the next one", async () => {
     process.kill(await servingPid("lb2"), "SIGKILL");

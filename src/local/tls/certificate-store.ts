@@ -53,7 +53,6 @@ export class CertificateStore implements ServerTls {
     this.#log = log;
     this.options = {
       minVersion,
-      ALPNProtocols: ["http/1.1"],
       SNICallback: (name, done) => done(null, this.#contextFor(name)),
     };
     this.#read();
