@@ -43,6 +43,7 @@ async function reload(cli: Cli, { state }: Flags): Promise<void> {
       "name it with --state DIR",
     );
   const numberBefore = readOutcome(state)?.holder === holder ? (readOutcome(state)?.number ?? 0) : 0;
+  const askedMs = cli.nowMs();
   try {
     process.kill(holder, "SIGUSR2");
   } catch (error) {
@@ -52,6 +53,8 @@ async function reload(cli: Cli, { state }: Flags): Promise<void> {
   for (const deadlineMs = cli.nowMs() + outcomeTimeoutMs; cli.nowMs() < deadlineMs; await cli.sleep(pollMs)) {
     const outcome = readOutcome(state);
     if (outcome === null || outcome.holder !== holder || outcome.number <= numberBefore) continue;
+    // Of a reload that was in progress, maybe to a release before the one that is installed now.
+    if ((outcome.begunMs ?? askedMs) < askedMs) continue;
     if (!outcome.isDone) throw refused(outcome.text, `the log of process ${holder} says more`);
     return void cli.out.write(`${outcome.text}\n`);
   }

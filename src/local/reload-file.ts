@@ -16,6 +16,8 @@ const ReloadOutcome = z.object({
   holder: z.number().int(),
   /** 1 for the first reload of that process. */
   number: z.number().int(),
+  /** When it began, epoch milliseconds. Absent from an outer process of an earlier release. */
+  begunMs: z.number().optional(),
 });
 export type ReloadOutcome = z.infer<typeof ReloadOutcome>;
 

@@ -1,5 +1,5 @@
 // The requests of `waggle reload` at the process that keeps the sockets: SIGUSR2 replaces the process that serves them,
-// one at a time, and the outcome is recorded for the command.
+// one at a time, and the outcome is recorded for the command. One that comes during a replacement is carried out after it.
 
 import { join } from "node:path";
 import { writeFileAtomically } from "../os/files.ts";
@@ -12,6 +12,9 @@ export class ReloadRequests {
   readonly #listener = (): void => this.#request();
   #count = 0;
   #running: Promise<void> | null = null;
+  /** True if the signal came while a replacement was in progress. */
+  #isAskedAgain = false;
+  #isClosed = false;
 
   /**
    * Handles the signal until `close`.
@@ -31,21 +34,29 @@ export class ReloadRequests {
   }
 
   close(): void {
+    this.#isClosed = true;
     process.off("SIGUSR2", this.#listener);
   }
 
+  /** A release may have been installed after the replacement in progress had begun: another one follows it. */
   #request(): void {
-    this.#running ??= this.#replace()
-      .then(
+    if (this.#running === null) this.#running = this.#run();
+    else this.#isAskedAgain = true;
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#isAskedAgain = false;
+      const begunMs = Date.now();
+      const outcome = await this.#replace().then(
         (text) => ({ isDone: true, text }),
         (error: Error) => ({ isDone: false, text: error.message }),
-      )
-      .then((outcome) => {
-        this.#log(outcome.text);
-        this.#count += 1;
-        this.#record({ ...outcome, holder: process.pid, number: this.#count });
-        this.#running = null;
-      });
+      );
+      this.#log(outcome.text);
+      this.#count += 1;
+      this.#record({ ...outcome, holder: process.pid, number: this.#count, begunMs });
+    } while (this.#isAskedAgain && !this.#isClosed);
+    this.#running = null;
   }
 
   #record(outcome: ReloadOutcome): void {

@@ -27,10 +27,20 @@ afterEach(() => {
 });
 
 /** Starts the process, which writes an outcome at SIGUSR2. */
-async function startHolder(outcome: Pick<ReloadOutcome, "isDone" | "text">): Promise<number> {
-  const write = `require("fs").writeFileSync(${JSON.stringify(join(folder, reloadFile))}, JSON.stringify({ ...${JSON.stringify(outcome)}, holder: process.pid, number: 1 }))`;
-  const program = `process.on("SIGUSR2", () => ${write}); setInterval(() => {}, 1000); console.log("ready")`;
-  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+function startHolder(outcome: Pick<ReloadOutcome, "isDone" | "text">): Promise<number> {
+  return startProgram(`process.on("SIGUSR2", () => ${writing(outcome)});`);
+}
+
+/** The statement that writes an outcome. @param more fields as text, such as `begunMs: Date.now()` */
+function writing(outcome: Pick<ReloadOutcome, "isDone" | "text">, more = ""): string {
+  const path = JSON.stringify(join(folder, reloadFile));
+  const value = `{ ...${JSON.stringify(outcome)}, holder: process.pid, number: 1, ${more} }`;
+  return `require("fs").writeFileSync(${path}, JSON.stringify(${value}))`;
+}
+
+async function startProgram(program: string): Promise<number> {
+  const args = ["-e", `${program} setInterval(() => {}, 1000); console.log("ready")`];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   holder = child;
   await new Promise((resolve) => child.stdout.once("data", resolve));
   return child.pid ?? 0;
@@ -40,7 +50,8 @@ function lockBy(pid: number, file: string, note: object): void {
   writeFileSync(file, JSON.stringify({ ...identify(pid), ...note }));
 }
 
-const reload = (): Promise<RunResult> => runCli(["reload", "--state", folder], { sleep: (ms) => wait(ms) });
+const reload = (): Promise<RunResult> =>
+  runCli(["reload", "--state", folder], { sleep: (ms) => wait(ms), nowMs: () => Date.now() });
 
 test.each([
   [{ isDone: true, text: "process 2 serves the ports" }, 0, { out: "process 2 serves the ports\n" }],
@@ -63,4 +74,14 @@ test("[L181] an agent that is not replaced at a signal gets none, which would en
   });
   lockBy(pid, agentLockFile(folder), holderNote);
   expect(await reload()).toMatchObject({ code: 0, out: "replaced\n" });
+});
+
+test("[U609] reload waits for the outcome of a replacement that began after its request", async () => {
+  const early = writing({ isDone: true, text: "the one in progress" }, "begunMs: Date.now() - 60_000");
+  const late = writing({ isDone: true, text: "the next one" }, "number: 2, begunMs: Date.now() + 1");
+  const pid = await startProgram(
+    `process.on("SIGUSR2", () => { ${early}; setTimeout(() => ${late}, 300); });`,
+  );
+  lockBy(pid, controlHolderLockFile(folder), holderNote);
+  expect(await reload()).toMatchObject({ code: 0, out: "the next one\n" });
 });
