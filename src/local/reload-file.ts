@@ -30,10 +30,14 @@ export function controlHolderLockFile(stateDir: string): string {
   return join(stateDir, "holder.lock");
 }
 
+/** The locks that a process may have on a state folder: of an agent or a balancer, and of a control plane. */
+export function stateFolderLocks(stateDir: string): readonly string[] {
+  return [agentLockFile(stateDir), controlHolderLockFile(stateDir)];
+}
+
 /** The process id of the outer process; null if none runs. */
 export function holderOf(stateDir: string): number | null {
-  const locks = [agentLockFile(stateDir), controlHolderLockFile(stateDir)];
-  const holders = locks.map((lock) => readJsonFile(lock, Holder));
+  const holders = stateFolderLocks(stateDir).map((lock) => readJsonFile(lock, Holder));
   return holders.find((holder) => holder !== null && isRunning(holder))?.pid ?? null;
 }
 

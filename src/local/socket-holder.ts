@@ -12,12 +12,12 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { wait, waitForAbort } from "../agent/wait.ts";
-import { acquireLock } from "../os/lock-file.ts";
+import { acquireLock, lockHolder } from "../os/lock-file.ts";
 import { signalGroup } from "../os/process-identity.ts";
 import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
 import { KeptSockets } from "./kept-sockets.ts";
 import { shellWord } from "./next-steps.ts";
-import { holderNote, holderOf } from "./reload-file.ts";
+import { holderNote, holderOf, stateFolderLocks } from "./reload-file.ts";
 import { ReloadRequests } from "./reload-requests.ts";
 import { restartDelayMs } from "./supervised-child.ts";
 
@@ -70,6 +70,15 @@ export async function holdSockets(options: HolderOptions): Promise<number> {
   const lock = acquireLock(lockFile, holderNote);
   if (!lock.isAcquired) throw new FolderInUse(stateDir, lock.holderPid);
   try {
+    // A balancer and a control plane in one folder would replace each other's records.
+    const other = stateFolderLocks(stateDir)
+      .filter((path) => path !== lockFile)
+      .map(lockHolder)
+      .find((holder) => holder !== null);
+    if (other) {
+      lock.release();
+      throw new FolderInUse(stateDir, other.pid);
+    }
     return await new Holder(options).run();
   } finally {
     lock.release();

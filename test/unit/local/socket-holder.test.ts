@@ -1,7 +1,7 @@
 // The outer process of a balancer, with a child that is killed.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -84,6 +84,21 @@ test("[U552] a second process says which one has the state folder, and how to re
     message: `the state folder ${stateDir} is in use by process ${holder.pid}`,
     hint: `replace it with \`waggle reload --state ${stateDir}\`, stop it, or choose another --state DIR`,
   });
+});
+
+test("[U552] a control plane does not share the folder of an agent or a balancer", async () => {
+  const stateDir = join(folder, "both");
+  const release = acquireStateDir(stateDir);
+  const lockFile = controlHolderLockFile(stateDir);
+  const log = (): void => undefined;
+  const second = holdSockets({ stateDir, lockFile, next: "after", drainMs: 0, stopMs: 0, log });
+  await expect(second).rejects.toMatchObject({
+    message: `the state folder ${stateDir} is in use by process ${process.pid}`,
+    hint: "stop it, or choose another --state DIR",
+  });
+  // Its own lock is gone again.
+  expect(existsSync(lockFile)).toBe(false);
+  release();
 });
 
 test("[U552] a folder of an agent without such a process has no replacement", async () => {
