@@ -32,8 +32,8 @@ export async function runCommand(
   }
 }
 
-/** A word that `waggle` does not know: an option or a command. */
-const unknownWord = /^error: unknown (?:option|command) '([^'\s]+)'/;
+/** A word that `waggle` does not know: a command, or an option without its value (`--mount=type=bind,…`). */
+const unknownWord = /^error: unknown (?:option|command) '([^'\s=]+)/;
 
 /** Commander prints its own errors; it also throws after --help and --version. */
 function commandLineError(cli: Cli, args: readonly string[], { exitCode, message }: CommanderError): number {

@@ -43,6 +43,12 @@ test.each([
   expect(err).toMatch(new RegExp(`Docker's CLI has it and works with this mesh: docker service ${verb}, `));
 });
 
+test("[U581] a flag with its value in the same word gets the advice too", async () => {
+  const { code, err } = await runCli(["service", "create", "--mount=type=bind,src=/a b,dst=/b", "nginx"]);
+  expect(code).toBe(2);
+  expect(err).toMatch(/Docker's CLI has it and works with this mesh: docker service create, /);
+});
+
 test.each([[["service", "create", "--gpus", "all", "x"]], [["node", "ls", "--mount", "x"]], [["nosuch"]]])(
   "[U581] a word that Docker's CLI does not have either gets no such advice: %j",
   async (args) => {
