@@ -10,7 +10,7 @@ import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
-import { printLines } from "../output.ts";
+import { ellipsis, printLines } from "../output.ts";
 import { applyImport } from "./apply.ts";
 import { checkImport } from "./check.ts";
 
@@ -147,15 +147,11 @@ function reportParseErrors(cli: Cli, imported: ImportResult, name: string, flags
   }
   const lines = errors
     .slice(0, maxPrintedErrors)
-    .map(({ line, message }) => `${name}:${line}: ${cut(message, maxMessageLength)}`);
+    .map(({ line, message }) => `${name}:${line}: ${ellipsis(message, maxMessageLength)}`);
   const more = errors.length - lines.length;
   printLines(cli.err, more === 0 ? lines : [...lines, `and ${more} more; --json has all`]);
   const count = linesText(new Set(errors.map(({ line }) => line)).size);
   return new CliError(exitCodes.refused, `cannot parse ${count} of ${name}: nothing was changed`);
-}
-
-function cut(text: string, maxLength: number): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }
 
 async function applyServices(
