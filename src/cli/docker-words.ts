@@ -30,21 +30,20 @@ const secondHints: Readonly<Record<string, string>> = {
 
 const healthFlags = "cmd interval retries start-interval start-period timeout".split(" ");
 const rolloutFlags = "delay failure-action max-failure-ratio monitor order parallelism".split(" ");
-const editedFlags =
+/** Flags of values that `docker service update` adds and removes. */
+const listFlags =
   "config container-label dns dns-option dns-search env-file generic-resource group host mount network placement-pref secret sysctl ulimit";
+const otherFlags =
+  "cap-add cap-drop credential-spec endpoint-mode hostname init isolation limit-pids log-driver log-opt max-concurrent no-healthcheck no-resolve-image oom-score-adj read-only tty user with-registry-auth";
 
 /** Flags of `docker service create` and `update`, without those of `waggle service`. */
 const serviceFlags: ReadonlySet<string> = new Set([
   ...healthFlags.map((name) => `--health-${name}`),
   ...rolloutFlags.flatMap((name) => [`--update-${name}`, `--rollback-${name}`]),
-  ...editedFlags.split(" ").flatMap((name) => [`--${name}`, `--${name}-add`, `--${name}-rm`]),
-  ..."cap-add cap-drop credential-spec endpoint-mode hostname init isolation limit-pids log-driver log-opt"
-    .split(" ")
-    .map((name) => `--${name}`),
-  ..."max-concurrent no-healthcheck no-resolve-image oom-score-adj read-only tty user with-registry-auth"
-    .split(" ")
-    .map((name) => `--${name}`),
-  ...["-t", "-u"],
+  ...listFlags.split(" ").flatMap((name) => [`--${name}`, `--${name}-add`, `--${name}-rm`]),
+  ...otherFlags.split(" ").map((name) => `--${name}`),
+  "-t",
+  "-u",
 ]);
 
 /** True for a word of a command that Docker's CLI has and `waggle` has not. */
@@ -63,6 +62,7 @@ export function isDockerWord(word: string): boolean {
  */
 export function dockerHint(args: readonly string[], unknown: string): string {
   const [noun = "", verb = ""] = args.filter((arg) => !arg.startsWith("-"));
+  // Not the index alone: `constructor` is a word, too.
   if (noun === unknown) return Object.hasOwn(commandHints, unknown) ? (commandHints[unknown] ?? "") : "";
   if (verb === unknown) return secondHints[`${noun} ${verb}`] ?? "";
   if (noun === "node" && verb === "update" && unknown === "--role") return withDocker("node promote");
