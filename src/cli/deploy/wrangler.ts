@@ -220,8 +220,8 @@ function withoutSection(text: string, table: string): string {
   const lines = text.split("\n");
   const begin = lines.indexOf(`[${table}]`);
   if (begin < 0) return text;
-  const length = lines.slice(begin + 1).findIndex((line) => line.startsWith("["));
-  return [...lines.slice(0, begin), ...lines.slice(begin + 1 + length)].join("\n");
+  const end = lines.findIndex((line, at) => at > begin && line.startsWith("["));
+  return [...lines.slice(0, begin), ...(end < 0 ? [] : lines.slice(end))].join("\n");
 }
 
 /** The end of a deployment by Ctrl-C. */

@@ -112,6 +112,20 @@ test("[L155] wrangler gets wrangler.toml with the settings in place of the defau
   );
 });
 
+test("[L188] the configuration of a built Worker has no build command, wherever its template has one", () => {
+  const [worker] = meshWorkers(settings);
+  if (worker === undefined) throw new Error("a mesh has a Worker");
+  const template = templateOf(worker.config);
+  const [section = ""] = /\[build\]\n[^[]*/.exec(template) ?? [];
+  const last = `${template.replace(section, "")}\n${section}`;
+  for (const text of [template, last]) {
+    const built = wranglerConfig(text, worker, settings, { main: "main.js", isBuilt: true });
+    expect(built).not.toMatch(/^\[build\]|^command = /m);
+    expect(built).toContain("[observability]");
+    expect(wranglerConfig(text, worker, settings, { main: "main.js", isBuilt: false })).toContain("[build]");
+  }
+});
+
 test("[L188] the Workers of the split form are bound to the objects of their mesh, and only public ones are at workers.dev", () => {
   const split = { form: "split" as const };
   const control = configsOf(split).get("control");
