@@ -39,6 +39,7 @@ export async function runWrangler(
     });
     const kill = (): void => void child.kill();
     stop?.addEventListener("abort", kill, { once: true });
+    if (stop?.aborted === true) kill();
     let [out, output] = ["", ""];
     child.stdout.on("data", (part: Buffer) => {
       out += part.toString();

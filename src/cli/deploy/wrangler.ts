@@ -52,12 +52,15 @@ export async function withBuiltWorkers(
   const folder = await mkdtemp(join(tmpdir(), "waggle-deploy-"));
   try {
     const stop = onInterrupt();
-    const built = await Promise.all(
+    // After a failure as well all must have ended: wrangler would create the folder again.
+    const builds = await Promise.allSettled(
       meshWorkers(settings).map((worker) =>
         buildWorker(env, settings, worker, join(folder, worker.role), stop),
       ),
     );
-    await use(built);
+    const failed = builds.find((build) => build.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    await use(builds.flatMap((build) => (build.status === "fulfilled" ? [build.value] : [])));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
