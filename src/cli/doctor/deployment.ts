@@ -28,6 +28,7 @@ export async function checkDeployment(cli: Cli, path: string): Promise<readonly 
       ok("account", account),
       ok("location", location),
       ...deploymentFindings(settings, found),
+      ...unfinishedTokens(file.lacksSecrets),
     ];
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
@@ -77,6 +78,12 @@ function secretFinding(secret: string, settings: DeploySettings, { workers }: Fo
     : fail(check, `not set in ${lacking.join(", ")}`, runDeploy);
 }
 
+/** New tokens that a deployment did not get to set: Cloudflare shows which secrets a Worker has, not their values. */
+function unfinishedTokens(workers: readonly string[] = []): readonly Finding[] {
+  if (workers.length === 0) return [];
+  return [fail("secrets", `the new tokens are not set in ${workers.join(", ")} yet`, completesThem)];
+}
+
 /** Ways in that deploy does not make. */
 function switchedOn(steps: readonly DeployStep[]): readonly Finding[] {
   return steps.flatMap((step) =>
@@ -92,5 +99,6 @@ function nameFinding(missing: readonly string[]): Finding {
     : fail("names", `missing: ${missing.join(", ")}`, runDeploy);
 }
 
+const completesThem = "Run waggle deploy, which sets them in all Workers.";
 const takesItAway = "Run waggle deploy, which takes it away.";
 const runDeploy = "Run waggle deploy, which creates what is missing.";

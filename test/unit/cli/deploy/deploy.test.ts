@@ -763,6 +763,22 @@ test("[U606] new tokens that only some Workers have got are completed by the nex
   }
 });
 
+test("[U616] doctor deploy names the Workers that new tokens have not reached", async () => {
+  await withApi(emptyWorld(), async (run, api) => {
+    await runDeploy(run, splitAnswers);
+    let uploads = 0;
+    api.fault = (_, { method }) => (method === "PUT" && uploads++ >= 1 ? "reset" : null);
+    expect((await runDeploy(run, { yes: true, newTokens: true })).code).toBe(1);
+    api.fault = () => null;
+    const doctor = () => runCli(["doctor", "deploy", "--config", run.config], { env: run.env });
+    const unfinished = await doctor();
+    expect(unfinished.code).toBe(1);
+    expect(unfinished.out).toMatch(/FAIL +secrets +the new tokens are not set in waggle-control, waggle-edge/);
+    await runDeploy(run, { yes: true });
+    expect((await doctor()).code).toBe(0);
+  });
+});
+
 test("[U607] destroy deletes nothing of a mesh whose zone its token does not see, and keeps the file", async () => {
   await withApi(worldWithSite(), async (run, { world }) => {
     await runDeploy(run);
