@@ -122,8 +122,7 @@ function telemetryLimit({ kind, kept }: LeftOut): StatusProblem {
  */
 export function notesOf({ services, nodes }: MeshView, { isOnCloudflare } = nowhere): StatusNote[] {
   const notes = services.filter(isOfStack).flatMap((service) => {
-    const name = service.spec.name;
-    // The text names a service that is alone in having the difference.
+    const { name } = service.spec;
     return differences(service, { isOnCloudflare, nodes }).map((text) => ({ name, text }));
   });
   return [...Map.groupBy(notes, ({ text }) => text)].map(([why, group]) => ({
@@ -132,7 +131,7 @@ export function notesOf({ services, nodes }: MeshView, { isOnCloudflare } = nowh
   }));
 }
 
-/** Warnings about a service of a stack that an operator can act on. Labels without an effect are problems of their own. */
+/** Warnings about a service of a stack that its operator can act on, but for labels without an effect. */
 function stackWarnings(service: ServiceView): StatusProblem[] {
   if (!isOfStack(service)) return [];
   const next = "Set the label in the stack file, under deploy.labels, and deploy it again.";

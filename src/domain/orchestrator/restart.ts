@@ -7,7 +7,8 @@
 // delay.
 //
 // The history of a slot may be shorter than the streak. The restart delay stored with a task shows how many
-// failures preceded it, so nothing else is stored.
+// failures preceded it. The streak that the status shows (`FailureStreak`) is stored apart: it also counts with a
+// delay in the policy, and ends later, because a task that fails every two minutes is a problem, too.
 
 import type { Service } from "../model/service.ts";
 import { type FailureStreak, isAlive, type Task } from "../model/task.ts";
@@ -15,7 +16,7 @@ import type { TaskStart } from "./plan-builder.ts";
 import { maxCountedAttempts } from "./task-history.ts";
 
 const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
-/** A task that ran longer than this ends a streak of failures. */
+/** A task that ran longer than this is restarted as after a first failure. */
 const stableAfterMs = 60_000;
 /** A task that ran longer than this is no part of a restart loop. */
 export const loopEndsAfterMs = 300_000;
@@ -54,7 +55,7 @@ export function nextStart(tasks: readonly Task[], service: Service, nowMs: numbe
   return { ...delayedStart(nowMs, backoffMs, last.err, ` after ${count} ${noun}`), ...streak };
 }
 
-/** The streak of which a failed task is the last one. The task of a service that ends well is no failure. */
+/** The streak that ends with a failed task. A task that completes ends its streak. */
 export function failureStreak(failed: Task): FailureStreak {
   const endedMs = failed.endedAtMs ?? failed.stateSinceMs;
   const before = ranMs(failed) > loopEndsAfterMs ? undefined : failed.failures;
