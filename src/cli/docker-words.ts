@@ -46,7 +46,7 @@ const serviceFlags: ReadonlySet<string> = new Set([
   "-u",
 ]);
 
-/** True for a word of a command that Docker's CLI has and `waggle` has not. */
+/** True for a word of a command that Docker's CLI has and `waggle` does not. */
 export function isDockerWord(word: string): boolean {
   return (
     Object.hasOwn(commandHints, word) || Object.keys(secondHints).some((words) => words.endsWith(` ${word}`))

@@ -60,7 +60,7 @@ export function rootCommand(name: string, cli: Cli): Command {
     });
 }
 
-/** The text without commander's suggestion if the word is a command of Docker, of which there is better advice. */
+/** The text of an error; without commander's suggestion if `dockerHint` has better advice. */
 function commandLineText(text: string): string {
   const [line = text] = text.split("\n");
   const isDockers = isDockerWord(unknownWord.exec(text)?.[1] ?? "");

@@ -37,7 +37,7 @@ export function ownWarnings(service: Pick<ServiceView, "spec">, context: Warning
   return [...protocolWarnings(service.spec), ...differences(service, context)];
 }
 
-/** What the mesh does not do for the service, whatever its operator changes but the mesh. */
+/** What the mesh does not do for the service, and no change of the service alters. */
 export function differences(
   { spec }: Pick<ServiceView, "spec">,
   { isOnCloudflare, nodes }: WarningContext,

@@ -70,7 +70,7 @@ export type FoundWorker = {
   readonly hasCpuLimit: boolean;
   /** True if it has a host name at workers.dev; null if Cloudflare does not say. */
   readonly isOnWorkersDev: boolean | null;
-  /** Ids of the versions that are served, among which requests are divided, in one text. */
+  /** Ids of the versions that are served, separated by commas; empty if Cloudflare knows none. */
   readonly versions: string;
   /** The fingerprint that deploy gave the version that is served; null if that was made otherwise, or if there are two. */
   readonly fingerprint: string | null;

@@ -65,7 +65,7 @@ type DeployOptions = {
   readonly downgrade?: boolean;
   /** Whether this machine knows the operator token of the mesh, as far as the mesh says. */
   readonly knowsToken?: boolean | "unchecked";
-  /** Workers that have not got the new secrets of an earlier deployment, which failed before. */
+  /** Workers that the new secrets of an earlier deployment have not reached, because it failed. */
   readonly lacksSecrets?: readonly string[];
   /** Absent: no mesh runs. */
   readonly releases?: Releases;
@@ -220,7 +220,7 @@ function namesWithout(
   );
 }
 
-/** A new operator token closes what is sealed under the present one, and is made only if it is asked for. */
+/** What is sealed under the current operator token cannot be read with a new one, which is made only on request. */
 function secretRefusals(
   settings: DeploySettings,
   found: FoundParts,
@@ -246,7 +246,7 @@ function secretNotes(
   return change?.isNew && has ? ["the viewer's token is replaced: viewers need the new one"] : [];
 }
 
-/** A token of another mesh would divide this one into Workers that do not accept each other's clients. */
+/** With a token of another mesh, some Workers would refuse the clients that the others accept. */
 function tokenNotes(change: SecretChange | undefined, knowsToken: boolean | "unchecked"): readonly string[] {
   const isGiven = change !== undefined && !change.isNew && change.workers.size > 0;
   return isGiven && knowsToken === "unchecked"
@@ -422,7 +422,7 @@ function releaseNotes(releases: Releases | undefined): readonly string[] {
   return running === own ? [] : [`waggle ${running} runs now, and ${own} is deployed`];
 }
 
-/** A zone whose names and routes cannot be read: without them nothing is known of what leads to the mesh. */
+/** A zone whose records and routes cannot be read, so that what leads to the mesh is unknown. */
 function unseenZoneRefusals(
   { zone: name, account }: DeploySettings,
   { zone }: Pick<FoundParts, "zone">,

@@ -64,7 +64,7 @@ export type DeploySettings = Readonly<z.infer<typeof DeploySettings>>;
 
 const DeployFile = DeploySettings.partial().extend({
   made: MadeHere.default({ workers: [], routes: [] }),
-  /** Workers that have not got the new secrets of a deployment yet. */
+  /** Workers that the new secrets of a deployment have not reached yet. */
   lacksSecrets: z.array(z.string()).optional(),
 });
 
