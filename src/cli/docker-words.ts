@@ -46,13 +46,6 @@ const serviceFlags: ReadonlySet<string> = new Set([
   "-u",
 ]);
 
-/** True for a word of a command that Docker's CLI has and `waggle` does not. */
-export function isDockerWord(word: string): boolean {
-  return (
-    Object.hasOwn(commandHints, word) || Object.keys(secondHints).some((words) => words.endsWith(` ${word}`))
-  );
-}
-
 /**
  * What to use in place of a command or flag that only Docker's CLI has.
  *

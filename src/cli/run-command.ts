@@ -4,7 +4,7 @@ import { Command, CommanderError } from "commander";
 import { MeshError } from "../domain/model/error.ts";
 import { versionText } from "../package/program-files.ts";
 import type { Cli } from "./cli.ts";
-import { dockerHint, isDockerWord } from "./docker-words.ts";
+import { dockerHint } from "./docker-words.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { printableSink } from "./output.ts";
 
@@ -35,11 +35,15 @@ export async function runCommand(
 /** A word that `waggle` does not know: a command, or an option without its value (`--mount=type=bind,…`). */
 const unknownWord = /^error: unknown (?:option|command) '([^'\s=]+)/;
 
-/** Commander prints its own errors; it also throws after --help and --version. */
+/**
+ * Commander has printed the first line of its error (see `rootCommand`). Its suggestion follows, or better advice. It
+ * also throws after --help and --version.
+ */
 function commandLineError(cli: Cli, args: readonly string[], { exitCode, message }: CommanderError): number {
   if (exitCode === 0) return exitCodes.ok;
+  const [, ...suggestion] = message.split("\n");
   const hint = dockerHint(args, unknownWord.exec(message)?.[1] ?? "");
-  if (hint !== "") cli.err.write(`${hint}\n`);
+  for (const line of hint === "" ? suggestion : [hint]) cli.err.write(`${line}\n`);
   return exitCodes.usage;
 }
 
@@ -54,17 +58,14 @@ export function rootCommand(name: string, cli: Cli): Command {
     .configureOutput({
       writeOut: (text) => cli.out.write(text),
       writeErr: (text) => cli.err.write(text),
-      outputError: (text, write) => write(commandLineText(text)),
+      outputError: (text, write) => write(firstLine(text).replace(/^error: /, "waggle: ")),
       getOutHelpWidth: () => cli.out.columns ?? 100,
       getErrHelpWidth: () => cli.err.columns ?? 100,
     });
 }
 
-/** The text of an error; without commander's suggestion if `dockerHint` has better advice. */
-function commandLineText(text: string): string {
-  const [line = text] = text.split("\n");
-  const isDockers = isDockerWord(unknownWord.exec(text)?.[1] ?? "");
-  return (isDockers ? `${line}\n` : text).replace(/^error: /, "waggle: ");
+function firstLine(text: string): string {
+  return text.slice(0, text.indexOf("\n") + 1);
 }
 
 /** Not by commander, which would need the version, and with it the commit, at each start. */

@@ -57,3 +57,8 @@ test.each([[["service", "create", "--gpus", "all", "x"]], [["node", "ls", "--mou
     expect(err).not.toContain("Docker");
   },
 );
+
+test("[U581] a word of Docker's that has no advice here keeps the suggestion of a command", async () => {
+  const { code, err } = await runCli(["server", "rmi"]);
+  expect({ code, err }).toEqual({ code: 2, err: "waggle: unknown command 'rmi'\n(Did you mean rm?)\n" });
+});
