@@ -5,16 +5,37 @@ const withDocker = (command: string) =>
 const noEngine = "a mesh runs services, not single containers: see waggle service create --help";
 const onNode = "only the node of a task sees inside it: waggle task ls shows the node";
 const noImages = "nodes have images, a mesh has none: name one in waggle service create";
+const onMachines = "it belongs to one machine, and not to a mesh: use docker on the node";
 
 /** By command of Docker's CLI, what to use. */
 const commandHints: Readonly<Record<string, string>> = {
   ...fromKeys(["config", "container", "info", "inspect", "network", "ps", "secret", "stack"], withDocker),
   ...fromKeys(
-    ["create", "kill", "pause", "restart", "rm", "run", "start", "stop", "unpause"],
+    [
+      "commit",
+      "create",
+      "kill",
+      "pause",
+      "rename",
+      "restart",
+      "rm",
+      "run",
+      "start",
+      "stop",
+      "unpause",
+      "update",
+    ],
     () => noEngine,
   ),
-  ...fromKeys(["attach", "cp", "diff", "exec", "stats", "wait"], () => onNode),
-  ...fromKeys(["build", "image", "images", "pull", "push", "rmi", "tag"], () => noImages),
+  ...fromKeys(["attach", "cp", "diff", "exec", "export", "port", "stats", "wait"], () => onNode),
+  ...fromKeys(
+    ["bake", "build", "builder", "buildx", "history", "image", "images", "load", "manifest"],
+    () => noImages,
+  ),
+  ...fromKeys(["pull", "push", "rmi", "save", "search", "tag", "trust"], () => noImages),
+  ...fromKeys(["checkpoint", "plugin", "system", "volume"], () => onMachines),
+  compose: withDocker("stack deploy -c compose.yaml NAME"),
+  logout: "waggle context rm removes a mesh and its token",
 };
 
 /** The same for the second word of a command. */

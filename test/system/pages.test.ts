@@ -41,6 +41,16 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(unknown).toEqual([]);
   });
 
+  test("[U581] has no command that waggle knows nothing of", () => {
+    const { stdout } = spawnSync("docker", ["--help"], { encoding: "utf8" });
+    // A star marks a plugin, which a machine need not have.
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+)\*? /gm)].map(([, command]) => command ?? "");
+    expect(commands.length).toBeGreaterThan(50);
+    const own = new Set(everyCommand().map(({ path: [first] }) => first));
+    const unknown = commands.filter((command) => !own.has(command) && dockerHint([command], command) === "");
+    expect(unknown).toEqual([]);
+  });
+
   test("[U526] has each of its commands in the text of a page, with the flags", () => {
     const wrong = readPages().flatMap(({ path }) =>
       [...readFileSync(join(root, path), "utf8").matchAll(/`docker ([a-z][^`\n]*)`/g)].flatMap(

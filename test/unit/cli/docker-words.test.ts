@@ -8,6 +8,9 @@ test.each([
   [["run", "nginx"], "run", /a mesh runs services/],
   [["exec", "my-web.1", "sh"], "exec", /waggle task ls shows the node/],
   [["pull", "nginx"], "pull", /nodes have images/],
+  [["volume", "ls"], "volume", /use docker on the node/],
+  [["compose", "up"], "compose", /: docker stack deploy -c compose\.yaml NAME, with/],
+  [["logout"], "logout", /waggle context rm/],
 ])("[U581] waggle %j says what to use in place of Docker's command", async (args, word, hint) => {
   const { code, out, err } = await runCli(args);
   expect({ code, out }).toEqual({ code: 2, out: "" });
