@@ -773,7 +773,9 @@ test("[U616] doctor deploy names the Workers that new tokens have not reached", 
     const doctor = () => runCli(["doctor", "deploy", "--config", run.config], { env: run.env });
     const unfinished = await doctor();
     expect(unfinished.code).toBe(1);
-    expect(unfinished.out).toMatch(/FAIL +secrets +the new tokens are not set in waggle-control, waggle-edge/);
+    expect(unfinished.out).toMatch(
+      /FAIL +secrets +the new tokens are not set in waggle-control, waggle-edge/,
+    );
     await runDeploy(run, { yes: true });
     expect((await doctor()).code).toBe(0);
   });
