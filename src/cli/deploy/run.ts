@@ -10,13 +10,13 @@ import { printLines } from "../output.ts";
 import { type FoundParts, readFoundParts, readWorker } from "./account.ts";
 import { type AnswerFlags, completeSettings } from "./answers.ts";
 import { applyNameStep } from "./apply.ts";
+import { askMesh, type TokenAnswer } from "./ask-mesh.ts";
 import { checkMesh, type MeshCaller, meshTimeoutMs } from "./check-mesh.ts";
 import { type CloudflareApi, createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
 import { meshWorkers, type SecretName, secretNames, workerName } from "./mesh-workers.ts";
 import { type DeployPlan, deploymentRefusals, planDeployment } from "./plan.ts";
-import { askRelease, type TokenAnswer } from "./release-order.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import { controlUrl, type DeployFile, type DeploySettings, edgeUrl } from "./settings.ts";
 import {
@@ -75,7 +75,7 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
   const url = controlUrl(settings, found.workersDev);
   const tokens = await storedTokens(cli, settings.name, url);
   const isRunning = [...found.workers.values()].some(({ isWaggle }) => isWaggle);
-  const answer = isRunning ? await askRelease(tools.callMesh, url, tokens) : null;
+  const answer = isRunning ? await askMesh(tools.callMesh, url, tokens) : null;
   const known = answer?.token ?? tokens[0] ?? null;
   const { newTokens = false, downgrade = false } = flags;
   const { lacksSecrets = [] } = file;
