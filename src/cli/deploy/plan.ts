@@ -300,6 +300,17 @@ function wantedRoutes(settings: DeploySettings): readonly WantedRoute[] {
   ];
 }
 
+/** True if the control host leads to the mesh, or needs no names of a zone. */
+export function isControlHostComplete(settings: DeploySettings, found: FoundParts): boolean {
+  const { controlHost } = settings;
+  if (controlHost === null) return true;
+  const control = wantedRoutes(settings).find(({ pattern }) => pattern === `${controlHost}/*`);
+  const hasRoute = found.routes.some(
+    ({ pattern, script }) => pattern === control?.pattern && script === control.worker,
+  );
+  return hasRoute && recordsAt(found, controlHost).some(isRouteRecord);
+}
+
 /** True for a record that leads to a Worker's route, and to no other Worker's custom domain. */
 export function isRouteRecord({ type, content, proxied, meta }: DnsRecord): boolean {
   const isOriginless = type === "AAAA" && content === originlessAddress && proxied === true;

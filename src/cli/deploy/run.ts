@@ -16,7 +16,7 @@ import { type CloudflareApi, createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
 import { meshWorkers, type SecretName, secretNames, workerName } from "./mesh-workers.ts";
-import { type DeployPlan, deploymentRefusals, planDeployment } from "./plan.ts";
+import { type DeployPlan, deploymentRefusals, isControlHostComplete, planDeployment } from "./plan.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import { controlUrl, type DeployFile, type DeploySettings, edgeUrl } from "./settings.ts";
 import {
@@ -72,13 +72,15 @@ export async function deploy(cli: Cli, flags: DeployFlags, tools: DeployTools): 
   const asking = { cli, takesDefaults: flags.yes === true };
   const settings = await completeSettings(asking, api, flags, file, flags.config);
   const found = await readFoundParts(api, settings);
+  const { newTokens = false, downgrade = false } = flags;
+  const { lacksSecrets = [] } = file;
   const url = controlUrl(settings, found.workersDev);
   const tokens = await storedTokens(cli, settings.name, url);
   const isRunning = [...found.workers.values()].some(({ isWaggle }) => isWaggle);
-  const answer = isRunning ? await askMesh(tools.callMesh, url, tokens) : null;
+  // A control host without its record or route may lead elsewhere, such as by another wildcard.
+  const call = isControlHostComplete(settings, found) ? tools.callMesh : notCalled;
+  const answer = isRunning ? await askMesh(call, url, tokens) : null;
   const known = answer?.token ?? tokens[0] ?? null;
-  const { newTokens = false, downgrade = false } = flags;
-  const { lacksSecrets = [] } = file;
   const hasToken = (worker: string) =>
     found.workers.get(worker)?.secrets.includes("OPERATOR_TOKEN") === true && !lacksSecrets.includes(worker);
   const options = {
@@ -197,6 +199,8 @@ type SecretValues = Readonly<Partial<Record<SecretName, string>>>;
 function tokensOf(tokens: SecretValues, names: readonly SecretName[]): SecretValues {
   return Object.fromEntries(names.map((name) => [name, tokens[name]]));
 }
+
+const notCalled: MeshCaller = () => Promise.reject(new Error("the control host does not lead to the mesh"));
 
 /** The operator tokens of the user's context and of the environment. */
 async function storedTokens(cli: Cli, name: string, url: string): Promise<readonly string[]> {

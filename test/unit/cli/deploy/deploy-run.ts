@@ -22,6 +22,8 @@ export type DeployTest = {
   readonly env: Record<string, string>;
   /** The release that the mesh says it runs. Absent: that of this package. */
   release?: string;
+  /** URLs of the mesh that were called. */
+  readonly calls: string[];
   /** Counts releases, by role of the Worker: what is built after a change has another fingerprint. */
   readonly changes: Map<string, number>;
 };
@@ -29,7 +31,7 @@ export type DeployTest = {
 export function deployTest(api: CloudflareApiServer): DeployTest {
   const folder = mkdtempSync(join(tmpdir(), "waggle-deploy-test-"));
   const env = { CLOUDFLARE_API_TOKEN: apiToken, CLOUDFLARE_API_BASE_URL: api.url, HOME: folder };
-  return { api, config: join(folder, "waggle.deploy.json"), env, changes: new Map() };
+  return { api, config: join(folder, "waggle.deploy.json"), env, calls: [], changes: new Map() };
 }
 
 /** The answers of a mesh of one Worker at example.com. */
@@ -44,7 +46,7 @@ export const exampleAnswers = {
 
 /** Runs a deployment whose mesh answers as soon as the operator token is its own. */
 export async function runDeploy(
-  { api, config, env, changes, release = programVersion() }: DeployTest,
+  { api, config, env, calls, changes, release = programVersion() }: DeployTest,
   flags: Partial<DeployFlags> = exampleAnswers,
   overrides: Partial<Cli> = {},
 ): Promise<RunResult> {
@@ -77,7 +79,10 @@ export async function runDeploy(
             })),
           ),
         upload: (request) => upload(api, request),
-        callMesh: (url, headers) => meshAnswer(api, url, headers, release),
+        callMesh: (url, headers) => {
+          calls.push(url);
+          return meshAnswer(api, url, headers, release);
+        },
       },
     );
     return { code: 0, out, err };

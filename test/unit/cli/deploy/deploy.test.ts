@@ -781,6 +781,28 @@ test("[U616] doctor deploy names the Workers that new tokens have not reached", 
   });
 });
 
+test("[U617] the operator token is not sent to a control host that leads elsewhere", async () => {
+  await withApi(worldWithSite(), async (run, { world }) => {
+    await runDeploy(run, splitAnswers);
+    expect(run.calls.length).toBeGreaterThan(0);
+    const host = "waggle.example.com";
+    const [record] = world.zones.flatMap(({ records }) => records.filter(({ name }) => name === host));
+    if (record === undefined) throw new Error("the control host has a record");
+    Object.assign(record, { type: "A", content: "192.0.2.9", proxied: false });
+    const { length } = run.calls;
+    const refused = await runDeploy(run, { yes: true });
+    expect(refused).toMatchObject({ code: 1, out: "" });
+    expect(refused.err).toContain(`${host} has a DNS record already: A 192.0.2.9`);
+    expect(run.calls).toHaveLength(length);
+    // Without its own record the host has that of another wildcard.
+    for (const zone of world.zones) zone.records = zone.records.filter(({ name }) => name !== host);
+    expect(await runDeploy(run, { yes: true, dryRun: true })).toMatchObject({ code: 0 });
+    expect(run.calls).toHaveLength(length);
+    expect(await runDeploy(run, { yes: true })).toMatchObject({ code: 0 });
+    expect(run.calls.length).toBeGreaterThan(length);
+  });
+});
+
 test("[U607] destroy deletes nothing of a mesh whose zone its token does not see, and keeps the file", async () => {
   await withApi(worldWithSite(), async (run, { world }) => {
     await runDeploy(run);
