@@ -30,6 +30,7 @@ type OnConnection = NonNullable<Parameters<Agent["createConnection"]>[1]>;
  */
 export class RuntimeAgent extends Agent {
   readonly #upstream: Upstream;
+  #isDestroyed = false;
 
   constructor(upstream: Upstream) {
     super({ keepAlive: true, maxFreeSockets: maxIdle, scheduling: "lifo", timeout: idleTimeoutMs });
@@ -41,6 +42,12 @@ export class RuntimeAgent extends Agent {
     return null;
   }
 
+  /** Ends its connections, and does not dial any longer. */
+  override destroy(): void {
+    this.#isDestroyed = true;
+    super.destroy();
+  }
+
   override getName(): string {
     return "runtime";
   }
@@ -50,7 +57,8 @@ export class RuntimeAgent extends Agent {
     const { host, port } = this.#upstream;
     const socket = new RuntimeSocket().setNoDelay().connect({ host, port });
     const onError = (): void => {
-      if (Date.now() < deadlineMs) setTimeout(() => this.#dial(deadlineMs, onConnection), dialIntervalMs);
+      if (!this.#isDestroyed && Date.now() < deadlineMs)
+        setTimeout(() => this.#dial(deadlineMs, onConnection), dialIntervalMs);
       else onConnection(new RuntimeDownError(`nothing accepts connections at ${host}:${port}`), socket);
     };
     socket.once("error", onError);

@@ -44,6 +44,7 @@ async function listen(
   }: ListenerOptions & { readonly profile?: ListenerProfile } = {},
 ): Promise<Listener> {
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort });
+  closing.push(() => agent.destroy());
   const listener = await Listener.open("127.0.0.1", 0, profile, agent, options);
   closing.push(() => listener.close(0));
   return listener;

@@ -34,6 +34,7 @@ async function open(
     runtime.close();
   });
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: (runtime.address() as AddressInfo).port });
+  closing.push(() => agent.destroy());
   const control = { host: "192.0.2.1", port: 8787 };
   const upstream = { agent, entryKey: "k", operatorToken: "operator", control, log: () => undefined };
   const listener = await openOperatorListener(listen, upstream);

@@ -58,6 +58,7 @@ async function listen(respond: Respond, options: Omit<ListenerOptions, "tls"> = 
   const profile = listenerProfile({ role: "ingress", nodeId: "n1", published: 443 }, "k", "https");
   const tls = { options: certificate, follow: () => undefined };
   const agent = new RuntimeAgent({ host: "127.0.0.1", port });
+  closing.push(() => agent.destroy());
   const listener = await Listener.open("127.0.0.1", 0, profile, agent, { ...options, tls });
   closing.push(() => listener.close(0));
   return listener;
@@ -647,6 +648,7 @@ test("[Q74] few frames that carry no request, but many bytes, end the connection
 test("[Q75] a body in tiny parts that its task does not read is reset, and one in large parts is not", async () => {
   // Nothing listens there, and the request waits for it.
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: 1 });
+  closing.push(() => agent.destroy());
   const profile = listenerProfile({ role: "ingress", nodeId: "n1", published: 443 }, "k", "https");
   const tls = { options: certificate, follow: () => undefined };
   const listener = await Listener.open("127.0.0.1", 0, profile, agent, { tls });

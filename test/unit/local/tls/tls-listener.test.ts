@@ -70,6 +70,7 @@ async function serve(path: string, options: ListenerOptions = {}): Promise<Place
   const store = new CertificateStore([path], (line) => log.push(line));
   closing.push(() => store.close());
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: (upstream.address() as AddressInfo).port });
+  closing.push(() => agent.destroy());
   const profile = listenerProfile({ role: "edge", nodeId: null, published: null }, "k", "https");
   const listener = await Listener.open("127.0.0.1", 0, profile, agent, { tls: store, ...options });
   closing.push(() => listener.close(0));
