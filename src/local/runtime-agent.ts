@@ -38,7 +38,7 @@ export class RuntimeAgent extends Agent {
   }
 
   override createConnection(_options: object, onConnection?: OnConnection): null {
-    this.#dial(Date.now() + dialTimeoutMs, onConnection ?? (() => undefined));
+    this.#dial(performance.now() + dialTimeoutMs, onConnection ?? (() => undefined));
     return null;
   }
 
@@ -52,12 +52,12 @@ export class RuntimeAgent extends Agent {
     return "runtime";
   }
 
-  /** @param deadlineMs epoch milliseconds */
+  /** @param deadlineMs of a clock that never goes back */
   #dial(deadlineMs: number, onConnection: OnConnection): void {
     const { host, port } = this.#upstream;
     const socket = new RuntimeSocket().setNoDelay().connect({ host, port });
     const onError = (): void => {
-      if (!this.#isDestroyed && Date.now() < deadlineMs)
+      if (!this.#isDestroyed && performance.now() < deadlineMs)
         setTimeout(() => this.#dial(deadlineMs, onConnection), dialIntervalMs);
       else onConnection(new RuntimeDownError(`nothing accepts connections at ${host}:${port}`), socket);
     };

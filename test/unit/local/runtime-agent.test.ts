@@ -2,7 +2,8 @@
 
 import { request } from "node:http";
 import { createServer } from "node:net";
-import { expect, test } from "vitest";
+import { setImmediate } from "node:timers/promises";
+import { expect, test, vi } from "vitest";
 import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
 /** A port at which nothing listens. */
@@ -31,4 +32,22 @@ test("[U610] an agent that is destroyed dials no longer, and its requests fail",
   agent.destroy();
   // A request waits for ten seconds otherwise.
   await expect.poll(failure, { timeout: 5_000 }).toBe("RUNTIME_DOWN");
+});
+
+test("[U611] a request waits ten seconds for the runtime, also if the clock is set back meanwhile", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
+  try {
+    const agent = new RuntimeAgent({ host: "127.0.0.1", port: await closedPort() });
+    const failure = failureOf(agent);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    let waitedMs = 0;
+    for (; failure() === null && waitedMs < 60_000; waitedMs += 10) {
+      await setImmediate();
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    expect(failure()).toBe("RUNTIME_DOWN");
+    expect(waitedMs).toBeGreaterThanOrEqual(10_000);
+  } finally {
+    vi.useRealTimers();
+  }
 });
