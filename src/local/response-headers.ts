@@ -43,7 +43,8 @@ export function http2ResponseHeaders(
   status: number,
   rawHeaders: readonly string[],
 ): Record<string, string[]> {
-  const lines: Record<string, string[]> = {};
+  // Without a prototype: a task may send a header with the name of one of its properties, such as `constructor`.
+  const lines: Record<string, string[]> = Object.create(null);
   const kept = responseHeaders(rawHeaders);
   for (let index = 0; index < kept.length; index += 2) {
     const name = (kept[index] ?? "").toLowerCase();

@@ -297,6 +297,14 @@ test("[Q65] a response keeps its lines, and loses those about a connection", asy
   expect(await ask(session, "/304")).toMatchObject({ status: 304, body: "", headers: { etag: '"a"' } });
 });
 
+test("[U612] a response passes with headers that have the names of properties of JavaScript", async () => {
+  const lines = ["constructor", "a", "__proto__", "b", "__proto__", "c", "x-last", "d"];
+  const client = await frames(await listen((_, outgoing) => outgoing.writeHead(200, lines).end("ok")));
+  client.request(1, requestFields("/"));
+  await until("the response", () => client.body(1) === "ok");
+  expect(client.resets(1)).toEqual([]);
+});
+
 /** Writes until the stream is closed, each part when the last one was taken. */
 function writeForEver(stream: Writable, onTaken: (bytes: number) => void): void {
   const part = Buffer.alloc(65_536);
