@@ -84,7 +84,7 @@ export function requestFields(
   return [[":method", method], [":scheme", "https"], [":path", path], [":authority", authority], ...more];
 }
 
-/** A connection of HTTP/2 by hand. It confirms nothing by itself, except if `acknowledges`. */
+/** A connection of HTTP/2 by hand. It confirms nothing by itself. */
 export class FrameClient {
   readonly socket: TLSSocket;
   readonly received: Frame[] = [];
