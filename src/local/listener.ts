@@ -95,7 +95,14 @@ export class Listener {
   ): Promise<Listener> {
     const listener = new Listener(profile, agent, options);
     const server = listener.#server;
-    await listenAt(server, { address, port, handle: options.socket ?? null }, options.onError);
+    try {
+      await listenAt(server, { address, port, handle: options.socket ?? null }, options.onError);
+    } catch (error) {
+      // The caller tries again and again. What follows the server learns that it has ended.
+      listener.#http2?.stop();
+      server.close();
+      throw error;
+    }
     listener.#budget.openListener();
     server.once("close", () => listener.#budget.closeListener());
     return listener;

@@ -11,8 +11,8 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Writable } from "node:stream";
-import { connect as connectTls } from "node:tls";
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { connect as connectTls, type Server } from "node:tls";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { DescriptorBudget } from "../../../../src/local/descriptor-budget.ts";
 import { maxUnreadFrames } from "../../../../src/local/http2/stream-exchange.ts";
 import { Listener, type ListenerOptions } from "../../../../src/local/listener.ts";
@@ -735,4 +735,29 @@ test("[Q79] CONNECT is 501, and one with a protocol is reset", async () => {
   client.request(3, connectTo([":protocol", "websocket"], ...webSocket), frameFlags.none);
   await until("the reset", () => client.resets(3).length === 1);
   expect(client.resets(3)).toEqual([errorCodes.protocolError]);
+});
+
+test("[U613] a port that cannot be opened leaves nothing behind, however often it is tried", async () => {
+  const taken = await listen(ok);
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const agent = new RuntimeAgent({ host: "127.0.0.1", port: 1 });
+    const profile = listenerProfile({ role: "ingress", nodeId: "n1", published: 443 }, "k", "https");
+    const followed: Server[] = [];
+    const ended: Server[] = [];
+    const follow = (server: Server): void => {
+      followed.push(server);
+      server.once("close", () => ended.push(server));
+    };
+    const tls = { options: certificate, follow };
+    for (let attempt = 0; attempt < 3; attempt += 1)
+      await expect(Listener.open("127.0.0.1", taken.port, profile, agent, { tls })).rejects.toThrow(
+        "EADDRINUSE",
+      );
+    expect(vi.getTimerCount()).toBe(0);
+    expect(followed).toHaveLength(3);
+    await until("the end of each server", () => ended.length === 3);
+  } finally {
+    vi.useRealTimers();
+  }
 });
