@@ -4,7 +4,6 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import type { NodeIngress } from "../agent/ingress.ts";
 import type { AgentOptions } from "../agent/options.ts";
-import { printable } from "../domain/model/printable.ts";
 import type { NodeIngressOptions } from "../local/node-ingress.ts";
 import type { Cli } from "./cli.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -12,6 +11,7 @@ import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
 import { parseHost } from "./mesh-target.ts";
 import { directNotice } from "./proxy.ts";
+import { timedLog } from "./timed-log.ts";
 import { addTlsFlags, type TlsFlags, tlsOf } from "./tls-flags.ts";
 import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { variablesOf } from "./up-variables.ts";
@@ -170,7 +170,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
         drainMs: ingressDrainMs,
         reloadMs: flags.reloadTimeout ?? defaultReloadTimeoutMs,
         insecure,
-        reload: { stateDir: flags.state, log: agentLog(cli) },
+        reload: { stateDir: flags.state, log: timedLog(cli) },
       },
     }),
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
@@ -208,11 +208,6 @@ export async function runMachine(cli: Cli, url: string, machine: MachineOptions)
     log: (line) => cli.err.write(`${line}\n`),
   });
   if (code !== 0) throw new CliError(code, "");
-}
-
-/** The agent's log, for what happens beside the agent. */
-function agentLog(cli: Cli): (line: string) => void {
-  return (line) => void cli.err.write(`${new Date().toISOString()} ${printable(line)}\n`);
 }
 
 /** @throws CliError if one of the two files is missing on the command line */

@@ -1,16 +1,15 @@
 // Runs the command of this process in a child, and keeps its listening sockets here (`waggle edge`, `waggle control`).
 
-import { printable } from "../domain/model/printable.ts";
 import type { HolderOptions } from "../local/socket-holder.ts";
 import type { Cli } from "./cli.ts";
 import { CliError, refused } from "./errors.ts";
+import { timedLog } from "./timed-log.ts";
 
 /** @throws CliError if another process has the state folder, and with the exit code of a child that failed */
 export async function holdCommand(cli: Cli, options: Omit<HolderOptions, "log">): Promise<void> {
   const { FolderInUse, holdSockets } = await import("../local/socket-holder.ts");
-  const log = (line: string): void => void cli.err.write(`${new Date().toISOString()} ${printable(line)}\n`);
   try {
-    const code = await holdSockets({ ...options, log });
+    const code = await holdSockets({ ...options, log: timedLog(cli) });
     if (code !== 0) throw new CliError(code, "");
   } catch (error) {
     if (error instanceof FolderInUse) throw refused(error.message, error.hint);
