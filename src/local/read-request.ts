@@ -248,7 +248,7 @@ function readOrigin(
   scheme: string,
   authority: string | null,
 ): Pick<ReadTarget, "authority" | "defaultPort"> | Refusal {
-  const defaultPort = defaultPorts[scheme.toLowerCase()];
+  const defaultPort = defaultPorts.get(scheme.toLowerCase());
   if (defaultPort === undefined)
     return { status: 400, reason: `the request target has the scheme "${scheme.slice(0, 100)}"; use http` };
   if (authority?.includes("@"))
@@ -257,7 +257,10 @@ function readOrigin(
   return { authority, defaultPort };
 }
 
-const defaultPorts: Readonly<Record<string, ReadTarget["defaultPort"]>> = { http: "80", https: "443" };
+const defaultPorts: ReadonlyMap<string, ReadTarget["defaultPort"]> = new Map([
+  ["http", "80"],
+  ["https", "443"],
+]);
 
 /**
  * The Host of the request. The absolute form and Host must agree (RFC 9112 §3.2.2 ignores Host; two readers

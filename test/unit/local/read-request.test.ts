@@ -104,6 +104,8 @@ test.each([
   ["http://a.test:443/", "names a.test:443, and Host a.test"],
   ["ftp://a.test/", 'has the scheme "ftp"'],
   ["wss://a.test/", 'has the scheme "wss"'],
+  // A property of every object of JavaScript.
+  ["constructor://a.test/", 'has the scheme "constructor"'],
   ["http://u@a.test/", "names a user"],
   ["https://u:p@a.test/", "names a user"],
   ["http://@a.test/", "names a user"],
