@@ -90,7 +90,7 @@ export function startAttempt(
 /**
  * Sends a request to one URL. Never rejects.
  *
- * @returns `refused` if the platform says that it did not connect, and the body is left for another attempt
+ * @returns `refused` if the platform says that it did not connect, and the body can be sent again
  * @param marker a header that the target sets on every response. A 502, 503 or 504 without it came from
  *   something on the path, such as a tunnel whose agent is disconnected. Without a marker every response
  *   counts as the target's.

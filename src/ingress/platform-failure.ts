@@ -1,7 +1,7 @@
 // Cloudflare's responses in the place of a target that it could not reach: which of them prove that nothing was sent.
 
 /**
- * By status, the codes of failures before a connection: it was refused (521), there is no way to the address (523), no
+ * By status, the codes of failures before a connection: it was refused (521), there is no route to the address (523), no
  * TLS (525, 526), no address (1016), no connected tunnel (1033). 520, 522, 524 and 527 may come after the request was
  * sent.
  *
@@ -21,8 +21,8 @@ const maxCodeBytes = 64;
 const maxCodeMs = 1_000;
 
 /**
- * True if a response is the platform's, by its body, and says that no connection to the target came about. An
- * application that responds with such a status has another body. Uses the body up if the status is one of these.
+ * True if a response is the platform's, as its body shows, and says that it did not connect to the target. An
+ * application that responds with such a status has another body. Reads the body if the status is one of these.
  */
 export async function wasNotConnected({ status, body }: Response): Promise<boolean> {
   const codes = unconnectedCodes[status];

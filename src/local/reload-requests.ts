@@ -1,5 +1,6 @@
-// The requests of `waggle reload` at the process that keeps the sockets: SIGUSR2 replaces the process that serves them,
-// one at a time, and the outcome is recorded for the command. One that comes during a replacement is carried out after it.
+// The requests of `waggle reload`, as the process that keeps the sockets gets them: at SIGUSR2 it replaces the process
+// that serves them, one at a time, and records the outcome for the command. A request during a replacement is carried
+// out after it.
 
 import { join } from "node:path";
 import { writeFileAtomically } from "../os/files.ts";

@@ -352,7 +352,7 @@ describe.skipIf(problem !== null)(title, () => {
     expect((await machine.out(ofToken)).trim()).toBe(joinToken);
   });
 
-  test("[U548] a unit goes on when the kernel ends one of its processes for want of memory", async () => {
+  test("[U548] a unit goes on when the kernel ends one of its processes because memory is short", async () => {
     for (const unit of units) expect(await property(unit, "OOMPolicy")).toBe("continue");
   });
 

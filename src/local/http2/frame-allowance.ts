@@ -2,18 +2,18 @@
 // requests that it gives up. PING, SETTINGS, PRIORITY, WINDOW_UPDATE, frames of one byte and resets cost the mesh more
 // than the client.
 
-/** Bytes at once. A PING has 17, a WINDOW_UPDATE 13, the frame around a part of a body 9. */
+/** The most that may be sent at once. A PING has 17, a WINDOW_UPDATE 13, the frame around a part of a body 9. */
 const burstBytes = 256 * 1024;
 
-/** Bytes for each second. */
+/** How fast the allowance grows. */
 const bytesPerSecond = 16 * 1024;
 
-/** Bytes of responses for each byte of WINDOW_UPDATE frames. Clients send two frames for 16 KiB or more. */
+/** Bytes of responses that justify a byte of WINDOW_UPDATE frames. Clients send two frames for 16 KiB or more. */
 const responseBytesPerByte = 8;
 
 /**
- * Bytes that a stream counts which its client resets before it has the response (CVE-2023-44487): 256 may be reset at
- * once, as a browser does when a page is left, and 16 a second after that.
+ * What a stream costs, bytes, if its client resets it before it has the response (CVE-2023-44487). A client may reset
+ * 256 at once, as a browser does when a page is left, and 16 a second after that.
  */
 const abandonedStreamBytes = 1_024;
 

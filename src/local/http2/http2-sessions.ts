@@ -24,6 +24,7 @@ const maxHeaderListPairs = 1_024;
 /** Memory of a connection for its frames and heads, MB. */
 const maxSessionMemoryMb = 10;
 
+/** The longest interval of looking at all connections. */
 const maxSweepMs = 1_000;
 
 /** @see docs/decisions/0133-http2-by-nghttp2.md */

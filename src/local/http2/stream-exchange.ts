@@ -63,7 +63,7 @@ export class StreamExchange implements ClientExchange {
     this.#sentAtMs = nowMs;
     this.#watchBody();
     stream.on("error", () => undefined);
-    // Node ends the body of a stream that the client has reset without an error, as if it were complete.
+    // If the client has reset the stream, Node ends its body without an error, as if it were complete.
     stream.once("end", () => {
       if (stream.closed) this.#lose();
     });
@@ -201,7 +201,7 @@ export class StreamExchange implements ClientExchange {
     this.#abort = null;
   }
 
-  /** The client may go on with its body for a while, so that one which sends all before it reads gets the response. */
+  /** The client may go on with its body for a while: one that sends all of it before it reads gets the response. */
   #dropRest(): void {
     const stream = this.body;
     if (this.#isReceived || stream.closed) return;
