@@ -42,6 +42,13 @@ export const testGatewayKeys = [{ id: "k1", secret: "a secret of the mesh" }];
 export const refused: Task = () => Promise.reject(new TypeError("connection refused"));
 export const frozen: Task = () => new Promise(() => undefined);
 
+/**
+ * How long a plane's clock may stand still, milliseconds; longer than any test, in simulated time as well. By a clock
+ * that never goes on, its router would wait for the next call to the registry without end, also in the simulated time
+ * of a later file.
+ */
+const longestTestMs = 300_000;
+
 /** @param tasks by origin; a task that is not listed responds with its origin */
 export function inProcessPlane(
   table: RoutingTable,
@@ -49,6 +56,7 @@ export function inProcessPlane(
   options: Partial<PlaneOptions> = {},
 ): InProcessPlane {
   const state = { table, nowMs: 1_000_000 };
+  const endsMs = performance.now() + longestTestMs;
   const afterVersions: number[] = [];
   const received: Request[] = [];
   const source: TableSource = async (after) => {
@@ -74,7 +82,7 @@ export function inProcessPlane(
     meshName: "test-mesh",
     domain: "mesh.example.com",
     trusts: (address) => address === "198.51.100.9",
-    nowMs: () => state.nowMs,
+    nowMs: () => (performance.now() < endsMs ? state.nowMs : Number.POSITIVE_INFINITY),
     random: () => 0,
     newId: () => "generated-id",
     ...options,
