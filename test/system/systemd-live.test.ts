@@ -219,7 +219,8 @@ describe.skipIf(problem !== null)(title, () => {
     await until("the server", isServed, { withinMs: 20_000 });
     const before = await Promise.all(units.map((unit) => property(unit, "MainPID")));
     const numbers = [...Object.values(ports), 14, 60].map(String);
-    const load = machine.inNetwork(process.execPath, loadProgram, address, ...numbers, authority.certFile);
+    const args = [address, ...numbers, authority.certFile, "www.test"];
+    const load = machine.inNetwork(process.execPath, loadProgram, ...args);
     await machine.out("cd /root");
     await follow(selfHostPage, "## Upgrade");
     const counts = JSON.parse(await load) as HandoverCounts;
