@@ -304,39 +304,66 @@ describe.skipIf(chromiumPath === null)(
     });
 
     test("[G15] a mesh of 1,000 nodes and 10,000 tasks loads quickly and refreshes without long tasks", async () => {
-      const large = new TestMesh();
+      const [small, large] = [new TestMesh(), new TestMesh()];
+      fillLarge(small, 10, 100);
       fillLarge(large);
-      const server = await serveDashboard(large, newTelemetry());
-      const page = await signedIn(serverToken, {}, `http://${server.host}`);
-      await page.goto(`http://${server.host}/dashboard/`);
-      const timing = await page.evaluate<{ responseEnd: number; loadEventEnd: number }>(
-        "performance.getEntriesByType('navigation')[0].toJSON()",
-      );
-      // The time for parsing, styles and layout, with room for slow machines.
-      expect(timing.loadEventEnd - timing.responseEnd).toBeLessThan(2_000);
-      await page.evaluate(
-        "new PerformanceObserver((list) => (window.long = [...(window.long ?? []), ...list.getEntries().map((e) => e.duration)])).observe({ type: 'longtask' })",
-      );
-      large.nowMs = Date.now();
-      expectOk(
-        large.registry.updateNode(
-          "node7",
-          1,
-          { availability: "drain", role: "worker", labels: {} },
-          "operator",
-        ),
-      );
-      await page.getByText("node7 is drained").waitFor();
-      const longest = await page.evaluate<number>("Math.max(0, ...(window.long ?? []))");
-      expect(longest).toBeLessThan(500);
+      const servers = await Promise.all([small, large].map((one) => serveDashboard(one, newTelemetry())));
+      const pages: Page[] = [];
+      for (const { host } of servers) pages.push(await signedIn(serverToken, {}, `http://${host}`));
+      const loads = await leastOf(3, async () => {
+        const times: number[] = [];
+        for (const [index, page] of pages.entries())
+          times.push(await loadMs(page, servers[index]?.host ?? ""));
+        return times;
+      });
+      const refreshes = await leastOf(3, async (round) => {
+        const page = pages[1] as Page;
+        await page.evaluate("window.long = []");
+        large.nowMs = Date.now();
+        const isDrained = round % 2 === 0;
+        const next = { availability: isDrained ? "drain" : "active", role: "worker", labels: {} } as const;
+        expectOk(large.registry.updateNode("node7", round + 1, next, "operator"));
+        await page.getByText("node7 is drained").waitFor({ state: isDrained ? "visible" : "hidden" });
+        return [await page.evaluate<number>("Math.max(0, ...window.long)")];
+      });
+      const [ofSmall = 0, ofLarge = 0] = loads;
+      const [refresh = 0] = refreshes;
       console.log(
-        `1,000 nodes: loaded ${Math.round(timing.loadEventEnd - timing.responseEnd)} ms after the response, longest task of a refresh ${Math.round(longest)} ms`,
+        `a dashboard of 10 nodes, and of 1,000: loaded ${Math.round(ofSmall)} and ${Math.round(ofLarge)} ms after the response, longest task of a refresh ${Math.round(refresh)} ms`,
       );
-      await page.context().close();
-      await server.stop();
+      // A hundred times the mesh, and in the same run: a machine that is slow or busy is slow for both.
+      expect(ofLarge).toBeLessThan(8 * ofSmall);
+      expect(refresh).toBeLessThan(4 * ofLarge);
+      await Promise.all(pages.map((page) => page.context().close()));
+      await Promise.all(servers.map((server) => server.stop()));
     });
   },
 );
+
+/** The time for parsing, styles and layout of the overview, milliseconds; its long tasks are in `window.long` from then on. */
+async function loadMs(page: Page, host: string): Promise<number> {
+  await page.goto(`http://${host}/dashboard/`);
+  const timing = await page.evaluate<{ responseEnd: number; loadEventEnd: number }>(
+    "performance.getEntriesByType('navigation')[0].toJSON()",
+  );
+  await page.evaluate(
+    "new PerformanceObserver((list) => (window.long = [...(window.long ?? []), ...list.getEntries().map((e) => e.duration)])).observe({ type: 'longtask' })",
+  );
+  return timing.loadEventEnd - timing.responseEnd;
+}
+
+/** Each figure's least value in some rounds: other work on the machine can only add to it. */
+async function leastOf(
+  rounds: number,
+  measure: (round: number) => Promise<readonly number[]>,
+): Promise<readonly number[]> {
+  let least = await measure(0);
+  for (let round = 1; round < rounds; round += 1) {
+    const next = await measure(round);
+    least = least.map((value, index) => Math.min(value, next[index] ?? value));
+  }
+  return least;
+}
 
 /** The sign-in link that the mesh has printed. */
 function printedLink(): string {
