@@ -88,17 +88,17 @@ test("[U438] a mesh whose rows of the day are spent goes on to serve, and refuse
 
 test("[U434][U435] requests go to several isolates, which are evicted, and each isolate begins without a table", async () => {
   const mesh = await start("--rtt", "200", "--isolates", "3", "--evict-every", "1s");
-  const url = await publishWeb(mesh, 1);
   const times: number[] = [];
+  const url = await publishWeb(mesh, 1, times);
   await until(
     "isolates to be evicted",
     async () => {
-      times.push(await timed(url));
+      await timed(url);
       return platformReport(mesh).evictions >= 3;
     },
     { withinMs: 40_000 },
   );
-  // The first request of an isolate waits for its table.
+  // The first request of an isolate waits for its table, unless its data center has a copy.
   expect(Math.max(...times)).toBeGreaterThan(200);
 });
 
