@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { IngressContext, RunningIngress } from "../agent/ingress.ts";
 import { listenHost } from "../agent/runtimes/ports.ts";
-import { waitForAbort } from "../agent/wait.ts";
 import { ListenersReport } from "../protocol/agent.ts";
 import type { IngressInput, IngressReport } from "./ingress-child.ts";
 import { KeptSockets } from "./kept-sockets.ts";
-import { servingTimeoutMs } from "./socket-holder.ts";
+import { notReplaced, problemUntilReady, replacedBeside } from "./replacement.ts";
 import { logFolder, makePrivateFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
 
@@ -84,28 +83,21 @@ export class MachineIngress implements RunningIngress {
     if (last === null || this.#stopping.signal.aborted)
       throw new Error("not replaced: no port is served here");
     const lastPid = last.child.process.pid;
-    const refuse = (why: string): Error =>
-      new Error(`not replaced: the new process ${why}; process ${lastPid} goes on`);
     const next = await this.#spawn(true, { areCounted: false, listeners: null }).catch((error: Error) => {
-      throw refuse(`did not start: ${error.message}`);
+      throw notReplaced(`did not start: ${error.message}`, lastPid);
     });
-    const problem = await Promise.race([
-      next.serving.then(() => null),
-      next.refused,
-      delay(servingTimeoutMs, `did not serve the ports within ${servingTimeoutMs / 1_000} s`, { ref: false }),
-      waitForAbort(this.#stopping.signal).then(() => "was stopped"),
-    ]);
+    const problem = await problemUntilReady(next.serving, [next.refused], this.#stopping.signal);
     if (problem !== null) {
       this.#kept.reject(next.child.process);
       await next.child.stop("SIGTERM");
-      throw refuse(problem);
+      throw notReplaced(problem, lastPid);
     }
     this.#current = next;
     this.#kept.detach(last.child.process);
     next.input.isSuccessor = false;
     this.#countReports(last, next);
     this.#drain(last.child, this.#options.reloadMs);
-    return `process ${next.child.process.pid} serves the ports; process ${lastPid} finishes what it has open`;
+    return replacedBeside(next.child.process.pid, lastPid);
   }
 
   async stop(): Promise<void> {

@@ -11,7 +11,7 @@ import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { wait, waitForAbort } from "../agent/wait.ts";
+import { wait } from "../agent/wait.ts";
 import { acquireLock, lockHolder } from "../os/lock-file.ts";
 import { signalGroup } from "../os/process-identity.ts";
 import { type HeldMessage, type HolderMessage, holderVariable } from "./held-process.ts";
@@ -19,6 +19,7 @@ import { KeptSockets } from "./kept-sockets.ts";
 import { shellWord } from "./next-steps.ts";
 import { holderNote, holderOf, stateFolderLocks } from "./reload-file.ts";
 import { ReloadRequests } from "./reload-requests.ts";
+import { notReplaced, problemUntilReady, replacedBeside, servingTimeoutMs } from "./replacement.ts";
 import { restartDelayMs } from "./supervised-child.ts";
 
 export type HolderOptions = {
@@ -33,9 +34,6 @@ export type HolderOptions = {
   readonly stopMs: number;
   readonly log: (line: string) => void;
 };
-
-/** How long a process may take until it serves. The first start of a release compiles its programs. */
-export const servingTimeoutMs = 60_000;
 
 /** How long a replaced child may take to end its session with the mesh. */
 const endedTimeoutMs = 5_000;
@@ -245,7 +243,7 @@ class Holder {
     await Promise.race([last.ended, last.exited, atMost(endedTimeoutMs)]);
     next.send({ isAlone: true });
     this.#drain(last);
-    return `process ${next.process.pid} serves the ports; process ${last.process.pid} finishes what it has open`;
+    return replacedBeside(next.process.pid, last.process.pid);
   }
 
   #drain(child: HeldChild): void {
@@ -267,7 +265,7 @@ class Holder {
     this.#sockets.reject(next.process);
     next.kill();
     await next.exited;
-    throw new Error(`not replaced: the new process ${problem}; process ${last.process.pid} goes on`);
+    throw notReplaced(problem, last.process.pid);
   }
 
   /** Clients wait in the sockets while no child serves them. */
@@ -293,17 +291,12 @@ class Holder {
 
   /** @returns what the child did instead of becoming ready; null if it is */
   #problemUntil(child: HeldChild, ready: Promise<void>): Promise<string | null> {
-    return Promise.race([
-      ready.then(() => null),
-      child.refused,
-      child.exited.then(async (exit) => {
-        // Its last message may come after its end.
-        if (child.process.connected) await once(child.process, "disconnect");
-        return `ended (${exit}) before it served the ports`;
-      }),
-      atMost(servingTimeoutMs).then(() => `did not serve the ports within ${servingTimeoutMs / 1_000} s`),
-      waitForAbort(this.#stopping.signal).then(() => "was stopped"),
-    ]);
+    const ended = child.exited.then(async (exit) => {
+      // Its last message may come after its end.
+      if (child.process.connected) await once(child.process, "disconnect");
+      return `ended (${exit}) before it served the ports`;
+    });
+    return problemUntilReady(ready, [child.refused, ended], this.#stopping.signal);
   }
 }
 
