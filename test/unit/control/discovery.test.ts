@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
 import { meshStatus } from "../../../src/control/status.ts";
 import { TestDashboard } from "../dashboard/support.ts";
-import type { TestMesh } from "../registry/harness.ts";
+import { viewOf } from "./problem-lines.ts";
 
 const web = {
   name: "web",
@@ -13,12 +13,6 @@ const web = {
   warnings: ["middlewares without effect here: zip"],
   elsewhere: [],
 } as const;
-
-function viewOf(mesh: TestMesh) {
-  const { registry } = mesh;
-  const view = { info: registry.info(), nodes: registry.nodes(), services: registry.services(), servers: [] };
-  return { ...view, tasks: mesh.tasks() };
-}
 
 test("[A201] status and dashboard show where a discovered service lives, and its warnings are problems that say where to act", async () => {
   const dashboard = new TestDashboard(1);

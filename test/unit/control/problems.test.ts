@@ -3,13 +3,14 @@ import { problemsOf } from "../../../src/control/problems.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import type { ServiceTraffic } from "../../../src/telemetry/snapshot.ts";
 import { input, TestMesh } from "../registry/harness.ts";
+import { problemLines, viewOf } from "./problem-lines.ts";
 
 test("[A34] a mesh without nodes says how a node joins", () => {
-  expect(lines(new TestMesh())).toEqual(["mesh test: no node has joined (0 s)"]);
+  expect(problemLines(new TestMesh())).toEqual(["mesh test: no node has joined (0 s)"]);
 });
 
 test("[A34] a healthy mesh has no problems", () => {
-  expect(lines(healthyMesh())).toEqual([]);
+  expect(problemLines(healthyMesh())).toEqual([]);
 });
 
 test("[J415] what telemetry has no memory for is a problem that says what still holds", () => {
@@ -32,7 +33,7 @@ test("[A34] a node that is down has a reason and a time", () => {
   mesh.send(node.id, { type: "goodbye", reason: "" });
   mesh.work();
   mesh.nowMs += 5_000;
-  expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
+  expect(problemLines(mesh)).toEqual(["node node1: down: left (5 s)"]);
 });
 
 test("[O108] a node whose gateway does not answer where the mesh dials it is a problem, one on the tunnel is not", () => {
@@ -42,19 +43,19 @@ test("[O108] a node whose gateway does not answer where the mesh dials it is a p
   const problem = "no answer from http://127.0.0.2:7946";
   const check = { transport: "direct", url: "http://127.0.0.2:7946", problem } as const;
   mesh.registry.recordGatewayCheck(node.id, check);
-  expect(lines(mesh)).toContainEqual(expect.stringContaining(`node node1: direct: ${problem}`));
+  expect(problemLines(mesh)).toContainEqual(expect.stringContaining(`node node1: direct: ${problem}`));
   mesh.hasTunnel = true;
   mesh.restart([node.id]);
   mesh.registry.recordGatewayCheck(node.id, check);
   expect(mesh.registry.nodes()[0]?.transport).toEqual({ kind: "tunnel", reason: problem });
-  expect(lines(mesh)).toEqual([]);
+  expect(problemLines(mesh)).toEqual([]);
 });
 
 test.each(["drain", "pause"] as const)("[A34] a node that has completed %s is no problem", (availability) => {
   const mesh = healthyMesh();
   mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
   mesh.work();
-  expect(lines(mesh)).toEqual([]);
+  expect(problemLines(mesh)).toEqual([]);
 });
 
 test("[A34] a node that drains or leaves has the number of tasks still there", () => {
@@ -63,9 +64,9 @@ test("[A34] a node that drains or leaves has the number of tasks still there", (
   mesh.service("my-web");
   mesh.work();
   mesh.send(node.id, { type: "leaving" });
-  expect(lines(mesh)).toContain("node node1: its agent is leaving: 1 task still there (0 s)");
+  expect(problemLines(mesh)).toContain("node node1: its agent is leaving: 1 task still there (0 s)");
   mesh.registry.updateNode("node1", 1, { availability: "drain", role: "worker", labels: {} }, "operator");
-  expect(lines(mesh)[0]).toMatch(/still there/);
+  expect(problemLines(mesh)[0]).toMatch(/still there/);
 });
 
 test("[A34] a service with too few tasks has their number and the reason of each pending slot, grouped by reason", () => {
@@ -73,7 +74,7 @@ test("[A34] a service with too few tasks has their number and the reason of each
   mesh.node("node1");
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 6 }, maxPerNode: 1 });
   mesh.work();
-  const [line] = lines(mesh);
+  const [line] = problemLines(mesh);
   expect(line).toMatch(
     /^service my-web: 1 of 6 tasks running; my-web\.\d, my-web\.\d, my-web\.\d and 2 more pending: no suitable node: node1 has as many of its tasks as --replicas-max-per-node 1 allows \(0 s\)$/,
   );
@@ -92,7 +93,7 @@ test("[A34] an unhealthy task is a problem with its last check", () => {
   } as const;
   mesh.report(task, { health });
   mesh.nowMs += 3_000;
-  expect(lines(mesh)).toEqual(["task my-web.1: unhealthy: L7STS/503 in 2ms (DOWN) (3 s)"]);
+  expect(problemLines(mesh)).toEqual(["task my-web.1: unhealthy: L7STS/503 in 2ms (DOWN) (3 s)"]);
 });
 
 test("[O180] a task whose response is not HTTP gets the label for another protocol as advice", () => {
@@ -122,11 +123,11 @@ test("[A34] a rejected image is a problem until a task runs in the slot", () => 
   mesh.node("node1");
   mesh.service("my-web");
   mesh.report(first(mesh), { state: "rejected", err: "image nope is not known to node1" });
-  expect(lines(mesh)).toEqual([
+  expect(problemLines(mesh)).toEqual([
     "service my-web: 0 of 1 task running; my-web.1 rejected: image nope is not known to node1 (0 s)",
   ]);
   mesh.work();
-  expect(lines(mesh)).toEqual([]);
+  expect(problemLines(mesh)).toEqual([]);
 });
 
 test("[A34] a paused update is a problem, although every task runs", () => {
@@ -143,14 +144,14 @@ test("[A34] a paused update is a problem, although every task runs", () => {
   const why = `update paused due to failure or early termination of task ${placed.id}`;
   mesh.pass(600_000);
   expect(mesh.running("my-web")).toHaveLength(2);
-  expect(lines(mesh)).toContainEqual(expect.stringContaining(`service my-web: ${why}`));
+  expect(problemLines(mesh)).toContainEqual(expect.stringContaining(`service my-web: ${why}`));
 });
 
 test("[A34] a service scaled to nothing is no problem", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 0 } });
-  expect(lines(mesh)).toEqual([]);
+  expect(problemLines(mesh)).toEqual([]);
 });
 
 /** Two nodes, and a service with two running tasks. */
@@ -177,25 +178,6 @@ function report(mesh: TestMesh, task: Task, lastCheck: string, verdict: "healthy
 /** The next step of each problem. */
 function advice(mesh: TestMesh, traffic: readonly ServiceTraffic[] = []): string[] {
   return problemsOf(viewOf(mesh), traffic).map(({ next }) => next);
-}
-
-function viewOf(mesh: TestMesh) {
-  const { registry } = mesh;
-  return {
-    info: registry.info(),
-    nodes: registry.nodes(),
-    services: registry.services(),
-    tasks: mesh.tasks(),
-    servers: [],
-  };
-}
-
-/** `what: why (age)` of each problem. */
-function lines(mesh: TestMesh): string[] {
-  const { nowMs } = mesh;
-  return problemsOf(viewOf(mesh), []).map(
-    ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
-  );
 }
 
 test("[A34] every problem has advice", () => {
@@ -228,11 +210,11 @@ test("[K38] a label that names a missing service is a problem for as long as the
   mesh.service("shop", { ...port(8_101), labels: { "waggle.canary": "shop-next" } });
   mesh.work();
   const why = "service shop: label waggle.canary=shop-next has no effect: this mesh has no service shop-next";
-  expect(lines(mesh)).toEqual([expect.stringContaining(why)]);
+  expect(problemLines(mesh)).toEqual([expect.stringContaining(why)]);
   mesh.service("shop-next", port(8_102));
   mesh.work();
-  expect(lines(mesh)).toEqual([]);
+  expect(problemLines(mesh)).toEqual([]);
   mesh.registry.removeService("shop-next", "operator");
   mesh.work();
-  expect(lines(mesh)).toEqual([expect.stringContaining(why)]);
+  expect(problemLines(mesh)).toEqual([expect.stringContaining(why)]);
 });

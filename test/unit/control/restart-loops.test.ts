@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import { TestMesh } from "../registry/harness.ts";
+import { problemLines, viewOf } from "./problem-lines.ts";
 
 const killed = "task: non-zero exit (137): killed by SIGKILL";
 
@@ -115,22 +116,7 @@ function settle(mesh: TestMesh): void {
   mesh.work();
 }
 
-function viewOf(mesh: TestMesh) {
-  const { registry } = mesh;
-  return {
-    info: registry.info(),
-    nodes: registry.nodes(),
-    services: registry.services(),
-    tasks: mesh.tasks(),
-    servers: [],
-  };
-}
-
-/** `what: why (age)` of each problem. */
+/** The problems now: whether a loop goes on depends on the time. */
 function lines(mesh: TestMesh): string[] {
-  const { nowMs } = mesh;
-  const context = { nowMs, isOnCloudflare: false, closedPorts: [] };
-  return problemsOf(viewOf(mesh), [], context).map(
-    ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
-  );
+  return problemLines(mesh, { nowMs: mesh.nowMs, isOnCloudflare: false, closedPorts: [] });
 }

@@ -32,6 +32,10 @@ function hold(name: string, next: "beside" | "after") {
   return { holder, exited, children, output: () => output };
 }
 
+/** Holds sockets in this process, if no other one has the folder. */
+const holdBeside = (stateDir: string, lockFile: string): Promise<number> =>
+  holdSockets({ stateDir, lockFile, next: "beside", drainMs: 0, stopMs: 0, log: () => undefined });
+
 test("[U499] a stop while a killed process waits for its restart starts none, and exits with 0", async () => {
   const { holder, exited, children, output } = hold("killed", "after");
   const kills = (): number => output().split("was ended by SIGKILL").length - 1;
@@ -72,14 +76,7 @@ test("[U552] a second process says which one has the state folder, and how to re
   await until("the first child", () => children().length === 1);
   const stateDir = join(folder, "second");
   const lockFile = controlHolderLockFile(stateDir);
-  const second = holdSockets({
-    stateDir,
-    lockFile,
-    next: "beside",
-    drainMs: 0,
-    stopMs: 0,
-    log: () => undefined,
-  });
+  const second = holdBeside(stateDir, lockFile);
   await expect(second).rejects.toMatchObject({
     message: `the state folder ${stateDir} is in use by process ${holder.pid}`,
     hint: `replace it with \`waggle reload --state ${stateDir}\`, stop it, or choose another --state DIR`,
@@ -105,14 +102,7 @@ test("[U552] a folder of an agent without such a process has no replacement", as
   const stateDir = join(folder, "agent");
   const release = acquireStateDir(stateDir);
   const lockFile = agentLockFile(stateDir);
-  const second = holdSockets({
-    stateDir,
-    lockFile,
-    next: "beside",
-    drainMs: 0,
-    stopMs: 0,
-    log: () => undefined,
-  });
+  const second = holdBeside(stateDir, lockFile);
   await expect(second).rejects.toMatchObject({ hint: "stop it, or choose another --state DIR" });
   release();
 });
