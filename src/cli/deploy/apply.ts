@@ -3,8 +3,10 @@
 import { z } from "zod";
 import { type FoundParts, listRecords, listRoutes } from "./account.ts";
 import { ApiError, type CloudflareApi, isNotFound } from "./cloudflare-api.ts";
-import { type DeployStep, type DestroyStep, isRouteRecord, originlessAddress, recordMark } from "./plan.ts";
+import type { DestroyStep } from "./destroy-plan.ts";
+import type { DeployStep } from "./plan.ts";
 import type { DeploySettings } from "./settings.ts";
+import { isRouteRecord, originlessAddress, recordMark } from "./zone-parts.ts";
 
 type Deployment = {
   readonly api: CloudflareApi;

@@ -8,8 +8,8 @@ import { readFoundParts } from "./account.ts";
 import { applyDestroyStep } from "./apply.ts";
 import { createCloudflareApi } from "./cloudflare-api.ts";
 import { completeFile, loadDeployFile, removeDeployFile } from "./deploy-file.ts";
+import { planDestruction } from "./destroy-plan.ts";
 import { removeContext } from "./mesh-context.ts";
-import { planDestruction } from "./plan.ts";
 import { destroyStepText } from "./report.ts";
 import { controlUrl } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 // Decides what a deployment has to do: from the settings and from what exists to steps, or to reasons against it.
 
-import type { DnsRecord, FoundParts, FoundWorker, WorkerRoute } from "./account.ts";
+import type { FoundParts, FoundWorker } from "./account.ts";
 import {
   deployForms,
   isAtWorkersDev,
@@ -12,6 +12,7 @@ import {
 } from "./mesh-workers.ts";
 import { isDowngrade, type Releases } from "./release-order.ts";
 import type { DeploySettings, MadeHere } from "./settings.ts";
+import { addressTypes, isRouteRecord, recordsAt, wantedNames, wantedRoutes } from "./zone-parts.ts";
 
 /** Each is idempotent: done twice, it changes nothing the second time. */
 export type DeployStep =
@@ -30,7 +31,7 @@ export type DeployStep =
   | { readonly kind: "record"; readonly name: string };
 
 /** A reason why nothing is done, and what would work. */
-type DeployRefusal = { readonly message: string; readonly hint: string };
+export type DeployRefusal = { readonly message: string; readonly hint: string };
 
 export type DeployPlan = {
   readonly steps: readonly DeployStep[];
@@ -44,19 +45,8 @@ export type DeployPlan = {
   readonly made: MadeHere;
 };
 
-/** The address of records without an origin: the discard prefix of RFC 6666. */
-export const originlessAddress = "100::";
-
-/** Types of records that determine where requests for a name go. */
-const addressTypes: ReadonlySet<string> = new Set(["A", "AAAA", "CNAME"]);
-
 /** Routes that leave names to their own records. A zone may have 1,000 routes in all. */
 const maxExemptions = 100;
-
-/** The mark of records that deploy has made. */
-export function recordMark({ name }: Pick<DeploySettings, "name">): string {
-  return `made by waggle deploy for the mesh ${name}`;
-}
 
 type DeployOptions = {
   /** True if existing tokens are replaced. */
@@ -276,51 +266,6 @@ function restartNotes(
     : [];
 }
 
-/** The names that lead to the mesh: the control API's, and any below the domain. */
-function wantedNames({ controlHost, domain }: DeploySettings): readonly string[] {
-  return [...(controlHost === null ? [] : [controlHost]), ...(domain === null ? [] : [`*.${domain}`])];
-}
-
-type WantedRoute = { readonly pattern: string; readonly worker: string };
-
-/**
- * The routes of these names. In the split form the entry points of nodes have a Worker of their own, to which
- * `*-nodes.DOMAIN/*` leads: of two patterns the more specific one wins, and the edge serves these names as well.
- */
-function wantedRoutes(settings: DeploySettings): readonly WantedRoute[] {
-  const { form, controlHost, domain } = settings;
-  return [
-    ...(controlHost === null
-      ? []
-      : [{ pattern: `${controlHost}/*`, worker: workerName(settings, "control") }]),
-    ...(domain === null || form === "single"
-      ? []
-      : [{ pattern: `*-nodes.${domain}/*`, worker: workerName(settings, "ingress") }]),
-    ...(domain === null ? [] : [{ pattern: `*.${domain}/*`, worker: workerName(settings, "edge") }]),
-  ];
-}
-
-/** True if the control host leads to the mesh, or needs no names of a zone. */
-export function isControlHostComplete(settings: DeploySettings, found: FoundParts): boolean {
-  const { controlHost } = settings;
-  if (controlHost === null) return true;
-  const control = wantedRoutes(settings).find(({ pattern }) => pattern === `${controlHost}/*`);
-  const hasRoute = found.routes.some(
-    ({ pattern, script }) => pattern === control?.pattern && script === control.worker,
-  );
-  return hasRoute && recordsAt(found, controlHost).some(isRouteRecord);
-}
-
-/** True for a record that leads to a Worker's route, and to no other Worker's custom domain. */
-export function isRouteRecord({ type, content, proxied, meta }: DnsRecord): boolean {
-  const isOriginless = type === "AAAA" && content === originlessAddress && proxied === true;
-  return isOriginless && meta?.origin_worker_id === undefined;
-}
-
-function recordsAt({ records }: FoundParts, name: string): readonly DnsRecord[] {
-  return records.filter((record) => record.name === name && addressTypes.has(record.type));
-}
-
 /**
  * Names below the domain with a proxied record of somebody else, such as www or a node. The wildcard's route
  * would take them: a more specific one without a Worker leaves them where they are.
@@ -355,7 +300,7 @@ function workerRefusals(settings: DeploySettings, found: FoundParts): DeployRefu
 }
 
 /** A Worker that has a name of the mesh's, and is not the mesh's. */
-function strangerRefusals(
+export function strangerRefusals(
   { name: meshName }: DeploySettings,
   name: string,
   worker: FoundWorker | undefined,
@@ -434,7 +379,7 @@ function releaseNotes(releases: Releases | undefined): readonly string[] {
 }
 
 /** A zone whose records and routes cannot be read, so that what leads to the mesh is unknown. */
-function unseenZoneRefusals(
+export function unseenZoneRefusals(
   { zone: name, account }: DeploySettings,
   { zone }: Pick<FoundParts, "zone">,
 ): DeployRefusal[] {
@@ -534,76 +479,4 @@ function notesOf({ zone, domain, plan }: DeploySettings, exempt: readonly string
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(", ");
   return names.length <= 5 ? shown : `${shown} and ${names.length - 5} others`;
-}
-
-/** A part that destroy deletes. */
-export type DestroyStep =
-  | { readonly kind: "delete-record"; readonly id: string; readonly name: string }
-  | { readonly kind: "delete-route"; readonly id: string; readonly pattern: string }
-  | { readonly kind: "delete-worker"; readonly worker: MeshWorker };
-
-export type DestroyPlan = {
-  readonly refusals: readonly DeployRefusal[];
-  readonly steps: readonly DestroyStep[];
-  /** What others made, and stays. */
-  readonly left: readonly string[];
-};
-
-/** Decides what to delete: only what deploy has made. */
-export function planDestruction(settings: DeploySettings, made: MadeHere, found: FoundParts): DestroyPlan {
-  const { records, routes } = found;
-  const workers = meshWorkers(settings).filter(({ name }) => found.workers.has(name));
-  const strangers = workers.flatMap(({ name }) => strangerRefusals(settings, name, found.workers.get(name)));
-  const refusals = [...strangers, ...unseenZoneRefusals(settings, found)];
-  if (refusals.length > 0) return { refusals, steps: [], left: [] };
-  const names = new Set(meshWorkers(settings).map(({ name }) => name));
-  const ownRecords = records.filter(
-    (record) => record.comment === recordMark(settings) && isRouteRecord(record),
-  );
-  const ownRoutes = routes.filter((route) => isMadeRoute(route, made, settings));
-  const isMade = ({ name }: MeshWorker) => made.workers.includes(name);
-  return {
-    refusals: [],
-    // The reverse of a deployment. Routes of the mesh go before those that leave names out, and the registry last.
-    steps: [
-      ...ownRecords.map((record) => ({ kind: "delete-record", id: record.id, name: record.name }) as const),
-      ...ownRoutes
-        .toSorted((a, b) => Number(!a.script) - Number(!b.script))
-        .map(({ id, pattern }) => ({ kind: "delete-route", id, pattern }) as const),
-      ...workers
-        .filter(isMade)
-        .map((worker) => ({ kind: "delete-worker", worker }) as const)
-        .toReversed(),
-    ],
-    left: [
-      ...wantedNames(settings).flatMap((wanted) =>
-        recordsAt(found, wanted)
-          .filter((record) => !ownRecords.includes(record))
-          .map(
-            ({ type, content = "" }) =>
-              `DNS record ${wanted} (${type} ${content}): deploy did not make it like this`,
-          ),
-      ),
-      ...routes
-        .filter((route) => names.has(route.script ?? "") && !ownRoutes.includes(route))
-        .map(({ pattern, script }) => `route ${pattern} to ${script}: deploy did not make it`),
-      ...workers
-        .filter((worker) => !isMade(worker))
-        .map(
-          ({ name }) =>
-            `Worker ${name}: it existed before the first deploy; "npx wrangler delete ${name}" deletes it`,
-        ),
-    ],
-  };
-}
-
-/** A route that has been changed since is another owner's. */
-function isMadeRoute(
-  { pattern, script }: WorkerRoute,
-  { routes }: MadeHere,
-  settings: DeploySettings,
-): boolean {
-  if (!routes.includes(pattern)) return false;
-  const wanted = wantedRoutes(settings).find((route) => route.pattern === pattern);
-  return wanted === undefined ? !script : script === wanted.worker;
 }

@@ -1,9 +1,10 @@
 // The texts of `waggle deploy` and `waggle destroy`: the plan, and what to do next.
 
 import { existsSync } from "node:fs";
-import type { DeployPlan, DeployStep, DestroyStep } from "./plan.ts";
-import { originlessAddress } from "./plan.ts";
+import type { DestroyStep } from "./destroy-plan.ts";
+import type { DeployPlan, DeployStep } from "./plan.ts";
 import type { DeploySettings } from "./settings.ts";
+import { originlessAddress } from "./zone-parts.ts";
 
 /** The plan, a line for each step. */
 export function planLines(settings: DeploySettings, plan: DeployPlan, url: string): readonly string[] {

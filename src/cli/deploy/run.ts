@@ -16,7 +16,7 @@ import { type CloudflareApi, createCloudflareApi } from "./cloudflare-api.ts";
 import { emptyDeployFile, loadDeployFile, saveDeployFile } from "./deploy-file.ts";
 import { contextToken, storeContextToken } from "./mesh-context.ts";
 import { meshWorkers, type SecretName, secretNames, workerName } from "./mesh-workers.ts";
-import { type DeployPlan, deploymentRefusals, isControlHostComplete, planDeployment } from "./plan.ts";
+import { type DeployPlan, deploymentRefusals, planDeployment } from "./plan.ts";
 import { deployedLines, planLines, stepText } from "./report.ts";
 import { controlUrl, type DeployFile, type DeploySettings, edgeUrl } from "./settings.ts";
 import {
@@ -26,6 +26,7 @@ import {
   uploadWorker,
   withBuiltWorkers,
 } from "./wrangler.ts";
+import { isControlHostComplete } from "./zone-parts.ts";
 
 export type DeployFlags = AnswerFlags & {
   readonly config: string;

@@ -2,13 +2,9 @@
 
 import { expect, test } from "vitest";
 import type { DnsRecord, FoundParts, FoundWorker, WorkerRoute } from "../../../../src/cli/deploy/account.ts";
+import { planDestruction } from "../../../../src/cli/deploy/destroy-plan.ts";
 import { meshWorkers } from "../../../../src/cli/deploy/mesh-workers.ts";
-import {
-  type DeployPlan,
-  deploymentRefusals,
-  planDeployment,
-  planDestruction,
-} from "../../../../src/cli/deploy/plan.ts";
+import { type DeployPlan, deploymentRefusals, planDeployment } from "../../../../src/cli/deploy/plan.ts";
 import { destroyStepText, stepText } from "../../../../src/cli/deploy/report.ts";
 import { type DeploySettings, nothingMade } from "../../../../src/cli/deploy/settings.ts";
 
